@@ -1,0 +1,112 @@
+"""What stands before the network: the waveform made comparable from clip to clip. Nothing here is learned.
+
+Axis letters: B batch, T samples, M mel bands, F frames.
+"""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
+
+POWER_FLOOR = 1e-10  # keeps the logarithm of digital silence finite; 150 dB below a full-scale tone
+RANGE_DB = 80.0  # quieter than this below the clip's loudest point counts as silence
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram, each clip with mean 0 and standard deviation 1.
+
+    Shape:
+        waveforms (B, 1, T) float32, T >= n_fft -> (B, 1, M, T // hop_length + 1)
+
+    Choices:
+        - Slaney's mel scale, linear below 1 kHz: the HTK scale gives a third more of its bands to the range below 500 Hz,
+          where vowels are told apart but few other sounds, and runs out of frequencies for them much earlier
+          (at 44.1 kHz and n_fft=1024 from 116 bands on, Slaney's from 185).
+        - Bands sum their power, without Slaney's division by band width: wider bands make up for the fall of most
+          recordings' spectra towards high frequencies.
+        - The level is cut 80 dB below the clip's loudest point, so that a stretch of digital silence (padding, a gated
+          recording) does not dominate the clip's statistics.
+        - One mean and one deviation a clip, over all bands and frames: how far the microphone stood says nothing about
+          the class, so gain goes; the shape of the spectrum says a lot (steady rain is little else), so it stays,
+          which one mean per band would not let it. It needs no statistics of a data set, hence nothing can leak.
+
+    0 is the clip's mean: masks on this spectrogram fill with 0.
+
+    Raises ValueError when the bands cannot be formed, and on clips shorter than `n_fft`.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        num_mels: int = 64,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+    ) -> None:
+        super().__init__()
+        f_max = sample_rate / 2 if f_max is None else f_max
+        if not 0 <= f_min < f_max <= sample_rate / 2:
+            raise ValueError(
+                f"f_min={f_min:g}, f_max={f_max:g} Hz: need 0 <= f_min < f_max <= {sample_rate / 2:g}, "
+                f"half of sample_rate={sample_rate}"
+            )
+        if not 1 <= hop_length <= n_fft:
+            raise ValueError(f"hop_length={hop_length}: frames must overlap or touch; set it between 1 and n_fft={n_fft}")
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        # Derived from the arguments, so they move with the module but stay out of checkpoints.
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("mel_bands", _mel_bands(sample_rate, num_mels, n_fft, f_min, f_max), persistent=False)
+
+    def num_frames(self, num_samples: int) -> int:
+        """How many frames a clip of `num_samples` gives."""
+        return num_samples // self.hop_length + 1
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        if waveforms.ndim != 3 or waveforms.shape[1] != 1:
+            raise ValueError(f"waveforms of shape {tuple(waveforms.shape)}: need (batch, 1, samples); mix down to mono")
+        if waveforms.shape[-1] < self.n_fft:
+            raise ValueError(
+                f"clips of {waveforms.shape[-1]} samples: one spectrum needs n_fft={self.n_fft}; pad the clips or lower n_fft"
+            )
+        spectrum = torch.stft(
+            waveforms.squeeze(1), self.n_fft, self.hop_length, window=self.window, return_complex=True
+        )  # (B, n_fft/2 + 1, F), centred: frame f is around sample f * hop_length
+        power = torch.view_as_real(spectrum).square().sum(-1)  # without the square root that abs() would take
+        mel = self.mel_bands @ power  # (M, n_fft/2 + 1) @ (B, n_fft/2 + 1, F) -> (B, M, F)
+        level = 10 * mel.clamp(min=POWER_FLOOR).log10()  # dB
+        level = torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - RANGE_DB)
+        return _standardize(level, dim=(1, 2), min_std=0.01).unsqueeze(1)  # (B, 1, M, F)
+
+
+class NormalizedWaveform(nn.Module):
+    """The waveform with mean 0 and standard deviation 1, each clip by itself: (B, 1, T) -> (B, 1, T).
+
+    Recordings differ in level by 60 dB. Unless that is taken out, quiet ones drown in the CLS token and the positions.
+    """
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return _standardize(waveforms, dim=(-1,), min_std=1e-5)
+
+
+def _standardize(x: Tensor, dim: tuple[int, ...], min_std: float) -> Tensor:
+    """Mean 0, standard deviation 1 over `dim`; what is constant becomes 0 rather than amplified rounding."""
+    x = x - x.mean(dim, keepdim=True)
+    return x / x.square().mean(dim, keepdim=True).sqrt().clamp(min=min_std)
+
+
+def _mel_bands(sample_rate: int, num_mels: int, n_fft: int, f_min: float, f_max: float) -> Tensor:
+    """Triangular bands (M, n_fft/2 + 1) on Slaney's mel scale, each reaching 1 at its centre."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty bands: an error here
+        bands = melscale_fbanks(n_fft // 2 + 1, f_min, f_max, num_mels, sample_rate, norm=None, mel_scale="slaney").T
+    num_empty = int((bands.amax(dim=1) == 0).sum())
+    if num_empty:
+        raise ValueError(
+            f"num_mels={num_mels}: {num_empty} bands are narrower than the {sample_rate / n_fft:.1f} Hz between the "
+            f"frequencies of n_fft={n_fft}, so they hold nothing; lower num_mels or raise n_fft"
+        )
+    return bands.contiguous()
