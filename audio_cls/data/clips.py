@@ -16,9 +16,9 @@ class SplitError(ValueError):
 class Clip:
     """One labelled piece of sound.
 
-    `name` is the POSIX path relative to the data set's root and unique in it. `source` names the recording that the clip was
-    cut from: clips that share one must not be parted between training and evaluation. `fold` is the published fold.
-    Both are None where nobody has said.
+    `name` is the POSIX path relative to the data set's root and unique in it. `source` names the recording that the clip
+    was cut from: clips that share one must not be parted between training and evaluation. `fold` is the published fold,
+    counted from 1. Both are None where nobody has said.
     """
 
     path: Path
@@ -30,12 +30,17 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """All clips of a data set, sorted by name; `classes` are the names in the order of the labels."""
+    """All clips of a data set, sorted by name; `classes` are the names in the order of the labels.
+
+    `num_published_folds` counts the folds that were published, also those that this copy lacks; where it is None, the
+    highest fold of a clip says it.
+    """
 
     name: str
     root: Path | None
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
+    num_published_folds: int | None = None
 
     def __len__(self) -> int:
         return len(self.clips)
