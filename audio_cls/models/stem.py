@@ -1,0 +1,139 @@
+"""The convolutions before the transformer: from features to a few tokens along time.
+
+Axis letters: B batch, T samples, M mel bands, F frames, C channels, N tokens, D features of a token.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from audio_cls.models.attention import make_activation
+from audio_cls.models.cnn import NUM_CHANNELS, check_num_samples, waveform_features
+
+
+class SpectrogramStem(nn.Module):
+    """Strided 2-D convolutions, then one token for every 8 frames, made of all bands and channels of that time.
+
+    Shape:
+        spectrogram (B, 1, M, F) -> (B, ceil(F / 8), D)
+
+    Few, wide tokens rather than patches: convolutions give the locality that a transformer cannot learn from a few
+    hundred clips (Xiao et al. 2021, "Early convolutions help transformers see better"; Hassani et al. 2021, CCT).
+    Three layers halve bands and frames, with widths `width` * (1, 2, 4); further ones of `num_layers` keep the size.
+    """
+
+    def __init__(
+        self,
+        num_mels: int,
+        d_model: int,
+        width: int = 16,
+        num_layers: int = 3,
+        activation: Literal["gelu", "relu"] = "gelu",
+    ) -> None:
+        super().__init__()
+        if num_layers < 3:
+            raise ValueError(f"num_stem_layers={num_layers}: the three strided layers always stand; set it to 3 or more")
+        layers = []
+        in_channels = 1
+        for layer in range(num_layers):
+            channels = width * (1, 2, 4)[min(layer, 2)]
+            kernel_size, stride = 5 if layer == 0 else 3, 2 if layer < 3 else 1
+            # Without a bias: BatchNorm brings its own.
+            layers.append(nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False))
+            layers += [nn.BatchNorm2d(channels), make_activation(activation)]
+            in_channels = channels
+        self.convolutions = nn.Sequential(*layers)
+        self.projection = _projection(in_channels * math.ceil(num_mels / 8), d_model)
+
+    def num_tokens(self, num_frames: int) -> int:
+        """How many tokens `num_frames` frames give."""
+        return math.ceil(num_frames / 8)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        # Convolutions run nearly twice as fast on a CPU with the channels innermost; the layers keep the format they get.
+        x = self.convolutions(spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
+        x = x.permute(0, 3, 2, 1).flatten(2)  # (B, N, M/8, C) -> (B, N, M/8 * C)
+        return self.projection(x)  # (B, N, D)
+
+
+class WaveformStem(nn.Module):
+    """Strided 1-D convolutions on the waveform, then one token for every 1024 samples.
+
+    Shape:
+        waveforms (B, 1, T), T >= 1024 -> (B, ceil(T / 1024), D): 79 tokens for 5 s at 16 kHz, 108 at 22.05 kHz
+
+    Each kernel reaches over two strides, so neighbouring outputs share samples and none is skipped.
+    Raises ValueError on shorter clips.
+    """
+
+    STRIDES = (8, 4, 4, 4, 2)
+    WIDTHS = (1, 2, 4, 4, 8)
+
+    def __init__(self, d_model: int, width: int = 16, activation: Literal["gelu", "relu"] = "gelu") -> None:
+        super().__init__()
+        self.stride = math.prod(self.STRIDES)  # samples to a token
+        layers = []
+        in_channels = 1
+        for stride, widening in zip(self.STRIDES, self.WIDTHS, strict=True):
+            channels = width * widening
+            layers.append(nn.Conv1d(in_channels, channels, 2 * stride + 1, stride, padding=stride, bias=False))
+            layers += [nn.BatchNorm1d(channels), make_activation(activation)]
+            in_channels = channels
+        self.convolutions = nn.Sequential(*layers)
+        self.projection = _projection(in_channels, d_model)
+
+    def num_tokens(self, num_samples: int) -> int:
+        """How many tokens a clip of `num_samples` gives."""
+        return math.ceil(num_samples / self.stride)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        if waveforms.shape[-1] < self.stride:
+            raise ValueError(
+                f"clips of {waveforms.shape[-1]} samples: one token takes {self.stride}; pad the clips to that at least"
+            )
+        x = self.convolutions(waveforms)  # (B, C, N)
+        return self.projection(x.transpose(1, 2))  # (B, N, C) -> (B, N, D)
+
+
+class ChannelTokens(nn.Module):
+    """The features of `WaveformCNN` as they stand: its 128 channels are the tokens, the time steps their features.
+
+    Shape:
+        waveforms (B, 1, T) -> (B, 128, T / 8): N = 128 and D = T / 8 without a projection, so T is fixed
+
+    Attention then compares filters rather than moments. It is kept to be compared with, not to be used.
+    Raises ValueError when `d_model` is not `num_samples` / 8, and on clips of another length.
+    """
+
+    def __init__(self, d_model: int, num_samples: int) -> None:
+        super().__init__()
+        check_num_samples(num_samples)
+        if d_model != num_samples // 8:
+            raise ValueError(
+                f"d_model={d_model}: with stem=channels a token is num_samples={num_samples} / 8 time steps; "
+                f"set d_model={num_samples // 8}"
+            )
+        self.num_samples = num_samples
+        self.features = waveform_features()
+
+    def num_tokens(self, num_samples: int) -> int:
+        """128, the channels, whatever the length."""
+        return NUM_CHANNELS
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        if waveforms.shape[-1] != self.num_samples:
+            raise ValueError(
+                f"clips of {waveforms.shape[-1]} samples: stem=channels was built for num_samples={self.num_samples}; "
+                "crop or pad the clips to it"
+            )
+        return self.features(waveforms)  # (B, 128, T/8), read as (B, N, D)
+
+
+def _projection(in_features: int, d_model: int) -> nn.Linear:
+    """A linear layer that keeps the scale of its input, so that the positions added next do not drown the tokens."""
+    projection = nn.Linear(in_features, d_model)
+    nn.init.xavier_uniform_(projection.weight)
+    nn.init.zeros_(projection.bias)
+    return projection
