@@ -16,9 +16,9 @@ class SplitError(ValueError):
 class Clip:
     """One labelled piece of sound.
 
-    `name` is the POSIX path relative to the data set's root and unique in it. `source` names the recording that the clip
-    was cut from: clips that share one must not be parted between training and evaluation. `fold` is the published fold,
-    counted from 1. Both are None where nobody has said.
+    `name` is the POSIX path relative to the data set's root and unique in it. `source` names the recording that the
+    clip was cut from: clips that share one must not be parted between training and evaluation. `fold` is the published
+    fold, counted from 1. Both are None where nobody has said.
     """
 
     path: Path

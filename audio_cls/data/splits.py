@@ -1,0 +1,227 @@
+"""Which clips train, validate and test: the three protocols, and the checks that every split has to pass."""
+
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_cls.data.clips import ClipSet, SplitError
+
+PROTOCOLS = ("holdout", "crossval", "all")
+MIN_FOLDS = 2
+MAX_SHUFFLES = 20  # scikit-learn may leave a part empty or a class out; another shuffle of the same clips may not
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into `clip_set.clips`, sorted; None where the protocol has no such part. `notes` are for the reader."""
+
+    train: np.ndarray
+    val: np.ndarray | None
+    test: np.ndarray | None
+    notes: tuple[str, ...] = ()
+
+
+def published_folds(clip_set: ClipSet) -> int | None:
+    """How many folds were published with the data set, absent ones included; None where clips carry no folds."""
+    folds = [clip.fold for clip in clip_set.clips]
+    if all(fold is None for fold in folds):
+        return None
+    if None in folds:
+        name = clip_set.clips[folds.index(None)].name
+        raise SplitError(f"{name!r} has no fold while other clips have one: give every clip a fold, or none")
+    return clip_set.num_published_folds or max(folds)
+
+
+def num_folds(protocol: str, *, published: int | None, requested: int) -> int:
+    """Number of jobs that a full rotation takes: `fold` counts from 0 to one below it."""
+    if protocol not in PROTOCOLS:
+        raise SplitError(f"protocol={protocol}: choose one of {', '.join(PROTOCOLS)}")
+    if protocol == "all":
+        return 1
+    if published is not None:
+        return published - 1 if protocol == "holdout" else published
+    if requested < MIN_FOLDS:
+        raise SplitError(f"data.num_folds={requested}: at least {MIN_FOLDS} are needed")
+    return requested
+
+
+def make_split(
+    clip_set: ClipSet, protocol: str, fold: int, *, num_folds: int, split_seed: int, allow_missing: bool = False
+) -> Split:
+    """One checked split. `num_folds` and `split_seed` matter only where no folds were published.
+
+    holdout: the first part tests, part `fold + 2` validates, the others train. crossval: part `fold + 1` tests and the
+    others train. all: every clip trains. Parts are the published folds, or else stratified parts that keep the clips of
+    a source together. Raises SplitError for what cannot be split so.
+    """
+    published = published_folds(clip_set)
+    count = _check_fold(protocol, fold, published, num_folds)
+    notes = _source_notes(clip_set)
+    if protocol == "all":
+        split = Split(np.arange(len(clip_set)), None, None, notes + _absent_notes(clip_set, published))
+    else:
+        num_parts = count + 1 if protocol == "holdout" else count
+        if published is not None:
+            parts = np.array([clip.fold - 1 for clip in clip_set.clips])
+            notes += _check_missing(parts, protocol, fold, num_parts, allow_missing)
+        else:
+            parts = _stratified_parts(clip_set, num_parts, protocol, split_seed)
+        split = _select(parts, protocol, fold, notes)
+    check_split(clip_set, split)
+    return split
+
+
+def check_split(clip_set: ClipSet, split: Split) -> None:
+    """Raises SplitError unless the parts are disjoint and not empty, no source is in two of them, and every class is in
+    training."""
+    parts = {"train": split.train, "val": split.val, "test": split.test}
+    parts = {name: np.asarray(indices) for name, indices in parts.items() if indices is not None}
+    seen_clips, seen_sources = {}, {}
+    for part, indices in parts.items():
+        if len(indices) == 0:
+            raise SplitError(f"the {part} part of the split is empty: use fewer folds (data.num_folds) or add clips")
+        if indices.min() < 0 or indices.max() >= len(clip_set):
+            raise SplitError(f"the {part} part has an index outside 0 to {len(clip_set) - 1}: split again")
+        for index in indices:
+            clip = clip_set.clips[index]
+            if index in seen_clips:
+                raise SplitError(f"{clip.name!r} is in {seen_clips[index]} and again in {part}: split again")
+            seen_clips[index] = part
+            if clip.source is not None and seen_sources.setdefault(clip.source, part) != part:
+                raise SplitError(
+                    f"source {clip.source!r} is in {seen_sources[clip.source]} and in {part}: put all clips of a "
+                    f"recording into one fold"
+                )
+    absent = set(range(len(clip_set.classes))) - {clip_set.clips[index].label for index in split.train}
+    if absent:
+        names = ", ".join(repr(clip_set.classes[label]) for label in sorted(absent))
+        raise SplitError(f"no training clip of class {names}: use fewer folds (data.num_folds) or add recordings of it")
+
+
+def _check_fold(protocol: str, fold: int, published: int | None, requested: int) -> int:
+    count = num_folds(protocol, published=published, requested=requested)
+    if count < 1 or (published is not None and protocol != "all" and published < MIN_FOLDS + (protocol == "holdout")):
+        raise SplitError(f"protocol={protocol} needs more than the {published} published folds: use protocol=all")
+    if not 0 <= fold < count:
+        choices = "only fold=0 exists" if count == 1 else f"choose fold=0 to fold={count - 1}"
+        raise SplitError(f"fold={fold}: protocol={protocol} has {count} fold{'s' * (count > 1)} here, {choices}")
+    return count
+
+
+def _source_notes(clip_set: ClipSet) -> tuple[str, ...]:
+    unknown = sum(clip.source is None for clip in clip_set.clips)
+    if unknown == 0:
+        return ()
+    return (f"source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded",)
+
+
+def _absent_notes(clip_set: ClipSet, published: int | None) -> tuple[str, ...]:
+    absent = set(range(1, (published or 0) + 1)) - {clip.fold for clip in clip_set.clips}
+    return (f"training lacks published fold {', '.join(map(str, sorted(absent)))}",) if absent else ()
+
+
+def _select(parts: np.ndarray, protocol: str, fold: int, notes: tuple[str, ...]) -> Split:
+    """The published folds and our own parts are used alike, numbered from 0."""
+    test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
+    train = np.flatnonzero((parts != test_part) & (parts != val_part if val_part is not None else True))
+    val = np.flatnonzero(parts == val_part) if val_part is not None else None
+    test = np.flatnonzero(parts == test_part)
+    return Split(train, val, test if len(test) else None, notes)
+
+
+def _check_missing(parts: np.ndarray, protocol: str, fold: int, num_parts: int, allow_missing: bool) -> tuple[str, ...]:
+    missing = [part for part in range(num_parts) if part not in parts]
+    test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
+    if protocol == "crossval" and test_part in missing:
+        raise SplitError(f"fold={fold} tests on published fold {fold + 1}, which is not here: choose another fold")
+    if val_part in missing:
+        raise SplitError(f"fold={fold} validates on published fold {fold + 2}, which is not here: choose another fold")
+    notes = ("published fold 1, the test set, is absent: there are no test results",) if test_part in missing else ()
+    lost = [str(part + 1) for part in missing if part != test_part]
+    if lost and not allow_missing:
+        raise SplitError(
+            f"training lacks published fold {', '.join(lost)}, so results would not compare with published ones: "
+            f"get the whole data set, or set data.allow_missing=true"
+        )
+    return notes + ((f"training lacks published fold {', '.join(lost)}",) if lost else ())
+
+
+def _stratified_parts(clip_set: ClipSet, num_parts: int, protocol: str, split_seed: int) -> np.ndarray:
+    """The part of each clip, the same for every fold of a rotation: classes spread evenly, sources kept whole."""
+    labels = np.array([clip.label for clip in clip_set.clips])
+    groups = _group_numbers(clip_set)
+    _check_groups(clip_set, labels, groups, num_parts, protocol)
+    for deal in (_stratified_deal, _plain_deal):
+        for shuffle in range(MAX_SHUFFLES):
+            seed = int(np.random.SeedSequence([split_seed, shuffle]).generate_state(1)[0])
+            parts = deal(labels, groups, num_parts, seed)
+            if _is_usable(parts, labels, num_parts, protocol, len(clip_set.classes)):
+                return parts
+    raise SplitError(
+        f"no split into {num_parts} parts leaves every class in training and no part empty, as sources are kept whole: "
+        f"use fewer folds (data.num_folds) or add recordings"
+    )
+
+
+def _group_numbers(clip_set: ClipSet) -> np.ndarray:
+    numbers = defaultdict(lambda: len(numbers))
+    keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
+    return np.array([numbers[key] for key in keys])
+
+
+def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str) -> None:
+    count = len(np.unique(groups))
+    if count < num_parts:
+        parts = f"{num_parts - 1} folds and a test set" if protocol == "holdout" else f"{num_parts} folds"
+        raise SplitError(
+            f"data.num_folds: {parts} need at least {num_parts} source recordings, the data set has {count}: "
+            f"set data.num_folds lower or add recordings"
+        )
+    sources_of_class = Counter(label for label, _ in set(zip(labels.tolist(), groups.tolist())))
+    for label, name in enumerate(clip_set.classes):
+        if sources_of_class[label] < 2:
+            raise SplitError(
+                f"class {name!r} comes from {sources_of_class[label]} source recording, at least 2 are needed to train "
+                f"and to evaluate on it: add recordings of it, or use protocol=all"
+            )
+
+
+def _stratified_deal(labels: np.ndarray, groups: np.ndarray, num_parts: int, seed: int) -> np.ndarray:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if np.bincount(labels).max() < num_parts:  # scikit-learn refuses to begin
+        return _plain_deal(labels, groups, num_parts, seed)
+    alone = len(np.unique(groups)) == len(groups)  # then the plain splitter does the same, in a fraction of the time
+    splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(num_parts, shuffle=True, random_state=seed)
+    parts = np.empty(len(labels), dtype=int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer clips than parts: _is_usable decides
+        for part, (_, indices) in enumerate(splitter.split(labels, labels, groups)):
+            parts[indices] = part
+    return parts
+
+
+def _plain_deal(labels: np.ndarray, groups: np.ndarray, num_parts: int, seed: int) -> np.ndarray:
+    """Sources dealt out like cards, class by class, from a random class and part on: evens out sources, not clips, and
+    leaves no part empty."""
+    random = np.random.default_rng(seed)
+    num_groups = groups.max() + 1
+    class_of_group = np.empty(num_groups, dtype=int)
+    class_of_group[groups] = random.permutation(labels.max() + 1)[labels]
+    order = random.permutation(num_groups)
+    order = order[np.argsort(class_of_group[order], kind="stable")]
+    part_of_group = np.empty(num_groups, dtype=int)
+    part_of_group[order] = (np.arange(num_groups) + random.integers(num_parts)) % num_parts
+    return part_of_group[groups]
+
+
+def _is_usable(parts: np.ndarray, labels: np.ndarray, num_parts: int, protocol: str, num_classes: int) -> bool:
+    counts = np.zeros((num_parts, num_classes), dtype=int)
+    np.add.at(counts, (parts, labels), 1)
+    if (counts.sum(axis=1) == 0).any():
+        return False
+    if protocol == "holdout":
+        counts = counts[1:]
+    return bool((counts.sum(axis=0) - counts > 0).all())  # every class trains, whichever part is left out
