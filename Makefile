@@ -1,0 +1,33 @@
+# Every target sets up what it needs by itself; none needs another one first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+train: $(READY) ## train the default job; more with ARGS="model=transformer heads=1,2,4 -m"
+	$(BIN)/python train.py $(ARGS)
+
+test: $(READY) ## run the tests; some of them with ARGS="tests/models -k attention"
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## check style with ruff
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(READY) ## put the code into shape with ruff
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean: ## remove the environment; results in outputs/ stay
+	rm -rf $(VENV) build *.egg-info
+
+# Made again when the dependencies change. The stamp comes last: an installation that was cut off is repeated.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	@touch $(READY)
+
+.PHONY: help train test lint format clean

@@ -1,0 +1,128 @@
+"""Augmentation of whole batches, in training only: each part is a module that passes its input through in eval mode.
+
+Axis letters: B batch, T samples, M mel bands, F frames, K classes. Random numbers come from torch's global generator, which
+the training module seeds anew at every step, so that a resumed run draws what an uninterrupted one would have drawn.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class TimeScale(nn.Module):
+    """Plays each crop at a random speed and cuts it to `num_samples`: (B, 1, S) -> (B, 1, num_samples).
+
+    Args:
+        num_samples: length of the result, T.
+        factor: speeds are drawn log-uniformly from 1 / factor to factor (Tokozume et al. 2018, section 5.1); 1 is off.
+
+    The input needs `input_samples` samples, so that the fastest speed still fills the result. Pitch moves with speed.
+    """
+
+    def __init__(self, num_samples: int, factor: float = 1.0) -> None:
+        super().__init__()
+        if factor < 1:
+            raise ValueError(f"factor={factor:g}: a range of speeds from 1/factor to factor needs factor >= 1")
+        self.num_samples = num_samples
+        self.factor = factor
+
+    @property
+    def input_samples(self) -> int:
+        """How many samples a training crop must have, S."""
+        # One more than the last position read, for the interpolation.
+        return self.num_samples if self.factor == 1 else math.ceil(self.num_samples * self.factor) + 1
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        if not self.training or self.factor == 1:
+            return waveforms[..., : self.num_samples]
+        batch = waveforms.shape[0]
+        speed = self.factor ** torch.empty(batch, 1, 1, device=waveforms.device).uniform_(-1, 1)
+        position = torch.arange(self.num_samples, device=waveforms.device) * speed  # (B, 1, T)
+        left = position.long().clamp(max=waveforms.shape[-1] - 2)
+        fraction = position - left
+        return torch.lerp(waveforms.gather(-1, left), waveforms.gather(-1, left + 1), fraction)  # (B, 1, T)
+
+
+class Gain(nn.Module):
+    """Multiplies each waveform by a random gain of +-`gain_db` decibels: (B, 1, T) -> (B, 1, T)."""
+
+    def __init__(self, gain_db: float = 0.0) -> None:
+        super().__init__()
+        self.gain_db = gain_db
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        if not self.training or self.gain_db == 0:
+            return waveforms
+        decibels = torch.empty(waveforms.shape[0], 1, 1, device=waveforms.device).uniform_(-self.gain_db, self.gain_db)
+        return waveforms * 10 ** (decibels / 20)
+
+
+class BetweenClassMix(nn.Module):
+    """Mixes each waveform with another of the batch, and their labels with it (Tokozume, Ushiku, Harada 2018, section 3.2).
+
+    Shape:
+        waveforms (B, 1, T), targets (B, K) rows that sum to 1 -> the same
+
+    The ratio r is how loud the first sounds in the mix, so the louder of the two is turned down first; dividing by the norm of
+    the two weights keeps the mix as loud as its parts. Level is the RMS, without the A-weighting of the paper.
+    """
+
+    def forward(self, waveforms: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.training:
+            return waveforms, targets
+        batch = waveforms.shape[0]
+        partner = torch.randperm(batch, device=waveforms.device)
+        ratio = torch.rand(batch, 1, 1, device=waveforms.device).clamp(1e-4, 1 - 1e-4)
+        level = waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)  # (B, 1, 1)
+        weight = 1 / (1 + level / level[partner] * (1 - ratio) / ratio)
+        mixed = weight * waveforms + (1 - weight) * waveforms[partner]
+        mixed = mixed / (weight.square() + (1 - weight).square()).sqrt()
+        ratio = ratio.view(batch, 1)
+        return mixed, ratio * targets + (1 - ratio) * targets[partner]
+
+
+class SpectrogramMask(nn.Module):
+    """Sets random stripes in time and in frequency to 0, the mean of a normalised spectrogram (SpecAugment, Park et al. 2019).
+
+    Shape:
+        (B, 1, M, F) -> (B, 1, M, F)
+
+    Args:
+        num_masks: stripes along each of the two axes; 0 is off.
+        max_fraction: the widest stripe, as a share of its axis.
+    """
+
+    def __init__(self, num_masks: int = 2, max_fraction: float = 0.2) -> None:
+        super().__init__()
+        self.num_masks = num_masks
+        self.max_fraction = max_fraction
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        if not self.training or self.num_masks == 0:
+            return spectrograms
+        batch, _, mels, frames = spectrograms.shape
+        in_frequency = self._stripes(batch, mels, spectrograms.device)[:, None, :, None]  # (B, 1, M, 1)
+        in_time = self._stripes(batch, frames, spectrograms.device)[:, None, None, :]  # (B, 1, 1, F)
+        return spectrograms.masked_fill(in_frequency | in_time, 0.0)
+
+    def _stripes(self, batch: int, size: int, device: torch.device) -> Tensor:
+        """(B, size) bool, True within a stripe."""
+        width = torch.rand(batch, self.num_masks, 1, device=device) * self.max_fraction * size
+        start = torch.rand(batch, self.num_masks, 1, device=device) * (size - width)
+        position = torch.arange(size, device=device)
+        return ((position >= start) & (position < start + width)).any(dim=1)
+
+
+class WaveformAugment(nn.Module):
+    """Time scaling, gain and mixing in this order: (B, 1, S), (B, K) -> (B, 1, T), (B, K). In eval mode only cuts to T."""
+
+    def __init__(self, num_samples: int, time_scale: float = 1.0, gain_db: float = 0.0, mix: bool = False) -> None:
+        super().__init__()
+        self.time_scale = TimeScale(num_samples, time_scale)
+        self.gain = Gain(gain_db)
+        self.mix = BetweenClassMix() if mix else None
+
+    def forward(self, waveforms: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        waveforms = self.gain(self.time_scale(waveforms))
+        return (waveforms, targets) if self.mix is None else self.mix(waveforms, targets)

@@ -1,0 +1,181 @@
+"""From the store to batches: the split of one fold, random crops for training, evenly spaced crops for evaluation.
+
+Axis letters: B batch, C crops of a clip, T samples.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+
+from audio_cls.data.clips import ClipSet
+from audio_cls.data.splits import make_split
+from audio_cls.data.store import WaveformStore, open_store
+
+Batch = dict[str, Tensor]
+
+# Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
+EVALUATION_SAMPLES = 16_000 * 320
+
+
+class TrainBatches:
+    """One epoch of random crops, in batches of {'waveform': (B, 1, T) float32, 'label': (B,), 'clip': (B,)}.
+
+    Every clip gives `crops_per_clip` crops an epoch. What an epoch contains follows from the seed and the epoch's number alone,
+    so that a resumed run sees the same batches. A last batch that is not full is left out, unless it is the only one: each epoch is
+    shuffled anew, and batch normalisation should not see a batch of one.
+    """
+
+    def __init__(
+        self,
+        store: WaveformStore,
+        clips: np.ndarray,
+        labels: np.ndarray,
+        *,
+        num_samples: int,
+        batch_size: int,
+        crops_per_clip: int,
+        random_crop: bool,
+        seed: int,
+        epoch: Callable[[], int],
+    ) -> None:
+        self.store, self.clips, self.labels = store, clips, labels
+        self.num_samples, self.batch_size, self.crops_per_clip = num_samples, batch_size, crops_per_clip
+        self.random_crop, self.seed, self.epoch = random_crop, seed, epoch
+
+    def __len__(self) -> int:
+        return max(1, len(self.clips) * self.crops_per_clip // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rng = np.random.default_rng([self.seed, self.epoch()])
+        order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
+        starts = self._starts(order, rng)
+        for first in range(0, len(self) * self.batch_size, self.batch_size):
+            clips = order[first : first + self.batch_size]
+            crops = self.store.crops(clips, starts[first : first + self.batch_size], self.num_samples)
+            yield {
+                "waveform": torch.from_numpy(crops).unsqueeze(1),
+                "label": torch.from_numpy(self.labels[clips]),
+                "clip": torch.from_numpy(clips),
+            }
+
+    def _starts(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """First samples, from half a crop before the clip to half a crop before its end (padding as in Tokozume et al. 2018)."""
+        if not self.random_crop:
+            return np.zeros(len(clips), dtype=np.int64)
+        pad = self.num_samples // 2
+        room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
+        return (rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad
+
+
+class EvaluationBatches:
+    """Every clip once, as evenly spaced crops: {'waveform': (B, C, 1, T), 'label': (B,), 'clip': (B,)}.
+
+    The first crop starts with the clip, the last one ends with it. A clip shorter than a crop is padded with zeros at its end.
+    """
+
+    def __init__(
+        self, store: WaveformStore, clips: np.ndarray, labels: np.ndarray, *, num_samples: int, num_crops: int
+    ) -> None:
+        self.store, self.clips, self.labels = store, clips, labels
+        self.num_samples, self.num_crops = num_samples, num_crops
+        self.batch_size = max(1, EVALUATION_SAMPLES // (num_samples * num_crops))
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for first in range(0, len(self.clips), self.batch_size):
+            clips = self.clips[first : first + self.batch_size]
+            last_start = np.maximum(self.store.lengths[clips] - self.num_samples, 0)  # (B,)
+            starts = np.linspace(0, last_start, self.num_crops, axis=1).round().astype(np.int64)  # (B, C)
+            crops = self.store.crops(np.repeat(clips, self.num_crops), starts.ravel(), self.num_samples)  # (B * C, T)
+            yield {
+                "waveform": torch.from_numpy(crops).view(len(clips), self.num_crops, 1, self.num_samples),
+                "label": torch.from_numpy(self.labels[clips]),
+                "clip": torch.from_numpy(clips),
+            }
+
+
+class ClipDataModule(pl.LightningDataModule):
+    """The clips of one fold: a stratified, leak-proof split, decoded once into a store that all jobs share.
+
+    Args:
+        clip_set: the clips and their labels.
+        protocol, fold, num_folds, split_seed, allow_missing: which split; see `audio_cls.data.splits.make_split`.
+        sample_rate: Hz.
+        crop_samples: length of an evaluation crop, T.
+        train_samples: length of a training crop; longer than T where augmentation cuts it down.
+        batch_size, crops_per_clip, random_crop: of training.
+        eval_crops: crops of a clip at evaluation.
+        seed: of the order of the clips and the crops.
+        cache_dir: where the store is kept; None for the user's cache folder.
+
+    Raises SplitError where the split cannot be made, DataError (in `prepare_data`) naming every clip that cannot be used.
+    """
+
+    def __init__(
+        self,
+        clip_set: ClipSet,
+        *,
+        protocol: str,
+        fold: int,
+        num_folds: int,
+        split_seed: int = 0,
+        allow_missing: bool = False,
+        sample_rate: int = 16_000,
+        crop_samples: int = 16_000,
+        train_samples: int | None = None,
+        batch_size: int = 32,
+        crops_per_clip: int = 1,
+        random_crop: bool = True,
+        eval_crops: int = 10,
+        seed: int = 0,
+        cache_dir: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.clip_set = clip_set
+        self.split = make_split(
+            clip_set, protocol, fold, num_folds=num_folds, split_seed=split_seed, allow_missing=allow_missing
+        )
+        self.labels = np.array([clip.label for clip in clip_set.clips], dtype=np.int64)
+        self.sample_rate, self.crop_samples = sample_rate, crop_samples
+        self.train_samples = train_samples or crop_samples
+        self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
+        self.eval_crops, self.seed, self.cache_dir = eval_crops, seed, cache_dir
+        self._store: WaveformStore | None = None
+
+    @property
+    def store(self) -> WaveformStore:
+        """The decoded clips, built on first use."""
+        if self._store is None:
+            self._store = open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
+        return self._store
+
+    def prepare_data(self) -> None:
+        open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
+
+    def train_dataloader(self) -> TrainBatches:
+        return TrainBatches(
+            self.store,
+            self.split.train,
+            self.labels,
+            num_samples=self.train_samples,
+            batch_size=self.batch_size,
+            crops_per_clip=self.crops_per_clip,
+            random_crop=self.random_crop,
+            seed=self.seed,
+            epoch=lambda: self.trainer.current_epoch,
+        )
+
+    def val_dataloader(self) -> EvaluationBatches | list:
+        return [] if self.split.val is None else self.evaluation_batches(self.split.val)
+
+    def evaluation_batches(self, clips: np.ndarray) -> EvaluationBatches:
+        """Un-augmented crops of these clips, whichever part of the split they are in."""
+        return EvaluationBatches(
+            self.store, clips, self.labels, num_samples=self.crop_samples, num_crops=self.eval_crops
+        )

@@ -1,0 +1,287 @@
+"""Runs one job: from a checked configuration to the files of its folder. What was computed before is used, not repeated."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from audio_cls.data.clips import ClipSet
+from audio_cls.data.datamodule import ClipDataModule
+from audio_cls.studies import figures, results
+from audio_cls.studies.config import CNNConfig
+from audio_cls.studies.plan import Job, clips, num_folds
+from audio_cls.training.callbacks import History, TerminalReport, read_history
+from audio_cls.training.checkpoint import AtomicCheckpointIO
+from audio_cls.training.metrics import ClipMetrics, Scores, roc_curves
+from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
+from audio_cls.training.optimization import EMA
+
+
+class JobBusy(RuntimeError):
+    """Another process is training this job."""
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """Probabilities (N, K) of the clips of one split, in the order of `clips` (indices), and what they score."""
+
+    clips: np.ndarray
+    labels: Tensor
+    probabilities: Tensor
+    scores: Scores
+
+
+def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
+    """Trains, evaluates and writes the job's folder; returns its metrics.
+
+    `make_loggers(job)` returns the Lightning loggers, called once the data are known to be good. Raises what goes wrong, after
+    writing it down: DataError for clips that cannot be used, TrainingDiverged, JobBusy.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(job.folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise JobBusy(f"{job.folder} is being trained by another process") from None
+    try:
+        with _threads(job):
+            return _run(job, make_loggers)
+    finally:
+        lock.release()
+
+
+def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
+    clip_set, folds = clips(job), num_folds(job)
+    config = job.config
+    digest = results.split_digest(clip_set, config.protocol, folds, config.data.split_seed)
+    record = _identity(job, clip_set, digest)
+    results.write_config(job)
+    results.write_json(job.folder / results.METRICS, {**record, "status": "running"})
+    loggers: list[Logger] = []
+    try:
+        quiet_lightning()
+        pl.seed_everything(config.seed, verbose=False)
+        module = make_module(job, clip_set.classes)
+        datamodule = make_datamodule(job, clip_set, folds, module)
+        _ = datamodule.store  # decode now: bad files are named before anything else starts
+        record |= _sizes(module, datamodule)
+        _announce(job, folds, record, datamodule, module)
+        loggers = make_loggers(job)
+        trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
+        last = job.folder / results.LAST_CHECKPOINT
+        trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
+        if config.trainer.weights == "best":
+            best = torch.load(job.folder / results.BEST_CHECKPOINT, weights_only=True, map_location="cpu")
+            module.load_state_dict(best["state_dict"])
+        evaluated = _evaluate(module, datamodule)
+        history = read_history(job.folder / results.HISTORY)
+        record |= {"epochs": len(history), "train_seconds": round(sum(row["epoch_seconds"] for row in history), 3), "status": "done"}
+        record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
+        _write_results(job, record, clip_set, evaluated)
+        return record
+    except BaseException as error:
+        interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+        message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
+        status = "interrupted" if interrupted else "failed"
+        results.write_json(job.folder / results.METRICS, {**record, "status": status, "error": message})
+        raise
+    finally:
+        for logger in loggers:
+            logger.finalize("success" if record.get("status") == "done" else "failed")
+
+
+def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
+    """The LightningModule of a job, from plain values only, so that its checkpoint loads without running any code."""
+    config = job.config
+    recipe = {
+        "normalize": config.input.normalize,
+        "augment": config.augment.model_dump(),
+        "optimizer": config.optimizer.model_dump(),
+        "loss_on": config.trainer.loss_on,
+        "label_smoothing": config.trainer.label_smoothing,
+        "seed": config.seed,
+    }
+    model = config.model.model_dump(exclude={"name"})
+    samples = config.input.crop_samples
+    if isinstance(config.model, CNNConfig):
+        return CNNModule(list(classes), samples, model, **recipe)
+    return TransformerModule(list(classes), samples, config.input.sample_rate, model, **recipe)
+
+
+def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierModule) -> ClipDataModule:
+    config = job.config
+    cache = os.environ.get("AUDIO_CLS_CACHE")
+    return ClipDataModule(
+        clip_set,
+        protocol=config.protocol,
+        fold=config.fold,
+        num_folds=folds,
+        split_seed=config.data.split_seed,
+        allow_missing=config.data.allow_missing,
+        sample_rate=config.input.sample_rate,
+        crop_samples=config.input.crop_samples,
+        train_samples=module.augment.time_scale.input_samples,
+        batch_size=config.trainer.batch_size,
+        crops_per_clip=config.trainer.crops_per_clip,
+        random_crop=config.augment.random_crop,
+        eval_crops=config.input.eval_crops,
+        seed=config.seed,
+        cache_dir=Path(cache) if cache else None,
+    )
+
+
+@torch.no_grad()
+def predict_clips(module: ClassifierModule, datamodule: ClipDataModule, indices: np.ndarray) -> SplitResult:
+    """Probabilities of un-augmented clips, averaged over their crops, and the scores."""
+    metrics = ClipMetrics(len(module.classes))
+    probabilities, labels = [], []
+    training = module.training
+    module.eval()
+    for batch in datamodule.evaluation_batches(indices):
+        probabilities.append(module.clip_probabilities(batch["waveform"].to(module.device)).cpu())
+        labels.append(batch["label"])
+        metrics.update(probabilities[-1], labels[-1])
+    module.train(training)
+    return SplitResult(indices, torch.cat(labels), torch.cat(probabilities), metrics.compute())
+
+
+def quiet_lightning() -> None:
+    """Silences what Lightning says at every start and a user cannot act on."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+
+
+def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Trainer:
+    settings = job.config.trainer
+    folder = job.folder / "checkpoints"
+    saving: dict[str, Any] = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
+    callbacks += [History(job.folder / results.HISTORY), TerminalReport()]
+    if has_val:
+        callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", **saving))
+        if settings.early_stopping:
+            callbacks.append(EarlyStopping("val_loss", mode="min", patience=settings.early_stopping, check_on_train_epoch_end=True))
+    callbacks.append(ModelCheckpoint(filename="last", monitor=None, **saving))  # after the others, whose state it saves
+    return pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=1,
+        precision=settings.precision,
+        max_epochs=settings.max_epochs,
+        gradient_clip_val=settings.gradient_clip or None,
+        logger=loggers,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10**9,  # everything is logged once an epoch
+        use_distributed_sampler=False,
+    )
+
+
+@contextmanager
+def _threads(job: Job) -> Iterator[None]:
+    """Gives the job its share of the cores, and the process its own number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(job.config.trainer.num_threads or max(1, (os.cpu_count() or 1) // job.config.jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
+    config = job.config
+    return {
+        "study": job.study,
+        "variant": job.variant,
+        "model": config.model.name,
+        "heads": job.heads,
+        "dataset": clip_set.name,
+        "protocol": config.protocol,
+        "fold": config.fold,
+        "seed": config.seed,
+        "epochs": 0,
+        "classes": list(clip_set.classes),
+        "split_digest": digest,
+        "clips_without_source": any(clip.source is None for clip in clip_set.clips),
+        "status": "running",
+        "error": None,
+        "train": None,
+        "val": None,
+        "test": None,
+    }
+
+
+def _sizes(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, int]:
+    split = datamodule.split
+    parts = {"num_train": split.train, "num_val": split.val, "num_test": split.test}
+    sizes = {name: 0 if part is None else len(part) for name, part in parts.items()}
+    return {"num_parameters": sum(parameter.numel() for parameter in module.network.parameters()), **sizes}
+
+
+def _announce(job: Job, folds: int, record: dict[str, Any], datamodule: ClipDataModule, module: ClassifierModule) -> None:
+    """Says once what is trained, on what, and how large it is."""
+    crop = torch.zeros(1, 1, job.config.input.crop_samples)
+    module.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module.network.forward_features(module.network.front_end(crop))
+    module.train()
+    held_out = [f"{record[f'num_{part}']} {part}" for part in ("val", "test") if record[f"num_{part}"]]
+    say(
+        f"{job.variant}, fold {job.config.fold} of {folds}, seed {job.config.seed} | {record['dataset']}, {job.config.protocol}:"
+        f" {', '.join([str(record['num_train']) + ' training', *held_out])} clips | {record['num_parameters']:,} parameters,"
+        f" {counter.get_total_flops() / 1e6:,.1f} MFLOP a crop | {torch.get_num_threads()} threads"
+    )
+    for note in datamodule.split.notes:
+        say(f"note: {note}")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _evaluate(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, SplitResult | None]:
+    split = datamodule.split
+    parts = {"train": split.train, "val": split.val, "test": split.test}
+    return {name: None if part is None else predict_clips(module, datamodule, part) for name, part in parts.items()}
+
+
+def _write_results(job: Job, record: dict[str, Any], clip_set: ClipSet, evaluated: dict[str, SplitResult | None]) -> None:
+    """Metrics last: their status says that everything else is there."""
+    found = {name: result for name, result in evaluated.items() if result is not None}
+    probability_columns = [f"p_{index}" for index in range(len(clip_set.classes))]
+    rows = (
+        [name, clip_set.clips[clip].name, int(label), int(row.argmax()), *(f"{value:.6f}" for value in row.tolist())]
+        for name, result in found.items()
+        for clip, label, row in zip(result.clips, result.labels, result.probabilities, strict=True)
+    )
+    results.write_csv(job.folder / results.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows)
+    sources = ([name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""] for name, result in found.items() for clip in result.clips)
+    results.write_csv(job.folder / results.SPLIT, ["split", "clip", "source"], sources)
+    shown = next(name for name in ("val", "test", "train") if name in found)
+    result = found[shown]
+    title = f"{job.variant}, {record['dataset']}, fold {job.config.fold}, seed {job.config.seed}: {shown} clips, accuracy {result.scores.accuracy:.1%}"
+    figures.save_figure(
+        figures.confusion_figure(np.array(result.scores.confusion), clip_set.classes, title), job.folder / "confusion_matrix.png"
+    )
+    curves = [None if curve is None else (curve[0].numpy(), curve[1].numpy()) for curve in roc_curves(result.probabilities, result.labels)]
+    figures.save_figure(
+        figures.roc_figure(curves, result.scores.auroc_per_class, clip_set.classes, title), job.folder / "roc_curves.png"
+    )
+    results.write_json(job.folder / results.METRICS, record)

@@ -1,0 +1,94 @@
+"""A job's files on disk: written whole or not at all, read back without torch.
+
+Our own files are the source of truth; W&B and other loggers are views of them.
+"""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from audio_cls.data.clips import ClipSet
+from audio_cls.studies.config import ConfigError, result_keys
+from audio_cls.studies.plan import Job
+
+METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = "metrics.json", "predictions.csv", "history.csv", "config.yaml", "split.csv"
+LAST_CHECKPOINT = "checkpoints/last.ckpt"
+BEST_CHECKPOINT = "checkpoints/best.ckpt"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file in one step, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, values: Any) -> None:
+    write_text(path, json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    os.replace(temporary, path)
+
+
+def read_metrics(folder: Path) -> dict[str, Any] | None:
+    """A job's metrics.json; None where there is none or it cannot be read."""
+    try:
+        values = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def split_digest(clip_set: ClipSet, protocol: str, num_folds: int, split_seed: int) -> str:
+    """Equal for jobs whose results may be compared: same clips, labels and sources, protocol and split; any fold."""
+    published = any(clip.fold is not None for clip in clip_set.clips)
+    content = [clip_set.name, list(clip_set.classes), protocol, num_folds, None if published else split_seed]
+    content += [[clip.name, clip.label, clip.source, clip.fold] for clip in clip_set.clips]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def write_config(job: Job) -> None:
+    """The resolved configuration; also what tells a later run that the folder belongs to it."""
+    content = {"preset": job.preset, **job.config.model_dump()}
+    write_text(job.folder / CONFIG, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def check_folder(job: Job, digest: str) -> None:
+    """Raises ConfigError, naming the keys that differ, if the job's folder holds a result of another configuration."""
+    path = job.folder / CONFIG
+    if not path.exists():
+        return
+    try:
+        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+        before = result_keys(stored)
+    except (yaml.YAMLError, AttributeError, TypeError):
+        raise ConfigError(f"{path} cannot be read; move {job.folder} away, or choose another variant=NAME") from None
+    now = result_keys(job.config.model_dump())
+    differing = [f"{key} ({before.get(key)} there, {now.get(key)} now)" for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    metrics = read_metrics(job.folder)
+    if not differing and metrics and metrics.get("split_digest") not in (None, digest):
+        differing = [f"the clips of {job.dataset} themselves (files, labels or sources)"]
+    if differing:
+        raise ConfigError(
+            f"{job.folder} holds a result of another configuration: {'; '.join(differing)}. Choose another study=NAME or variant=NAME"
+        )
+
+
+def is_done(job: Job) -> bool:
+    """Whether the job's result is there already, of whatever number of epochs its configuration asked for."""
+    metrics = read_metrics(job.folder)
+    return metrics is not None and metrics.get("status") == "done" and (job.folder / PREDICTIONS).exists()

@@ -1,0 +1,111 @@
+"""What is written down while a job trains: a row of history.csv and a line on the terminal for each epoch."""
+
+import csv
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+HISTORY_COLUMNS = (
+    "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_f1_macro", "val_auroc_macro", "lr", "epoch_seconds",
+)  # fmt: skip
+
+
+def read_history(path: Path) -> list[dict[str, float | None]]:
+    """The finished epochs of a job, oldest first; None where a column has no value. Empty if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+class History(Callback):
+    """Appends each finished epoch to a CSV and flushes it. Rows of epochs that a resumed run repeats are dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._started = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
+        temporary = self.path.with_suffix(".tmp")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, HISTORY_COLUMNS)
+            writer.writeheader()
+            writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
+        temporary.replace(self.path)
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        now = time.perf_counter()
+        values: dict[str, Any] = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        row = {key: f"{values[key]:.6g}" for key in HISTORY_COLUMNS if key in values}
+        row |= {"epoch": str(trainer.current_epoch), "epoch_seconds": f"{now - self._started:.3f}"}
+        self._started = now
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, HISTORY_COLUMNS, restval="").writerow(row)
+
+
+class TerminalReport(Callback):
+    """A progress bar where there is a terminal, and one line for each epoch, which stays."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._started = 0.0
+        self._first_epoch = 0
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._started, self._first_epoch = time.perf_counter(), trainer.current_epoch
+        if trainer.current_epoch:
+            self._console.print(f"continuing after epoch {trainer.current_epoch} of {trainer.max_epochs}")
+        if self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._progress = Progress(*columns, console=self._console, transient=True)
+            total = trainer.max_epochs * trainer.num_training_batches
+            self._task = self._progress.add_task("training", total=total, completed=trainer.global_step)
+            self._progress.start()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        values = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        elapsed = time.perf_counter() - self._started
+        left = elapsed / (epoch - self._first_epoch) * (trainer.max_epochs - epoch)
+        width = len(str(trainer.max_epochs))
+        parts = [f"epoch {epoch:{width}d}/{trainer.max_epochs}", f"train loss {values['train_loss']:.3f}"]
+        if "val_loss" in values:
+            parts += [f"val loss {values['val_loss']:.3f}", f"accuracy {values['val_accuracy']:6.1%}"]
+            parts += [f"F1 {values['val_f1_macro']:.3f}"]
+            parts += [f"AUROC {values['val_auroc_macro']:.3f}"] if "val_auroc_macro" in values else []
+        else:
+            parts += [f"train accuracy {values['train_accuracy']:6.1%}"]
+        parts += [f"lr {values['lr']:.1e}", f"{duration(left)} left"]
+        self._console.print(" | ".join(parts))
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._stop()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def duration(seconds: float) -> str:
+    """'45 s', '3 min 05 s' or '2 h 10 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,111 @@
+"""Clip-level metrics of one split, computed by torchmetrics.
+
+Axis letters: B clips, K classes.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassConfusionMatrix, MulticlassF1Score, MulticlassROC
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one split scored. Per-class values are None for a class that does not occur (AUROC: or is the only one)."""
+
+    accuracy: float
+    f1_macro: float
+    auroc_macro: float | None
+    f1_per_class: list[float | None]
+    auroc_per_class: list[float | None]
+    confusion: list[list[int]]
+
+    def scalars(self) -> dict[str, float]:
+        values = {"accuracy": self.accuracy, "f1_macro": self.f1_macro, "auroc_macro": self.auroc_macro}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ClipMetrics:
+    """Collects probabilities and labels of clips, and scores them all at once. One object for each split, never shared.
+
+    - accuracy: share of clips whose most probable class is the right one; chance is 1 / K.
+    - macro F1: mean over the classes that occur among labels or predictions, as scikit-learn does.
+    - macro AUROC: one against rest, 1 is a perfect ranking and 0.5 chance; mean over the classes that occur. A class without clips
+      has no ROC curve; torchmetrics would count it as 0, so it is left out.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self._metrics = MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+                "f1_macro": MulticlassF1Score(num_classes, average="macro"),
+                "f1_per_class": MulticlassF1Score(num_classes, average="none"),
+            }
+        )
+        # AUROC, ROC and confusion are not scalars or need the absent classes left out; they stay outside the collection.
+        self._auroc = MulticlassAUROC(num_classes, average="none", thresholds=None)
+        self._confusion = MulticlassConfusionMatrix(num_classes)
+        self._probabilities: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def reset(self) -> None:
+        self._probabilities.clear()
+        self._labels.clear()
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> None:
+        """Adds clips: probabilities (B, K), labels (B,). Raises ValueError if a probability is not finite."""
+        if not torch.isfinite(probabilities).all():
+            raise ValueError("the model gives probabilities that are not finite; lower optimizer.lr or set trainer.gradient_clip=1")
+        self._probabilities.append(probabilities.detach().float().cpu())
+        self._labels.append(labels.cpu())
+
+    def compute(self) -> Scores:
+        """Scores of all clips so far. Raises ValueError without any."""
+        if not self._labels:
+            raise ValueError("no clip was scored: the split is empty")
+        probabilities, labels = torch.cat(self._probabilities), torch.cat(self._labels)
+        predicted = probabilities.argmax(1)
+        counts = torch.bincount(labels, minlength=self.num_classes)
+        predicted_or_true = ((torch.bincount(predicted, minlength=self.num_classes) + counts) > 0).tolist()
+        with_curve = [bool(0 < count < len(labels)) for count in counts.tolist()]
+        values = self._metrics(predicted, labels)
+        auroc = self._auroc_per_class(probabilities, labels)
+        auroc_per_class = [value if curve else None for value, curve in zip(auroc, with_curve, strict=True)]
+        present = [value for value in auroc_per_class if value is not None]
+        scores = Scores(
+            accuracy=float(values["accuracy"]),
+            f1_macro=float(values["f1_macro"]),
+            auroc_macro=sum(present) / len(present) if present else None,
+            f1_per_class=[
+                float(value) if either else None
+                for value, either in zip(values["f1_per_class"], predicted_or_true, strict=True)
+            ],
+            auroc_per_class=auroc_per_class,
+            confusion=self._confusion(predicted, labels).tolist(),
+        )
+        for metric in (self._metrics, self._auroc, self._confusion):
+            metric.reset()
+        return scores
+
+    def _auroc_per_class(self, probabilities: Tensor, labels: Tensor) -> list[float]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of classes without clips: they are left out
+            return self._auroc(probabilities, labels).tolist()
+
+
+def roc_curves(probabilities: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor] | None]:
+    """False and true positive rates of each class against the rest; None for a class without clips, or with all of them.
+
+    Shape:
+        probabilities (B, K), labels (B,) -> K pairs of equally long (points,) tensors that rise from 0 to 1
+    """
+    num_classes = probabilities.shape[1]
+    counts = torch.bincount(labels, minlength=num_classes)
+    false_positive, true_positive, _ = MulticlassROC(num_classes, thresholds=None)(probabilities, labels)
+    return [
+        (false_positive[k], true_positive[k]) if 0 < counts[k] < len(labels) else None for k in range(num_classes)
+    ]

@@ -1,0 +1,158 @@
+"""The two LightningModules over one base: what happens to a batch in training and in evaluation.
+
+Axis letters: B batch, C crops of a clip, T samples, K classes.
+"""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from audio_cls.data.augment import SpectrogramMask, WaveformAugment
+from audio_cls.data.datamodule import Batch
+from audio_cls.models.cnn import WaveformCNN
+from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.training.metrics import ClipMetrics
+from audio_cls.training.optimization import make_optimizer, make_schedule
+
+MIN_RMS = 1e-4  # -80 dB: quieter crops are silence and stay quiet
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not finite any more."""
+
+
+class ClassifierModule(pl.LightningModule):
+    """Trains a network with a `front_end` and a `forward_features` by cross-entropy on (mixed) labels.
+
+    Args:
+        network: (B, 1, T) waveforms to (B, K) logits.
+        classes: their names, in index order.
+        crop_samples: T.
+        normalize: scale each crop to unit RMS.
+        augment: keys of conf/augment.
+        optimizer: keys of `optimizer` in conf/config.yaml.
+        loss_on: 'logits', or 'probabilities' for the double softmax of the original project.
+        seed: of everything random in a step; step n draws the same numbers whether the run was interrupted or not.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: list[str],
+        *,
+        crop_samples: int,
+        normalize: bool,
+        augment: dict[str, Any],
+        optimizer: dict[str, Any],
+        loss_on: str = "logits",
+        label_smoothing: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+        self.normalize = normalize
+        self.augment = WaveformAugment(crop_samples, augment["time_scale"], augment["gain_db"], augment["mix"])
+        self.mask = SpectrogramMask(augment["spectrogram_masks"], augment["mask_fraction"])
+        self.optimizer_settings = optimizer
+        self.loss_on = loss_on
+        self.label_smoothing = label_smoothing
+        self.seed = seed
+        self.val_metrics = ClipMetrics(len(classes))
+        self._sums: dict[str, Tensor] = {}
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Logits (B, K) of crops (B, 1, T)."""
+        return self.network(self._normalized(waveforms))
+
+    def clip_probabilities(self, waveforms: Tensor) -> Tensor:
+        """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops."""
+        num_clips, num_crops = waveforms.shape[:2]
+        probabilities = self(waveforms.flatten(0, 1)).float().softmax(-1)  # (B * C, K)
+        return probabilities.view(num_clips, num_crops, -1).mean(1)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout and augmentation of step n must not depend on what was drawn before it, or resuming would change the result.
+        torch.manual_seed((self.seed << 32) + self.global_step)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
+        waveforms, targets = self.augment(batch["waveform"], targets)
+        features = self.mask(self.network.front_end(self._normalized(waveforms)))
+        logits = self.network.forward_features(features)
+        loss = self._loss(logits, targets)
+        self._add(loss=loss.detach(), correct=(logits.argmax(1) == targets.argmax(1)).float().mean(), batches=1)
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        self._sums = {}
+
+    def on_train_epoch_end(self) -> None:
+        loss = float(self._sums["loss"] / self._sums["batches"])
+        if not torch.isfinite(torch.tensor(loss)):
+            raise TrainingDiverged(
+                f"the training loss is not finite in epoch {self.current_epoch}; lower optimizer.lr"
+                f" (now {self.optimizer_settings['lr']:g}), raise optimizer.warmup_fraction or set trainer.gradient_clip=1"
+            )
+        self.log("train_loss", loss)
+        self.log("train_accuracy", float(self._sums["correct"] / self._sums["batches"]))
+        self.log("lr", self.optimizers().param_groups[0]["lr"])
+
+    def on_validation_epoch_start(self) -> None:
+        self.val_metrics.reset()
+        self._val_loss = torch.zeros(())
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        probabilities = self.clip_probabilities(batch["waveform"])
+        self.val_metrics.update(probabilities, batch["label"])
+        self._val_loss += F.nll_loss(probabilities.clamp(min=1e-12).log().cpu(), batch["label"].cpu(), reduction="sum")
+
+    def on_validation_epoch_end(self) -> None:
+        scores = self.val_metrics.compute()
+        num_clips = sum(map(sum, scores.confusion))
+        self.log("val_loss", float(self._val_loss) / num_clips)
+        self.log_dict({f"val_{name}": value for name, value in scores.scalars().items()})
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        settings = self.optimizer_settings
+        optimizer = make_optimizer(self.network, settings["name"], settings["lr"], settings["weight_decay"])
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = make_schedule(optimizer, settings["schedule"], settings["warmup_fraction"], total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _normalized(self, waveforms: Tensor) -> Tensor:
+        if not self.normalize:
+            return waveforms
+        return waveforms / waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=MIN_RMS)
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        scores = logits.softmax(-1) if self.loss_on == "probabilities" else logits
+        return F.cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
+
+    def _add(self, **values: Tensor | int) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0) + value
+
+
+class CNNModule(ClassifierModule):
+    """Trains `WaveformCNN`."""
+
+    def __init__(self, classes: list[str], crop_samples: int, model: dict[str, Any], **recipe: Any) -> None:
+        super().__init__(WaveformCNN(len(classes), crop_samples), classes, crop_samples=crop_samples, **recipe)
+        self.save_hyperparameters()
+
+
+class TransformerModule(ClassifierModule):
+    """Trains `TransformerClassifier`; `model` holds its constructor's keys."""
+
+    def __init__(
+        self, classes: list[str], crop_samples: int, sample_rate: int, model: dict[str, Any], **recipe: Any
+    ) -> None:
+        network = TransformerClassifier(
+            num_classes=len(classes), sample_rate=sample_rate, num_samples=crop_samples, **model
+        )
+        super().__init__(network, classes, crop_samples=crop_samples, **recipe)
+        self.save_hyperparameters()

@@ -1,0 +1,61 @@
+"""Optimiser, learning-rate schedule and moving average of the weights."""
+
+import math
+
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor, nn
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW}
+
+
+def make_optimizer(model: nn.Module, name: str, lr: float, weight_decay: float) -> Optimizer:
+    """Adam or AdamW. Weight decay acts on the matrices and kernels of layers, not on biases, norms, positions or the CLS token."""
+    layers = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    decayed = {id(layer.weight) for layer in model.modules() if isinstance(layer, layers)}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if id(p) in decayed], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if id(p) not in decayed], "weight_decay": 0.0},
+    ]
+    return OPTIMIZERS[name](
+        [group for group in groups if group["params"]],
+        lr=lr,
+        fused=parameters[0].device.type == "cpu",  # one pass over the parameters; on a GPU it would clash with gradient scaling
+    )
+
+
+def make_schedule(optimizer: Optimizer, schedule: str, warmup_fraction: float, total_steps: int) -> LambdaLR:
+    """Linear warm-up over a fraction of all steps, then constant or half a cosine down to zero. Stepped once a batch."""
+    warmup_steps = int(warmup_fraction * total_steps)
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        if schedule == "constant":
+            return 1.0
+        progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    return LambdaLR(optimizer, factor)
+
+
+class EMA(WeightAveraging):
+    """Exponential moving average of weights and buffers, evaluated and saved in place of the weights themselves.
+
+    The decay grows from 0.1 to `decay` as (1 + n) / (10 + n) over the first updates n, so that a short run does not average in
+    its random start.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+            n = float(num_averaged)
+            weight = 1 - min(decay, (1 + n) / (10 + n))
+            if torch.is_floating_point(averaged[0]):
+                torch._foreach_lerp_(averaged, current, weight)
+            else:  # counters of batch normalisation
+                torch._foreach_copy_(averaged, current)
+
+        super().__init__(multi_avg_fn=torch.no_grad()(update))
