@@ -1,0 +1,238 @@
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe, resample
+
+FORMATS = {
+    "pcm.wav": {"subtype": "PCM_16"},
+    "float.wav": {"subtype": "FLOAT"},
+    "adpcm.wav": {"subtype": "IMA_ADPCM"},
+    "wide.wav": {"format": "WAVEX"},
+    "a.flac": {},
+    "a.ogg": {},
+    "a.opus": {"format": "OGG", "subtype": "OPUS"},
+    "a.mp3": {},
+    "a.aiff": {},
+    "a.au": {},
+    "a.caf": {},
+    "a.w64": {},
+    "a.rf64": {},
+}
+
+
+def tone(frequency: float, rate: int, seconds: float = 1.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate).astype(np.float32)
+
+
+def frequency_of(waveform: np.ndarray, rate: int) -> float:
+    """The peak of the spectrum, by a parabola through its logarithm."""
+    spectrum = np.log(np.abs(np.fft.rfft(waveform * np.hanning(len(waveform)))) + 1e-12)
+    peak = int(spectrum[1:-1].argmax()) + 1
+    left, middle, right = spectrum[peak - 1 : peak + 2]
+    return (peak + 0.5 * (left - right) / (left - 2 * middle + right)) * rate / len(waveform)
+
+
+def write(path: Path, samples: np.ndarray, rate: int = 48_000, **options) -> Path:
+    soundfile.write(path, samples, rate, **options)
+    return path
+
+
+def cut(path: Path, num_bytes: int) -> Path:
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    return path
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_tone_keeps_its_frequency_and_length_in_every_format(tmp_path, name):
+    path = write(tmp_path / name, tone(997, 48_000), **FORMATS[name])
+    waveform = decode(path, 16_000)
+    assert waveform.dtype == np.float32 and waveform.ndim == 1
+    assert abs(len(waveform) - 16_000) <= 2048 / 3  # block codecs pad
+    assert frequency_of(waveform, 16_000) == pytest.approx(997, abs=0.5)
+    assert np.sqrt(2 * np.mean(waveform[2000:14_000] ** 2)) == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("rate", [4_000, 11_025, 22_050, 44_099, 44_100, 96_000, 383_999, 384_000])
+@pytest.mark.parametrize("target", [8_000, 44_100])
+def test_a_tone_keeps_its_frequency_at_every_rate(tmp_path, rate, target):
+    waveform = decode(write(tmp_path / "a.wav", tone(800, rate), rate, subtype="FLOAT"), target)
+    assert abs(len(waveform) - target) <= 2
+    assert frequency_of(waveform, target) == pytest.approx(800, abs=0.2)
+
+
+def test_the_same_rate_changes_nothing(tmp_path):
+    samples = tone(440, 16_000)
+    assert np.array_equal(decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000), samples)
+
+
+def test_what_lies_above_half_the_target_rate_is_removed():
+    assert np.abs(resample(tone(10_000, 44_100), 44_100, 16_000)[1000:-1000]).max() < 0.01
+
+
+@pytest.mark.parametrize("channels", [1, 2, 8, 64])
+def test_channels_are_averaged(tmp_path, channels):
+    samples = np.outer(tone(440, 16_000), np.arange(1, channels + 1) / channels).astype(np.float32)
+    waveform = decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000)
+    np.testing.assert_allclose(waveform, samples.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 100, 700_001])
+def test_any_length_is_accepted(tmp_path, num_samples):
+    path = write(tmp_path / "a.flac", np.full(num_samples, 0.25), 44_100)
+    assert len(decode(path, 44_100)) == num_samples
+    assert len(decode(path, 16_000)) == -(-num_samples * 160 // 441)
+
+
+def test_probe_tells_the_header(tmp_path):
+    assert probe(write(tmp_path / "a.wav", np.zeros((300, 2)), 22_050)) == AudioInfo(300, 22_050, 2)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("kept", [0.99, 0.6, 0.2])
+def test_a_truncated_file_is_recognised_in_every_format(tmp_path, name, kept):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(3 * 48_000)
+    path = write(tmp_path / name, noise, **FORMATS[name])
+    with pytest.raises(BadAudio, match="truncated|unreadable"):
+        decode(cut(path, int(kept * path.stat().st_size)), 48_000)
+
+
+def test_a_truncated_wav_is_recognised_behind_many_other_chunks(tmp_path):
+    path = write(tmp_path / "a.wav", tone(440, 48_000))
+    content = path.read_bytes()
+    chunks = b"".join(struct.pack("<4sI4s", b"junk", 4, b"abcd") for _ in range(400))
+    path.write_bytes(content[:36] + chunks + content[36:])
+    assert len(decode(path, 48_000)) == 48_000
+    with pytest.raises(BadAudio, match="truncated: the header says 96000 bytes of samples, 95000 are there"):
+        decode(cut(path, path.stat().st_size - 1000), 48_000)
+
+
+def test_an_ogg_cut_between_two_pages_is_recognised(tmp_path):
+    path = write(tmp_path / "a.ogg", tone(440, 48_000, 5))
+    with pytest.raises(BadAudio, match="truncated: the ogg stream has no end-of-stream page"):
+        decode(cut(path, path.read_bytes().rfind(b"OggS")), 48_000)
+
+
+def test_an_ogg_with_a_damaged_page_is_recognised(tmp_path):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(5 * 48_000)
+    content = bytearray(write(tmp_path / "a.ogg", noise).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "a.ogg").write_bytes(content)
+    with pytest.raises(BadAudio, match="damaged: .* bytes in the middle"):
+        decode(tmp_path / "a.ogg", 48_000)
+
+
+def test_ogg_streams_one_after_another_are_refused(tmp_path):
+    path = write(tmp_path / "a.ogg", tone(440, 48_000))
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(BadAudio, match="2 ogg streams one after another"):
+        decode(path, 48_000)
+
+
+def mp3_without_length_header(path: Path, bitrate_mode: str) -> bytes:
+    loudness = np.repeat(np.random.default_rng(0).random(50) ** 4, 4410)
+    noise = 0.3 * loudness * np.random.default_rng(1).standard_normal(loudness.size)
+    write(path, noise, 44_100, bitrate_mode=bitrate_mode, compression_level=0.5)
+    content = path.read_bytes()
+    return content[content.index(b"\xff\xfb", 4) :]
+
+
+def test_an_mp3_of_constant_bit_rate_needs_no_length_header_to_be_checked(tmp_path):
+    path = tmp_path / "a.mp3"
+    content = mp3_without_length_header(path, "CONSTANT")
+    path.write_bytes(content)
+    assert len(decode(path, 44_100)) >= 220_500
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadAudio, match="truncated: the last mp3 frame is cut"):
+        decode(path, 44_100)
+
+
+def test_an_mp3_of_which_only_a_part_would_be_read_is_refused(tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(mp3_without_length_header(path, "VARIABLE"))
+    with pytest.raises(BadAudio, match="mp3 without a length header: .* of about .* frames"):
+        decode(path, 44_100)
+
+
+def test_an_mp3_with_tags_at_both_ends_is_whole(tmp_path):
+    path = write(tmp_path / "a.mp3", tone(440, 44_100), 44_100)
+    path.write_bytes(b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + path.read_bytes() + b"TAG" + bytes(125))
+    assert len(decode(path, 44_100)) == 44_100
+
+
+def test_an_mp3_cut_between_two_frames_is_recognised(tmp_path):
+    path = write(tmp_path / "a.mp3", tone(440, 44_100, 2), 44_100, bitrate_mode="CONSTANT")
+    content = path.read_bytes()
+    with pytest.raises(BadAudio, match="truncated: the header says 88200 frames"):
+        decode(cut(path, content.index(b"\xff\xfb", len(content) // 2)), 44_100)
+
+
+def test_a_wav_whose_length_was_never_written_is_whole(tmp_path):
+    path = write(tmp_path / "a.wav", tone(440, 16_000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"  # as programs that write to a pipe leave it
+    path.write_bytes(content)
+    assert len(decode(path, 16_000)) == 16_000
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite_are_recognised_in_any_channel(tmp_path, value):
+    samples = np.zeros((16_000, 3), np.float32)
+    samples[8000, 2] = value
+    with pytest.raises(BadAudio, match="not finite: 1 samples are NaN or infinite, the first at 0.500 s"):
+        decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000)
+
+
+@pytest.mark.parametrize("rate", [1, 3_999, 384_001, 2_000_000_000])
+def test_absurd_rates_are_recognised(tmp_path, rate):
+    path = write(tmp_path / "a.wav", np.zeros(10), 44_100)
+    content = bytearray(path.read_bytes())
+    content[24:28] = struct.pack("<I", rate)
+    path.write_bytes(content)
+    for read in (probe, lambda path: decode(path, 16_000)):
+        with pytest.raises(BadAudio, match=f"sample rate {rate} Hz: must be 4000 to 384000 Hz"):
+            read(path)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "ogg", "aiff", "flac"])
+def test_empty_files_are_recognised(tmp_path, suffix):
+    path = write(tmp_path / f"a.{suffix}", np.zeros(0), 44_100)
+    with pytest.raises(BadAudio, match="empty"):
+        decode(path, 16_000)
+    with pytest.raises(BadAudio, match="empty: the file has no bytes"):
+        decode(cut(path, 0), 16_000)
+
+
+def test_files_that_are_not_audio_or_not_there_are_unreadable(tmp_path):
+    (tmp_path / "a.wav").write_text("not a sound")
+    with pytest.raises(BadAudio, match="unreadable: Format not recognised"):
+        decode(tmp_path / "a.wav", 16_000)
+    with pytest.raises(BadAudio, match="unreadable: No such file"):
+        decode(tmp_path / "b.wav", 16_000)
+    with pytest.raises(BadAudio, match="unreadable: Is a directory"):
+        decode(tmp_path, 16_000)
+
+
+def test_random_bytes_behind_any_header_end_in_a_reason_or_a_finite_waveform(tmp_path):
+    random = np.random.default_rng(0)
+    for name, options in FORMATS.items():
+        content = write(tmp_path / name, tone(440, 48_000, 0.2), **options).read_bytes()
+        for _ in range(10):
+            damaged = bytearray(content)
+            for position in random.integers(len(content), size=5):
+                damaged[position] = random.integers(256)
+            (tmp_path / name).write_bytes(damaged)
+            try:
+                assert np.isfinite(decode(tmp_path / name, 16_000)).all()
+            except BadAudio as error:
+                assert "\n" not in str(error) and str(tmp_path) not in str(error)
+
+
+def test_reading_headers_does_not_import_torch():
+    code = "import sys, audio_cls.data.decode; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
