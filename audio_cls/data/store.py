@@ -1,0 +1,211 @@
+"""All waveforms of a data set at one rate in one file, decoded once and shared by every fold, epoch and parallel job.
+
+A store is a folder of the cache, named by a digest of what went into it: `waveforms.f32` (float32, clip after clip) and
+`index.json` (the length of each clip). It is built in a temporary folder and renamed, so it is there whole or not at all.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir, progress_bar
+from audio_cls.data.clips import Clip, ClipSet, DataError
+from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BadAudio, decode, resample
+
+__all__ = ["WaveformStore", "default_cache_dir", "open_store"]
+
+FORMAT_VERSION = 1  # counts up when the files, the decoding or the resampling change
+AHEAD = 2  # decoded clips waiting to be written, for each worker: bounds the memory of a build
+
+
+class WaveformStore:
+    """Read-only waveforms by index of the clip; `lengths` in samples, (clips,) int64."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ValueError or OSError where the folder does not hold a whole store."""
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.folder = folder
+        self.sample_rate: int = index["sample_rate"]
+        self.lengths = np.array(index["lengths"], dtype=np.int64)
+        self._ends = np.cumsum(self.lengths)
+        self._begins = self._ends - self.lengths
+        path = folder / "waveforms.f32"
+        if path.stat().st_size != 4 * int(self.lengths.sum()):
+            raise ValueError(f"{path} has {path.stat().st_size} bytes, its index says {4 * int(self.lengths.sum())}")
+        self._samples = np.memmap(path, dtype=np.float32, mode="r")
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        return WaveformStore, (self.folder,)  # a process that is handed the store maps the file, not copies it
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def waveform(self, index: int) -> np.ndarray:
+        """The whole clip, (samples,) float32: a view of the file."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index}: the store holds clips 0 to {len(self) - 1}")
+        return self._samples[self._begins[index] : self._ends[index]]
+
+    def crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int) -> np.ndarray:
+        """Crops of the clips `indices` from sample `starts` on, (len(indices), num_samples) float32; zeros where a crop
+        reaches beyond its clip, on either side."""
+        indices, starts = np.asarray(indices), np.asarray(starts)
+        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"clips {indices.min()} to {indices.max()}: the store holds clips 0 to {len(self) - 1}")
+        begins = self._begins[indices]
+        firsts = np.clip(starts, 0, self.lengths[indices])
+        lasts = np.clip(starts + num_samples, firsts, self.lengths[indices])
+        crops = np.zeros((len(indices), num_samples), np.float32)
+        # one copy of memory per crop; an index for every sample would take twice the room of the batch
+        places = zip(crops, (firsts - starts).tolist(), (begins + firsts).tolist(), (lasts - firsts).tolist())
+        for crop, at, begin, length in places:
+            if length:
+                crop[at : at + length] = self._samples[begin : begin + length]
+        return crops
+
+
+def open_store(
+    clip_set: ClipSet,
+    sample_rate: int,
+    cache_dir: Path | None = None,
+    num_workers: int | None = None,
+    progress: bool = True,
+) -> WaveformStore:
+    """The store of the clips at `sample_rate` Hz, built where it is not there or damaged.
+
+    Raises DataError naming every clip that cannot be used, with the reason, one a line; nothing is kept then.
+    """
+    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        raise DataError(f"data.sample_rate={sample_rate}: must be {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
+    stores = (Path(cache_dir) if cache_dir is not None else default_cache_dir()) / "stores"
+    _check_outside(stores, clip_set.root)
+    folder = stores / f"{clip_set.name}-{sample_rate}-{_digest(clip_set, sample_rate)}"
+    store = _open_whole(folder, len(clip_set))
+    if store is not None:
+        return store
+    try:
+        stores.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            store = _open_whole(folder, len(clip_set))  # another job may have built it meanwhile
+            return store or _build(clip_set, sample_rate, folder, num_workers or os.cpu_count() or 1, progress)
+    except OSError as error:
+        raise DataError(
+            f"the cache {stores} cannot be written ({error.strerror or error}): "
+            f"make room there, or set {CACHE_VARIABLE} to another folder"
+        ) from error
+
+
+def _check_outside(stores: Path, root: Path | None) -> None:
+    """Nothing is written among the data; a manifest in the home folder does not make `~/.cache` one of them."""
+    if root is None or not stores.resolve().is_relative_to(root.resolve()):
+        return
+    if not any(part.startswith(".") for part in stores.resolve().relative_to(root.resolve()).parts):
+        raise DataError(f"the cache {stores} lies inside the data {root}: set {CACHE_VARIABLE} to a folder elsewhere")
+
+
+def _digest(clip_set: ClipSet, sample_rate: int) -> str:
+    """Changes with the clips' paths, sizes and times of change, the rate, and the code that makes synthetic clips."""
+    digest = hashlib.sha256(f"{FORMAT_VERSION} {sample_rate}".encode())
+    if _is_synthetic(clip_set):
+        from audio_cls.data import synthetic
+
+        digest.update(Path(synthetic.__file__).read_bytes())
+        entries = [(clip.name, clip.source, clip.label) for clip in clip_set.clips]
+    else:
+        entries = [_file_entry(clip) for clip in clip_set.clips]
+    digest.update(json.dumps(entries).encode())
+    return digest.hexdigest()[:24]
+
+
+def _file_entry(clip: Clip) -> tuple[str, str, int, int]:
+    """Archives give files of different data sets the same times, and names and sizes may agree: hence the whole path."""
+    try:
+        status = clip.path.stat()
+    except OSError as error:
+        return clip.name, str(clip.path), -1, error.errno or 0  # decoding names it, with all others
+    return clip.name, str(clip.path.absolute()), status.st_size, status.st_mtime_ns
+
+
+def _is_synthetic(clip_set: ClipSet) -> bool:
+    return clip_set.root is None and clip_set.name == "synthetic"
+
+
+def _open_whole(folder: Path, num_clips: int) -> WaveformStore | None:
+    try:
+        store = WaveformStore(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return store if len(store) == num_clips else None
+
+
+def _build(clip_set: ClipSet, sample_rate: int, folder: Path, num_workers: int, progress: bool) -> WaveformStore:
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a build that was killed; the lock is ours
+    partial.mkdir()
+    try:
+        lengths = _write_waveforms(clip_set, sample_rate, partial / "waveforms.f32", num_workers, progress)
+        index = {"sample_rate": sample_rate, "lengths": lengths}
+        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged store
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return WaveformStore(folder)
+
+
+def _write_waveforms(clip_set: ClipSet, sample_rate: int, path: Path, num_workers: int, progress: bool) -> list[int]:
+    lengths, problems = [], []
+    with open(path, "wb") as file, progress_bar(progress) as bar:
+        task = bar.add_task(f"decoding {clip_set.name} at {sample_rate} Hz", total=len(clip_set))
+        for clip, waveform in zip(clip_set.clips, _decoded(clip_set, sample_rate, num_workers)):
+            if isinstance(waveform, BadAudio):
+                problems.append(f"{clip.name}: {waveform}")
+            elif not problems:  # else only the rest of the problems is of interest
+                file.write(waveform.tobytes())
+                lengths.append(len(waveform))
+            bar.advance(task)
+        file.flush()
+        os.fsync(file.fileno())
+    if problems:
+        counted = f"{len(problems)} of {len(clip_set)} clips of {clip_set.name} cannot be used: repair or remove them"
+        raise DataError("\n".join([counted, *problems]))
+    return lengths
+
+
+def _decoded(clip_set: ClipSet, sample_rate: int, num_workers: int) -> Iterator[np.ndarray | BadAudio]:
+    """The waveforms in order, a few ahead of the one asked for. Threads do: decoding and resampling release the GIL."""
+    make = _synthetic_waveform if _is_synthetic(clip_set) else _file_waveform
+    pool = ThreadPoolExecutor(num_workers)
+    try:
+        waiting = deque()
+        for clip in clip_set.clips:
+            waiting.append(pool.submit(make, clip, sample_rate))
+            if len(waiting) >= AHEAD * num_workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _file_waveform(clip: Clip, sample_rate: int) -> np.ndarray | BadAudio:
+    try:
+        return decode(clip.path, sample_rate)
+    except BadAudio as error:
+        return error
+    except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
+        return BadAudio(f"unreadable: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+
+
+def _synthetic_waveform(clip: Clip, sample_rate: int) -> np.ndarray:
+    from audio_cls.data import synthetic
+
+    return resample(synthetic.synthesize(clip), synthetic.SAMPLE_RATE, sample_rate)
