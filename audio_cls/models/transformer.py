@@ -150,7 +150,7 @@ class TransformerClassifier(nn.Module):
         """
         x = tokens
         if self.cls is not None:
-            x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)  # (B, 1 + N, D)
+            x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1)  # (B, 1 + N, D)
         x = self.dropout(self.positions(x))
         all_weights = []
         for block in self.blocks:
