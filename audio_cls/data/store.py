@@ -1,7 +1,7 @@
 """All waveforms of a data set at one rate in one file, decoded once and shared by every fold, epoch and parallel job.
 
 A store is a folder of the cache, named by a digest of what went into it: `waveforms.f32` (float32, clip after clip) and
-`index.json` (the length of each clip). It is built in a temporary folder and renamed, so it is there whole or not at all.
+`index.json` (the length of each clip). It is built in a temporary folder and renamed: there whole, or not at all.
 """
 
 import hashlib
@@ -126,7 +126,7 @@ def _digest(clip_set: ClipSet, sample_rate: int) -> str:
 
 
 def _file_entry(clip: Clip) -> tuple[str, str, int, int]:
-    """Archives give files of different data sets the same times, and names and sizes may agree: hence the whole path."""
+    """With the whole path: archives give files of different data sets the same times, names and sizes may agree too."""
     try:
         status = clip.path.stat()
     except OSError as error:
