@@ -20,8 +20,8 @@ class LogMel(nn.Module):
         waveforms (B, 1, T) float32, T >= n_fft -> (B, 1, M, T // hop_length + 1)
 
     Choices:
-        - Slaney's mel scale, linear below 1 kHz: the HTK scale gives a third more of its bands to the range below 500 Hz,
-          where vowels are told apart but few other sounds, and runs out of frequencies for them much earlier
+        - Slaney's mel scale, linear below 1 kHz: the HTK scale gives a third more of its bands to the range below
+          500 Hz, where vowels are told apart but few other sounds, and runs out of frequencies for them much earlier
           (at 44.1 kHz and n_fft=1024 from 116 bands on, Slaney's from 185).
         - Bands sum their power, without Slaney's division by band width: wider bands make up for the fall of most
           recordings' spectra towards high frequencies.
@@ -53,7 +53,7 @@ class LogMel(nn.Module):
                 f"half of sample_rate={sample_rate}"
             )
         if not 1 <= hop_length <= n_fft:
-            raise ValueError(f"hop_length={hop_length}: frames must overlap or touch; set it between 1 and n_fft={n_fft}")
+            raise ValueError(f"hop_length={hop_length}: frames must touch; set it between 1 and n_fft={n_fft}")
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
@@ -70,7 +70,8 @@ class LogMel(nn.Module):
             raise ValueError(f"waveforms of shape {tuple(waveforms.shape)}: need (batch, 1, samples); mix down to mono")
         if waveforms.shape[-1] < self.n_fft:
             raise ValueError(
-                f"clips of {waveforms.shape[-1]} samples: one spectrum needs n_fft={self.n_fft}; pad the clips or lower n_fft"
+                f"clips of {waveforms.shape[-1]} samples: one spectrum needs n_fft={self.n_fft}; "
+                "pad the clips or lower n_fft"
             )
         spectrum = torch.stft(
             waveforms.squeeze(1), self.n_fft, self.hop_length, window=self.window, return_complex=True

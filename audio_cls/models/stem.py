@@ -34,7 +34,7 @@ class SpectrogramStem(nn.Module):
     ) -> None:
         super().__init__()
         if num_layers < 3:
-            raise ValueError(f"num_stem_layers={num_layers}: the three strided layers always stand; set it to 3 or more")
+            raise ValueError(f"num_stem_layers={num_layers}: three strided layers always stand; set it to 3 or more")
         layers = []
         in_channels = 1
         for layer in range(num_layers):
@@ -52,7 +52,7 @@ class SpectrogramStem(nn.Module):
         return math.ceil(num_frames / 8)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        # Convolutions run nearly twice as fast on a CPU with the channels innermost; the layers keep the format they get.
+        # Convolutions run nearly twice as fast on a CPU with the channels innermost; layers keep their input's format.
         x = self.convolutions(spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
         x = x.permute(0, 3, 2, 1).flatten(2)  # (B, N, M/8, C) -> (B, N, M/8 * C)
         return self.projection(x)  # (B, N, D)

@@ -110,7 +110,7 @@ def test_dropout_acts_on_the_weights_in_training_only(need_weights):
     assert torch.equal(outputs(), outputs())
     assert not torch.allclose(drawn[0], drawn[1])
     error_of_mean = drawn.std(0) / 4_000**0.5
-    assert ((drawn.mean(0) - outputs()[0]).abs() < 5 * error_of_mean).all()  # what is left is scaled up to make up for it
+    assert ((drawn.mean(0) - outputs()[0]).abs() < 5 * error_of_mean).all()  # what is left is scaled up
 
 
 def test_the_number_of_heads_does_not_change_the_parameters():
