@@ -191,7 +191,7 @@ def test_every_frame_influences_the_logits(options):
 
 
 @pytest.mark.parametrize("options", [{}, {"pool": "mean"}, {"norm": "post"}, ON_WAVEFORMS], ids=str)
-@pytest.mark.parametrize("num_samples", [4_000, 4_001, 7_999, 12_345, 40_000])
+@pytest.mark.parametrize("num_samples", [4_000, 4_001, 12_345])
 def test_clips_of_any_length_are_classified(options, num_samples):
     assert build_and_settle(**options)(clips(2, num_samples)).isfinite().all()
 
