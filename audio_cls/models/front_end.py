@@ -83,16 +83,6 @@ class LogMel(nn.Module):
         return _standardize(level, dim=(1, 2), min_std=0.01).unsqueeze(1)  # (B, 1, M, F)
 
 
-class NormalizedWaveform(nn.Module):
-    """The waveform with mean 0 and standard deviation 1, each clip by itself: (B, 1, T) -> (B, 1, T).
-
-    Recordings differ in level by 60 dB. Unless that is taken out, quiet ones drown in the CLS token and the positions.
-    """
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        return _standardize(waveforms, dim=(-1,), min_std=1e-5)
-
-
 def _standardize(x: Tensor, dim: tuple[int, ...], min_std: float) -> Tensor:
     """Mean 0, standard deviation 1 over `dim`; what is constant becomes 0 rather than amplified rounding."""
     x = x - x.mean(dim, keepdim=True)

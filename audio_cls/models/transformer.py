@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
-from audio_cls.models.front_end import LogMel, NormalizedWaveform
+from audio_cls.models.front_end import LogMel
 from audio_cls.models.stem import ChannelTokens, SpectrogramStem, WaveformStem
 
 FRONT_ENDS_OF_STEM = {
     "spectrogram": ("log_mel",),
-    "waveform": ("waveform", "raw_waveform"),
-    "channels": ("waveform", "raw_waveform"),
+    "waveform": ("waveform",),
+    "channels": ("waveform",),
 }
 
 
@@ -30,7 +30,8 @@ class TransformerClassifier(nn.Module):
 
     Arguments, where the name does not say it:
         num_samples: length of a training crop
-        front_end: 'log_mel' spectrogram; 'waveform', each clip with mean 0 and deviation 1; 'raw_waveform' as it stands
+        front_end: 'log_mel' spectrogram, or 'waveform' as it stands (normalise it before, or quiet clips drown in
+            the positions)
         num_mels, n_fft, hop_length: of 'log_mel'
         stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), or 'channels': the channels of
             `WaveformCNN` are the tokens, which fixes d_model = num_samples / 8
@@ -49,7 +50,7 @@ class TransformerClassifier(nn.Module):
         num_samples: int,
         num_heads: int,
         *,
-        front_end: Literal["log_mel", "waveform", "raw_waveform"] = "log_mel",
+        front_end: Literal["log_mel", "waveform"] = "log_mel",
         num_mels: int = 64,
         n_fft: int = 1024,
         hop_length: int = 512,
@@ -68,7 +69,7 @@ class TransformerClassifier(nn.Module):
         super().__init__()
         _check_choice("norm", norm, ("pre", "post"))
         _check_choice("stem", stem, tuple(FRONT_ENDS_OF_STEM))
-        _check_choice("front_end", front_end, ("log_mel", "waveform", "raw_waveform"))
+        _check_choice("front_end", front_end, ("log_mel", "waveform"))
         _check_choice("positions", positions, ("sinusoidal", "learned", "none"))
         _check_choice("pool", pool, ("cls", "mean"))
         if front_end not in FRONT_ENDS_OF_STEM[stem]:
@@ -95,7 +96,7 @@ class TransformerClassifier(nn.Module):
             self.front_end = LogMel(sample_rate, num_mels, n_fft, hop_length)
             num_features = self.front_end.num_frames(num_samples)
         else:
-            self.front_end = NormalizedWaveform() if front_end == "waveform" else nn.Identity()
+            self.front_end = nn.Identity()
 
         if stem == "spectrogram":
             self.stem = SpectrogramStem(num_mels, d_model, stem_width, num_stem_layers, activation)

@@ -4,7 +4,8 @@ The values live in conf/; here stand only the rules. Hydra refuses keys that do 
 cannot work, both before anything heavy is imported.
 """
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,6 +56,7 @@ class TransformerConfig(Section):
     hop_length: int = Field(ge=1, le=65_536)
     stem: Literal["spectrogram", "waveform", "channels"]
     stem_width: int = Field(ge=1, le=1_024)
+    num_stem_layers: int = Field(ge=3, le=12)
     num_heads: int = Field(ge=1, le=64)
     d_model: int = Field(ge=2, le=8_192)
     num_layers: int = Field(ge=0, le=48)
@@ -98,6 +100,15 @@ class TrainerConfig(Section):
     num_threads: Annotated[int, Field(ge=1, le=1_024)] | None
 
 
+class WandbConfig(Section):
+    """The logger block of conf/logger/wandb.yaml; loggers of other libraries check their own."""
+
+    target: Literal["audio_cls.studies.tracking.make_wandb_logger"] = Field(alias="_target_")
+    project: str = Field(min_length=1)
+    entity: str | None
+    mode: Literal["auto", "online", "offline"]
+
+
 class Config(Section):
     """One job, checked. `heads` is None for the CNN."""
 
@@ -106,7 +117,7 @@ class Config(Section):
     seed: int = Field(ge=0, lt=2**32)
     study: Annotated[str, Field(pattern=r"^[\w.+-]+$")] | None
     variant: Annotated[str, Field(pattern=r"^[\w.+=,-]+$")] | None
-    output_dir: str
+    output_dir: str = Field(min_length=1)
     jobs: int = Field(ge=1, le=256)
     heads: int | None = None
     data: DataConfig
@@ -117,6 +128,8 @@ class Config(Section):
     trainer: TrainerConfig
     logger: dict[str, Any] | None
 
+
+S = TypeVar("S", bound=Section)
 
 # Where a job runs, not what it computes: these keys neither name a variant nor make two results differ.
 EXECUTION_KEYS = frozenset(
@@ -140,14 +153,20 @@ def result_keys(values: dict[str, Any]) -> dict[str, Any]:
 
 def check_config(values: dict[str, Any]) -> Config:
     """Returns the checked configuration. Raises ConfigError with one line for the first thing that is wrong."""
-    try:
-        config = Config.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(_first_problem(error)) from None
+    config = _validate(Config, values)
+    if str((config.logger or {}).get("_target_")).startswith("audio_cls."):
+        _validate(WandbConfig, config.logger, prefix="logger.")
     _check_model(config)
     _check_augment(config)
     _check_training(config)
     return config
+
+
+def _validate(section: type[S], values: Any, prefix: str = "") -> S:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(prefix + _first_problem(error)) from None
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -159,10 +178,21 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key} is not a key of this configuration; remove it"
     if first["type"] == "union_tag_invalid":
         return f"model.name={value.get('name')!r} is not a model; choose model=cnn or model=transformer"
+    if first["type"] == "model_type":
+        return f"{key}={value} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
     shown = "null" if value is None else value
-    message = first["msg"].replace("Input should be", "it must be").replace("a valid ", "a ")
-    message = message.replace("String should match pattern", "it must match").replace("a dictionary", "a group of keys")
+    message = first["msg"].replace("Input should be", "it must be")
+    for plain, words in _PLAIN_WORDS:
+        message = re.sub(plain, words, message)
     return f"{key}={shown} cannot be used: {message}"
+
+
+_PLAIN_WORDS = (
+    (r"a valid (?=[aeiou])", "an "),
+    (r"a valid ", "a "),
+    (r"String should match pattern.*", "it must be one word of letters, digits and . _ + -"),
+    (r"String should have at least 1 character", "it must not be empty"),
+)
 
 
 def _check_model(config: Config) -> None:
@@ -171,7 +201,9 @@ def _check_model(config: Config) -> None:
     model = config.model
     if isinstance(model, CNNConfig):
         if samples % 8:
-            raise ConfigError(f"{crop}; the CNN pools by 8, so it needs a multiple of 8: try {samples // 8 * 8 / config.input.sample_rate:g}")
+            raise ConfigError(
+                f"{crop}; the CNN pools by 8, so it needs a multiple of 8: try {samples // 8 * 8 / config.input.sample_rate:g}"
+            )
         return
     if model.d_model % model.num_heads:
         fitting = [str(heads) for heads in range(1, min(model.d_model, 16) + 1) if model.d_model % heads == 0]
@@ -180,18 +212,30 @@ def _check_model(config: Config) -> None:
         )
     if (model.stem == "spectrogram") != (model.front_end == "log_mel"):
         fitting_stem = "spectrogram" if model.front_end == "log_mel" else "waveform or channels"
-        raise ConfigError(f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}")
+        raise ConfigError(
+            f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}"
+        )
     if model.stem == "channels" and model.d_model * 8 != samples:
-        raise ConfigError(f"model.stem=channels needs model.d_model = crop samples / 8; {crop}, so model.d_model={samples // 8}")
+        raise ConfigError(
+            f"model.stem=channels needs model.d_model = crop samples / 8; {crop}, so model.d_model={samples // 8}"
+        )
     if model.front_end == "log_mel":
         if model.hop_length > model.n_fft:
-            raise ConfigError(f"model.hop_length={model.hop_length} skips samples: it must not exceed model.n_fft={model.n_fft}")
+            raise ConfigError(
+                f"model.hop_length={model.hop_length} skips samples: it must not exceed model.n_fft={model.n_fft}"
+            )
         if model.n_fft > samples:
-            raise ConfigError(f"model.n_fft={model.n_fft} is longer than the crop; {crop}: use a smaller model.n_fft or a longer crop")
+            raise ConfigError(
+                f"model.n_fft={model.n_fft} is longer than the crop; {crop}: use a smaller model.n_fft or a longer crop"
+            )
         if model.num_mels > model.n_fft // 4:
-            raise ConfigError(f"model.num_mels={model.num_mels} leaves mel bands empty at model.n_fft={model.n_fft}; use at most {model.n_fft // 4}")
+            raise ConfigError(
+                f"model.num_mels={model.num_mels} leaves mel bands empty at model.n_fft={model.n_fft}; use at most {model.n_fft // 4}"
+            )
     if model.num_layers == 0 and model.pool == "cls":
-        raise ConfigError("model.num_layers=0 leaves the CLS token blind to the sound; use model.pool=mean or model.num_layers=1 or more")
+        raise ConfigError(
+            "model.num_layers=0 leaves the CLS token blind to the sound; use model.pool=mean or model.num_layers=1 or more"
+        )
 
 
 def _check_augment(config: Config) -> None:
@@ -205,7 +249,10 @@ def _check_augment(config: Config) -> None:
 
 def _check_training(config: Config) -> None:
     trainer = config.trainer
-    for key, chosen in (("trainer.early_stopping", trainer.early_stopping > 0), ("trainer.weights", trainer.weights == "best")):
+    for key, chosen in (
+        ("trainer.early_stopping", trainer.early_stopping > 0),
+        ("trainer.weights", trainer.weights == "best"),
+    ):
         if chosen and config.protocol != "holdout":
             shown = trainer.early_stopping if key.endswith("stopping") else trainer.weights
             off = "0" if key.endswith("stopping") else "last"
@@ -214,8 +261,12 @@ def _check_training(config: Config) -> None:
                 f" set {key}={off} or protocol=holdout"
             )
     if config.augment.mix and trainer.batch_size < 2:
-        raise ConfigError(f"trainer.batch_size={trainer.batch_size} leaves nothing to mix with; use 2 or more, or augment.mix=false")
+        raise ConfigError(
+            f"trainer.batch_size={trainer.batch_size} leaves nothing to mix with; use 2 or more, or augment.mix=false"
+        )
     if trainer.loss_on == "probabilities" and trainer.label_smoothing:
         raise ConfigError("trainer.label_smoothing works on logits; set it to 0 or trainer.loss_on=logits")
     if config.protocol == "all" and config.fold:
-        raise ConfigError(f"fold={config.fold} does not exist with protocol=all, which trains on every clip; use fold=0")
+        raise ConfigError(
+            f"fold={config.fold} does not exist with protocol=all, which trains on every clip; use fold=0"
+        )

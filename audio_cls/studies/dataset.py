@@ -19,7 +19,9 @@ def load_clips(data: DataConfig) -> ClipSet:
     if data.kind == "esc10":
         return read_esc10(Path(data.root) if data.root else _own_esc10())
     if data.root is None:
-        raise ConfigError(f"data={data.kind} needs to know where the clips are: data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment")
+        raise ConfigError(
+            f"data={data.kind} needs to know where the clips are: data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
+        )
     return read_esc50(Path(data.root)) if data.kind == "esc50" else read_any_folder(Path(data.root))
 
 
@@ -34,7 +36,10 @@ def resolve_auto(root: str | None) -> tuple[str, str | None]:
         _own_esc10()
     except DataError as error:
         reason = " ".join(str(error).split())
-        return "synthetic", f"ESC-10 is not here and could not be downloaded ({reason}). TRAINING ON THE SYNTHETIC SET INSTEAD."
+        return (
+            "synthetic",
+            f"ESC-10 is not here and could not be downloaded ({reason}). TRAINING ON THE SYNTHETIC SET INSTEAD.",
+        )
     return "esc10", None
 
 

@@ -33,7 +33,9 @@ def confusion_figure(confusion: np.ndarray, classes: tuple[str, ...], title: str
     if num_classes <= 30:
         for row, column in np.argwhere(confusion > 0):
             colour = "white" if share[row, column] > 0.55 else "black"
-            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=FONT_SIZE)
+            axes.text(
+                column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=FONT_SIZE
+            )
     axes.set_xticks(range(num_classes), classes, rotation=45, ha="right", fontsize=FONT_SIZE)
     axes.set_yticks(range(num_classes), classes, fontsize=FONT_SIZE)
     axes.set_xlabel("predicted class")
@@ -49,7 +51,10 @@ def roc_figure(
     figure = new_figure(8.0, 4.8)
     axes = figure.add_subplot()
     for index, (curve, area, name) in enumerate(zip(curves, areas, classes, strict=True)):
-        style = {"color": COLOURS[index % len(COLOURS)], "linestyle": LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)]}
+        style = {
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)],
+        }
         if curve is None:
             axes.plot([], [], label=f"{name}: no clips", **style)
         else:
@@ -64,7 +69,14 @@ def roc_figure(
     axes.set_ylabel("true positive rate")
     axes.set_title(title, fontsize=FONT_SIZE + 1)
     columns = 1 if len(classes) <= 24 else 2
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=FONT_SIZE - 1, frameon=False, ncols=columns, title="area under the curve")
+    axes.legend(
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+        fontsize=FONT_SIZE - 1,
+        frameon=False,
+        ncols=columns,
+        title="area under the curve",
+    )
     return figure
 
 

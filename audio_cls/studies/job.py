@@ -89,7 +89,11 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
             module.load_state_dict(best["state_dict"])
         evaluated = _evaluate(module, datamodule)
         history = read_history(job.folder / results.HISTORY)
-        record |= {"epochs": len(history), "train_seconds": round(sum(row["epoch_seconds"] for row in history), 3), "status": "done"}
+        record |= {
+            "epochs": len(history),
+            "train_seconds": round(sum(row["epoch_seconds"] for row in history), 3),
+            "status": "done",
+        }
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         _write_results(job, record, clip_set, evaluated)
         return record
@@ -175,7 +179,9 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
     if has_val:
         callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", **saving))
         if settings.early_stopping:
-            callbacks.append(EarlyStopping("val_loss", mode="min", patience=settings.early_stopping, check_on_train_epoch_end=True))
+            callbacks.append(
+                EarlyStopping("val_loss", mode="min", patience=settings.early_stopping, check_on_train_epoch_end=True)
+            )
     callbacks.append(ModelCheckpoint(filename="last", monitor=None, **saving))  # after the others, whose state it saves
     return pl.Trainer(
         accelerator=settings.accelerator,
@@ -235,7 +241,9 @@ def _sizes(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, in
     return {"num_parameters": sum(parameter.numel() for parameter in module.network.parameters()), **sizes}
 
 
-def _announce(job: Job, folds: int, record: dict[str, Any], datamodule: ClipDataModule, module: ClassifierModule) -> None:
+def _announce(
+    job: Job, folds: int, record: dict[str, Any], datamodule: ClipDataModule, module: ClassifierModule
+) -> None:
     """Says once what is trained, on what, and how large it is."""
     crop = torch.zeros(1, 1, job.config.input.crop_samples)
     module.eval()
@@ -262,7 +270,9 @@ def _evaluate(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str,
     return {name: None if part is None else predict_clips(module, datamodule, part) for name, part in parts.items()}
 
 
-def _write_results(job: Job, record: dict[str, Any], clip_set: ClipSet, evaluated: dict[str, SplitResult | None]) -> None:
+def _write_results(
+    job: Job, record: dict[str, Any], clip_set: ClipSet, evaluated: dict[str, SplitResult | None]
+) -> None:
     """Metrics last: their status says that everything else is there."""
     found = {name: result for name, result in evaluated.items() if result is not None}
     probability_columns = [f"p_{index}" for index in range(len(clip_set.classes))]
@@ -271,17 +281,28 @@ def _write_results(job: Job, record: dict[str, Any], clip_set: ClipSet, evaluate
         for name, result in found.items()
         for clip, label, row in zip(result.clips, result.labels, result.probabilities, strict=True)
     )
-    results.write_csv(job.folder / results.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows)
-    sources = ([name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""] for name, result in found.items() for clip in result.clips)
+    results.write_csv(
+        job.folder / results.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows
+    )
+    sources = (
+        [name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""]
+        for name, result in found.items()
+        for clip in result.clips
+    )
     results.write_csv(job.folder / results.SPLIT, ["split", "clip", "source"], sources)
     shown = next(name for name in ("val", "test", "train") if name in found)
     result = found[shown]
     title = f"{job.variant}, {record['dataset']}, fold {job.config.fold}, seed {job.config.seed}: {shown} clips, accuracy {result.scores.accuracy:.1%}"
     figures.save_figure(
-        figures.confusion_figure(np.array(result.scores.confusion), clip_set.classes, title), job.folder / "confusion_matrix.png"
+        figures.confusion_figure(np.array(result.scores.confusion), clip_set.classes, title),
+        job.folder / "confusion_matrix.png",
     )
-    curves = [None if curve is None else (curve[0].numpy(), curve[1].numpy()) for curve in roc_curves(result.probabilities, result.labels)]
+    curves = [
+        None if curve is None else (curve[0].numpy(), curve[1].numpy())
+        for curve in roc_curves(result.probabilities, result.labels)
+    ]
     figures.save_figure(
-        figures.roc_figure(curves, result.scores.auroc_per_class, clip_set.classes, title), job.folder / "roc_curves.png"
+        figures.roc_figure(curves, result.scores.auroc_per_class, clip_set.classes, title),
+        job.folder / "roc_curves.png",
     )
     results.write_json(job.folder / results.METRICS, record)

@@ -17,7 +17,18 @@ from audio_cls.studies.config import ConfigError
 from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds
 
 # What Hydra answers itself, without training.
-_HYDRA_QUESTIONS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc")
+_HYDRA_QUESTIONS = (
+    "--help",
+    "-h",
+    "--hydra-help",
+    "--version",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+    "--shell-completion",
+    "-sc",
+)
 
 
 def asks_hydra(arguments: Sequence[str]) -> bool:
@@ -33,7 +44,9 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     try:
         unknown = [argument for argument in overrides if argument.startswith("-")]
         if unknown:
-            raise ConfigError(f"{unknown[0]} is not an option; -m sweeps, --help explains, everything else is key=value")
+            raise ConfigError(
+                f"{unknown[0]} is not an option; -m sweeps, --help explains, everything else is key=value"
+            )
         with initialize_config_dir(str(config_dir), version_base="1.3"):
             plan = make_plan(overrides, multirun)
         for job in plan.jobs:
@@ -71,7 +84,10 @@ def run(overrides: Sequence[str], number: int) -> None:
         if not isinstance(error, DataError):
             job.folder.mkdir(parents=True, exist_ok=True)
             results.write_text(job.folder / "error.txt", traceback.format_exc())
-        _say(f"{place}{name} FAILED: {error}" + ("" if isinstance(error, DataError) else f" (see {job.folder / 'error.txt'})"))
+        _say(
+            f"{place}{name} FAILED: {error}"
+            + ("" if isinstance(error, DataError) else f" (see {job.folder / 'error.txt'})")
+        )
         return
     _say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
 

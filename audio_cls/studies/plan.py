@@ -44,7 +44,9 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        return Path(self.config.output_dir) / self.study / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
+        return (
+            Path(self.config.output_dir) / self.study / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
+        )
 
     @property
     def heads(self) -> int | None:
@@ -69,6 +71,11 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     overrides = _parse(arguments)
     if not multirun and (sweeping := [override for override in overrides if override.is_sweep_override()]):
         raise ConfigError(f"{sweeping[0].input_line} names several jobs: add -m to train them all, or give one value")
+    named = {str(override.key_or_group) for override in overrides}
+    if {"experiment", "model"} <= named:
+        raise ConfigError(
+            "experiment= chooses the model already; leave out model=, or start from the model without a preset"
+        )
     overrides, notices = _with_data_resolved(overrides)
     combinations = _combinations([override for override in overrides if override.key_or_group != "fold"])
     counts = {num_folds(describe(combination)) for combination in combinations}
@@ -81,6 +88,8 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     ordered = [override for override in overrides if override.key_or_group != "fold"]
     ordered += [fold_override] if fold_override is not None else []
     jobs = [describe(combination) for combination in _combinations(ordered)]
+    if jobs[0].config.jobs > 1 and not multirun:
+        raise ConfigError(f"jobs={jobs[0].config.jobs} runs the jobs of a sweep side by side; add -m, or leave it out")
     for job in jobs:
         check_split_exists(job)
     _check_folders_differ(jobs)
@@ -169,15 +178,21 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
         try:
             override = OverridesParser.create().parse_override(argument)
         except HydraException:
-            raise ConfigError(f"{argument!r} is not an override; write key=value, as in heads=4 or trainer.max_epochs=10") from None
+            raise ConfigError(
+                f"{argument!r} is not an override; write key=value, as in heads=4 or trainer.max_epochs=10"
+            ) from None
         if not isinstance(override.key_or_group, str) or not override.key_or_group:
             raise ConfigError(f"{argument!r} has no key; write key=value, as in heads=4")
         if override.is_delete() and override.key_or_group in ("data", "model", "augment", "trainer"):
             raise ConfigError(f"{argument!r} removes a group that every job needs; choose another option instead")
         overrides.append(override)
-    repeated = [key for key, same in itertools.groupby(sorted(str(o.key_or_group) for o in overrides)) if len(list(same)) > 1]
+    repeated = [
+        key for key, same in itertools.groupby(sorted(str(o.key_or_group) for o in overrides)) if len(list(same)) > 1
+    ]
     if repeated:
-        raise ConfigError(f"{repeated[0]} is given more than once; give it one value, or several as {repeated[0]}=A,B with -m")
+        raise ConfigError(
+            f"{repeated[0]} is given more than once; give it one value, or several as {repeated[0]}=A,B with -m"
+        )
     return overrides
 
 
@@ -203,18 +218,30 @@ def _with_data_resolved(overrides: list[Override]) -> tuple[list[Override], list
         describe(combination)
     values, _ = _compose(_combinations([o for o in overrides if str(o.key_or_group).startswith("data")])[0])
     kind, notice = resolve_auto(values["data"]["root"])
-    kept = [override for override in overrides if override is not chosen and not (kind == "synthetic" and override.key_or_group.startswith("data."))]
+    kept = [
+        override
+        for override in overrides
+        if override is not chosen and not (kind == "synthetic" and override.key_or_group.startswith("data."))
+    ]
     return [*kept, *_parse([f"data={kind}"])], [notice] if notice else []
 
 
 def _compose(overrides: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     """The resolved configuration and the chosen options of its groups. Fold and seed are set without composing again."""
-    plain = {name: int(value) for name, _, value in (line.partition("=") for line in overrides) if name in ("fold", "seed") and value.isdigit()}
+    plain = {
+        name: int(value)
+        for name, _, value in (line.partition("=") for line in overrides)
+        if name in ("fold", "seed") and value.isdigit()
+    }
     rest = tuple(line for line in overrides if line.partition("=")[0] not in plain)
     if rest not in _composed:
         try:
             composed = compose(CONFIG_NAME, overrides=list(rest), return_hydra_config=True)
-            choices = {str(group): str(option) for group, option in composed.hydra.runtime.choices.items() if option is not None}
+            choices = {
+                str(group): str(option)
+                for group, option in composed.hydra.runtime.choices.items()
+                if option is not None
+            }
             OmegaConf.set_readonly(composed, False)
             OmegaConf.set_struct(composed, False)
             del composed["hydra"]
@@ -245,14 +272,18 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     choice = [override for override, group in zip(overrides, groups, strict=True) if group == key.split(".")[0]]
     values, choices = _compose(())
     known = [*flatten(values), *choices]
-    elsewhere = {option for option in ("auto", "esc10", "esc50", "folder", "synthetic") if key in flatten(_compose((f"data={option}",))[0])}
+    elsewhere = {
+        option
+        for option in ("auto", "esc10", "esc50", "folder", "synthetic")
+        if key in flatten(_compose((f"data={option}",))[0])
+    }
     if key.startswith("data.") and elsewhere:
         return f"{key} is not a key of {choice[0] if choice else 'data=auto'}; it belongs to data={' and data='.join(sorted(elsewhere))}"
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    if not nearest:
-        last = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
-        nearest = last[:1]
-    hint = f"did you mean {nearest[0]}?" if nearest else "`python train.py --help` lists the groups, `--cfg job` the keys"
+    same_leaf = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    nearest = same_leaf[:1] or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = (
+        f"did you mean {nearest[0]}?" if nearest else "`python train.py --help` lists the groups, `--cfg job` the keys"
+    )
     return f"{key} is not a key of this configuration; {hint}"
 
 
@@ -275,7 +306,10 @@ def _suffix(config: Config, overrides: Sequence[str], choices: dict[str, str]) -
     changed = {
         key: value
         for key, value in after.items()
-        if key in before and before[key] != value and key not in _UNNAMED | EXECUTION_KEYS and not key.startswith("data.")
+        if key in before
+        and before[key] != value
+        and key not in _UNNAMED | EXECUTION_KEYS
+        and not key.startswith("data.")
     }
     parts = [f"{group}-{choices[group]}" for group in groups]
     parts += [f"{key.split('.')[-1]}-{_short(value)}" for key, value in changed.items()]

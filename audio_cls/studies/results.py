@@ -17,7 +17,13 @@ from audio_cls.data.clips import ClipSet
 from audio_cls.studies.config import ConfigError, result_keys
 from audio_cls.studies.plan import Job
 
-METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = "metrics.json", "predictions.csv", "history.csv", "config.yaml", "split.csv"
+METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
+    "metrics.json",
+    "predictions.csv",
+    "history.csv",
+    "config.yaml",
+    "split.csv",
+)
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 
@@ -78,7 +84,11 @@ def check_folder(job: Job, digest: str) -> None:
     except (yaml.YAMLError, AttributeError, TypeError):
         raise ConfigError(f"{path} cannot be read; move {job.folder} away, or choose another variant=NAME") from None
     now = result_keys(job.config.model_dump())
-    differing = [f"{key} ({before.get(key)} there, {now.get(key)} now)" for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    differing = [
+        f"{key} ({before.get(key)} there, {now.get(key)} now)"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
     metrics = read_metrics(job.folder)
     if not differing and metrics and metrics.get("split_digest") not in (None, digest):
         differing = [f"the clips of {job.dataset} themselves (files, labels or sources)"]

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassConfusionMatrix, MulticlassF1Score, MulticlassROC
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassAUROC,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MulticlassROC,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,9 @@ class ClipMetrics:
     def update(self, probabilities: Tensor, labels: Tensor) -> None:
         """Adds clips: probabilities (B, K), labels (B,). Raises ValueError if a probability is not finite."""
         if not torch.isfinite(probabilities).all():
-            raise ValueError("the model gives probabilities that are not finite; lower optimizer.lr or set trainer.gradient_clip=1")
+            raise ValueError(
+                "the model gives probabilities that are not finite; lower optimizer.lr or set trainer.gradient_clip=1"
+            )
         self._probabilities.append(probabilities.detach().float().cpu())
         self._labels.append(labels.cpu())
 
@@ -106,6 +114,4 @@ def roc_curves(probabilities: Tensor, labels: Tensor) -> list[tuple[Tensor, Tens
     num_classes = probabilities.shape[1]
     counts = torch.bincount(labels, minlength=num_classes)
     false_positive, true_positive, _ = MulticlassROC(num_classes, thresholds=None)(probabilities, labels)
-    return [
-        (false_positive[k], true_positive[k]) if 0 < counts[k] < len(labels) else None for k in range(num_classes)
-    ]
+    return [(false_positive[k], true_positive[k]) if 0 < counts[k] < len(labels) else None for k in range(num_classes)]

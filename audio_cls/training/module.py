@@ -3,6 +3,7 @@
 Axis letters: B batch, C crops of a clip, T samples, K classes.
 """
 
+import math
 from typing import Any
 
 import lightning.pytorch as pl
@@ -90,16 +91,21 @@ class ClassifierModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._sums = {}
 
-    def on_train_epoch_end(self) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if not self.trainer.is_last_batch:
+            return
+        # Once an epoch: a log call at every step would cost more than a small model's step. Not at the epoch's end, where the
+        # callbacks that write the values down have had their turn already.
         loss = float(self._sums["loss"] / self._sums["batches"])
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             raise TrainingDiverged(
                 f"the training loss is not finite in epoch {self.current_epoch}; lower optimizer.lr"
                 f" (now {self.optimizer_settings['lr']:g}), raise optimizer.warmup_fraction or set trainer.gradient_clip=1"
             )
-        self.log("train_loss", loss)
-        self.log("train_accuracy", float(self._sums["correct"] / self._sums["batches"]))
-        self.log("lr", self.optimizers().param_groups[0]["lr"])
+        accuracy = float(self._sums["correct"] / self._sums["batches"])
+        rate = self.optimizers().param_groups[0]["lr"]
+        values = {"train_loss": loss, "train_accuracy": accuracy, "lr": rate}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=1)
 
     def on_validation_epoch_start(self) -> None:
         self.val_metrics.reset()

@@ -23,7 +23,8 @@ def make_optimizer(model: nn.Module, name: str, lr: float, weight_decay: float) 
     return OPTIMIZERS[name](
         [group for group in groups if group["params"]],
         lr=lr,
-        fused=parameters[0].device.type == "cpu",  # one pass over the parameters; on a GPU it would clash with gradient scaling
+        fused=parameters[0].device.type
+        == "cpu",  # one pass over the parameters; on a GPU it would clash with gradient scaling
     )
 
 

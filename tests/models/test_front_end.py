@@ -5,7 +5,7 @@ import torch
 from torchaudio.functional import melscale_fbanks
 from torchaudio.transforms import MelSpectrogram
 
-from audio_cls.models.front_end import LogMel, NormalizedWaveform
+from audio_cls.models.front_end import LogMel
 
 
 def tone(frequency: float, sample_rate: int = 16_000, num_samples: int = 16_000) -> torch.Tensor:
@@ -46,22 +46,20 @@ def test_every_clip_has_mean_0_and_deviation_1_whatever_stands_beside_it():
     torch.testing.assert_close(features[1:], LogMel(16_000)(waveforms[1:]), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("front_end", [LogMel(16_000), NormalizedWaveform()])
-def test_the_gain_of_a_recording_does_not_matter(front_end):
+def test_the_gain_of_a_recording_does_not_matter():
+    front_end = LogMel(16_000)
     torch.manual_seed(0)
     waveforms = torch.randn(2, 1, 8_000)
     torch.testing.assert_close(front_end(0.001 * waveforms), front_end(waveforms), atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("front_end", [LogMel(16_000), NormalizedWaveform()])
 @pytest.mark.parametrize("value", [0.0, 0.5])
-def test_silence_and_a_constant_stay_finite(front_end, value):
-    assert front_end(torch.full((1, 1, 8_000), value)).isfinite().all()
+def test_silence_and_a_constant_stay_finite(value):
+    assert LogMel(16_000)(torch.full((1, 1, 8_000), value)).isfinite().all()
 
 
 def test_silence_becomes_zeros():
     assert (LogMel(16_000)(torch.zeros(1, 1, 8_000)) == 0).all()
-    assert (NormalizedWaveform()(torch.zeros(1, 1, 8_000)) == 0).all()
 
 
 def test_digital_silence_counts_as_no_quieter_than_80_db_below_the_loudest_point():

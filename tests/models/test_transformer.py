@@ -10,7 +10,7 @@ from audio_cls.models.transformer import TransformerClassifier
 SMALL = {"num_mels": 16, "n_fft": 256, "hop_length": 128, "stem_width": 4, "d_model": 24, "d_feedforward": 32}
 ON_WAVEFORMS = {"front_end": "waveform", "stem": "waveform"}
 ORIGINAL = {
-    "front_end": "raw_waveform",
+    "front_end": "waveform",
     "stem": "channels",
     "d_model": 2000,
     "num_layers": 2,
@@ -27,7 +27,6 @@ EVERY_KIND = {
     "mean pooling": {"pool": "mean"},
     "no encoder": {"pool": "mean", "num_layers": 0, "num_stem_layers": 4},
     "waveform": ON_WAVEFORMS,
-    "raw waveform": ON_WAVEFORMS | {"front_end": "raw_waveform"},
     "original": SMALL_ORIGINAL,
 }
 every_kind = pytest.mark.parametrize("options", EVERY_KIND.values(), ids=EVERY_KIND.keys())
@@ -261,13 +260,6 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
     assert not torch.allclose(model.forward_features(masked), model(clips()))
 
 
-def test_the_normalised_waveform_ignores_the_gain_and_the_raw_one_does_not():
-    normalised = build_and_settle(**ON_WAVEFORMS)
-    raw = build_and_settle(front_end="raw_waveform", stem="waveform")
-    torch.testing.assert_close(normalised(0.01 * clips()), normalised(clips()), atol=1e-4, rtol=1e-3)
-    assert not torch.allclose(raw(0.01 * clips()), raw(clips()), atol=1e-4, rtol=1e-3)
-
-
 # What is refused
 
 
@@ -288,7 +280,7 @@ def test_the_normalised_waveform_ignores_the_gain_and_the_raw_one_does_not():
         ({"positions": "rotary"}, "positions='rotary': set positions to sinusoidal, learned or none"),
         ({"pool": "max"}, "pool='max': set pool to cls or mean"),
         ({"stem": "patches"}, "stem='patches': set stem to spectrogram, waveform or channels"),
-        ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel, waveform or raw_waveform"),
+        ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel or waveform"),
         ({"stem": "waveform"}, "front_end=log_mel does not feed stem=waveform: set front_end=waveform"),
         ({"stem": "channels"}, "front_end=log_mel does not feed stem=channels: set front_end=waveform"),
         ({"front_end": "waveform"}, "front_end=waveform does not feed stem=spectrogram: set front_end=log_mel"),
