@@ -2,7 +2,9 @@
 
 import logging
 import os
+import statistics
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,10 @@ from audio_cls.training.checkpoint import AtomicCheckpointIO
 from audio_cls.training.metrics import ClipMetrics, Scores, roc_curves
 from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
+
+
+# Evaluating a crop costs a third of training on it, and there is one validation clip to three training clips.
+EVALUATION_SHARE = 1 / 9
 
 
 class JobBusy(RuntimeError):
@@ -146,6 +152,29 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         seed=config.seed,
         cache_dir=Path(cache) if cache else None,
     )
+
+
+def estimate_seconds(job: Job, num_steps: int = 4) -> float:
+    """About how long the job trains on this machine, from a few steps on noise."""
+    clip_set = clips(job)
+    config = job.config
+    module = make_module(job, clip_set.classes)
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-6)
+    batch = {
+        "waveform": torch.randn(config.trainer.batch_size, 1, module.augment.time_scale.input_samples),
+        "label": torch.zeros(config.trainer.batch_size, dtype=torch.long),
+    }
+    seconds = []
+    with _threads(job):
+        for step in range(num_steps):
+            started = time.perf_counter()
+            optimizer.zero_grad()
+            module.training_step(batch, step).backward()
+            optimizer.step()
+            seconds.append(time.perf_counter() - started)
+    num_clips = len(clip_set.clips) * max(1, num_folds(job) - 1) / (num_folds(job) + (config.protocol == "holdout"))
+    num_crops = config.trainer.max_epochs * num_clips * (config.trainer.crops_per_clip + EVALUATION_SHARE * config.input.eval_crops)
+    return statistics.median(seconds) * num_crops / config.trainer.batch_size
 
 
 @torch.no_grad()

@@ -57,9 +57,9 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         _end(1, str(error))
     for notice in plan.notices:
         _say(f"\n*** {notice} ***\n")
-    os.environ["AUDIO_CLS_NUM_JOBS"] = str(len(plan.jobs))  # also for jobs that run in processes of their own
+    sweep.forget()
     if plan.multirun:
-        _say(sweep.announcement(plan))
+        sweep.announce(plan)
     return plan
 
 
@@ -67,14 +67,14 @@ def run(overrides: Sequence[str], number: int) -> None:
     """Runs one job inside Hydra, given its overrides. Never raises for a failed job: its folder says what happened."""
     _handle_signals()
     job = describe(tuple(overrides))
-    total = int(os.environ.get("AUDIO_CLS_NUM_JOBS", "1"))
-    place = f"job {number + 1} of {total}: " if total > 1 else ""
+    place = sweep.place(number)
+    place = f"{place}: " if place else ""
     name = f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
     if results.is_done(job):
         _say(f"{place}{name} is done already: {_outcome(job)}")
         return
-    if total > 1:
-        _say(f"{place}{name}")
+    if place:
+        _say(" | ".join(part for part in (f"\n{place}{name}", sweep.progress()) if part))
     started = time.perf_counter()
     try:
         from audio_cls.studies.job import run_job  # torch and lightning take seconds to import

@@ -1,28 +1,142 @@
-"""What a sweep says about itself: the jobs before it starts, the comparison when it is over."""
+"""What a sweep says about itself: its jobs and their time before it starts, where it stands on the way, the comparison at the end."""
 
+import json
+import os
+import statistics
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from audio_cls.studies import results
-from audio_cls.studies.plan import Plan
+from audio_cls.studies.plan import Job, Plan
+
+# Where the jobs of the running sweep find the others' folders, also from processes of their own.
+_SWEEP_FILE = "AUDIO_CLS_SWEEP"
 
 
-def announcement(plan: Plan) -> str:
-    """How many jobs there are and which are done."""
-    done = [job for job in plan.jobs if results.is_done(job)]
+def announce(plan: Plan) -> None:
+    """Says how many jobs there are, which are done and about how long the rest takes; leaves word for the jobs themselves."""
+    pending = [job for job in plan.jobs if not results.is_done(job)]
     variants = list(dict.fromkeys(job.variant for job in plan.jobs))
     folds = sorted({job.config.fold for job in plan.jobs})
     seeds = sorted({job.config.seed for job in plan.jobs})
-    return (
-        f"{len(plan.jobs)} jobs: {', '.join(variants)} | folds {', '.join(map(str, folds))} | seeds {', '.join(map(str, seeds))}"
-        f" | {len(done)} done already"
+    _say(
+        f"{len(plan.jobs)} jobs: {_listed('variant', variants)}, {_listed('fold', folds)}, {_listed('seed', seeds)};"
+        f" {len(plan.jobs) - len(pending)} done already"
     )
+    for variant in variants:
+        mine = [job for job in plan.jobs if job.variant == variant]
+        done = [f"fold {job.config.fold} seed {job.config.seed}" for job in mine if job not in pending]
+        if done and len(done) < len(mine):
+            _say(f"  {variant}: done are {', '.join(done)}")
+        elif done:
+            _say(f"  {variant}: done")
+    seconds = _estimated_seconds(pending) if pending else 0.0
+    if pending:
+        _say(f"about {_duration(seconds)} for the other {len(pending)} on this machine" if seconds else "")
+    path = _study_folder(plan.jobs[0]) / "sweep.json"
+    content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
+    content |= {"pending": [str(job.folder) for job in pending]}
+    results.write_json(path, content)
+    os.environ[_SWEEP_FILE] = str(path)
+
+
+def forget() -> None:
+    """Ends the sweep that an earlier call in this process announced."""
+    os.environ.pop(_SWEEP_FILE, None)
+
+
+def place(number: int) -> str:
+    """'job 3 of 12' for the job with this number; empty outside a sweep."""
+    sweep = _running_sweep()
+    return f"job {number + 1} of {len(sweep['folders'])}" if sweep else ""
+
+
+def progress() -> str:
+    """The best variant so far and the time left; empty outside a sweep."""
+    sweep = _running_sweep()
+    if not sweep:
+        return ""
+    records = [results.read_metrics(Path(folder)) or {} for folder in sweep["folders"]]
+    done = {folder for folder, record in zip(sweep["folders"], records, strict=True) if _finished(record)}
+    left = [folder for folder in sweep["pending"] if folder not in done]
+    finished_now = len(sweep["pending"]) - len(left)
+    elapsed = time.time() - sweep["started"]
+    seconds = elapsed / finished_now * len(left) if finished_now else sweep["seconds"]
+    parts = [best_so_far(records)] + ([f"about {_duration(seconds)} left"] if left and seconds else [])
+    return "; ".join(part for part in parts if part)
+
+
+def best_so_far(records: Sequence[dict[str, Any]]) -> str:
+    """Which variant has the highest mean accuracy over its finished jobs, on validation clips or, without any, on test clips."""
+    accuracies: dict[str, list[float]] = {}
+    for record in records:
+        ranked = record.get("val") or record.get("test")
+        if _finished(record) and ranked:
+            accuracies.setdefault(record["variant"], []).append(ranked["accuracy"])
+    if not accuracies:
+        return ""
+    best = max(accuracies, key=lambda variant: statistics.mean(accuracies[variant]))
+    count = len(accuracies[best])
+    return f"best so far {best} with {statistics.mean(accuracies[best]):.1%} over {count} job{'s' * (count > 1)}"
 
 
 def report(plan: Plan) -> None:
-    """Compares the variants of each study that the sweep touched."""
+    """Compares the variants of each study that the sweep touched, and writes the summaries."""
     from audio_cls.studies.compare import print_summary, write_summary
 
-    for study in dict.fromkeys(Path(job.config.output_dir) / job.study for job in plan.jobs):
+    for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
         print_summary(write_summary(study))
-        print(f"written to {study / 'summary.md'}", file=sys.stderr)
+        _say(f"written to {study / 'summary.md'}")
+
+
+def _estimated_seconds(pending: Sequence[Job]) -> float:
+    """How long the jobs take: as long as like jobs took before; else measured on a few steps, which takes about a second."""
+    seconds = {}
+    for job in pending:
+        if job.variant not in seconds:
+            seconds[job.variant] = _seconds_before(job) or _seconds_measured(job)
+    return sum(seconds[job.variant] for job in pending) / pending[0].config.jobs
+
+
+def _seconds_before(job: Job) -> float | None:
+    records = [results.read_metrics(folder) or {} for folder in job.folder.parent.glob("fold*-seed*")]
+    seconds = [record["train_seconds"] for record in records if _finished(record) and record.get("train_seconds")]
+    return statistics.median(seconds) if seconds else None
+
+
+def _seconds_measured(job: Job) -> float:
+    from audio_cls.studies.job import estimate_seconds  # torch and lightning take seconds to import
+
+    return estimate_seconds(job)
+
+
+def _finished(record: dict[str, Any]) -> bool:
+    return record.get("status") == "done"
+
+
+def _running_sweep() -> dict[str, Any] | None:
+    path = os.environ.get(_SWEEP_FILE)
+    return json.loads(Path(path).read_text(encoding="utf-8")) if path else None
+
+
+def _study_folder(job: Job) -> Path:
+    return Path(job.config.output_dir) / job.study
+
+
+def _listed(noun: str, values: Sequence[Any]) -> str:
+    shown = ", ".join(map(str, values)) if len(values) <= 12 else f"{values[0]} to {values[-1]}"
+    return f"{len(values)} {noun}{'s' * (len(values) > 1)} ({shown})"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _say(text: str) -> None:
+    if text:
+        print(text, file=sys.stderr, flush=True)
