@@ -1,0 +1,62 @@
+"""Intervals by resampling source recordings: clips cut from one recording are kept or left out together.
+
+The metrics are weighted ones, for many resamples at once; with equal weights they are those that training reports.
+
+Axis letters: R resamples, S sources, N clips, K classes.
+"""
+
+import numpy as np
+
+NUM_RESAMPLES = 2_000
+CONFIDENCE = 0.95
+
+
+def source_weights(num_sources: int, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> np.ndarray:
+    """(R, S) how often each source was drawn, with replacement and as many as there are; the same for the same seed."""
+    chances = np.full(num_sources, 1 / num_sources)
+    return np.random.default_rng(seed).multinomial(num_sources, chances, size=num_resamples).astype(np.float64)
+
+
+def percentile_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The middle `confidence` of the values (R,); NaN, a resample without anything to measure, is left out."""
+    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def weighted_accuracy(correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(R,) share of right clips, from correct (N,) and weights (R, N)."""
+    return _divide(weights @ correct, weights.sum(axis=1))
+
+
+def weighted_f1_macro(labels: np.ndarray, predicted: np.ndarray, num_classes: int, weights: np.ndarray) -> np.ndarray:
+    """(R,) macro F1 over the classes that occur among labels or predictions, from (N,), (N,) and weights (R, N)."""
+    per_class = np.arange(num_classes)
+    is_label, is_predicted = labels[:, None] == per_class, predicted[:, None] == per_class  # (N, K)
+    hits = weights @ (is_label & is_predicted)  # (R, K)
+    return mean_of_present(_divide(2 * hits, weights @ is_label + weights @ is_predicted), axis=1)
+
+
+def weighted_auroc_macro(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(R,) macro one-against-rest AUROC over the classes that have a curve, from (N,), (N, K) and weights (R, N).
+
+    The AUROC of a class is the share of pairs of a clip of the class and another that are in order, ties counting half.
+    """
+    areas = []
+    for label in range(probabilities.shape[1]):
+        inside = labels == label
+        ours, others = probabilities[inside, label][:, None], probabilities[~inside, label]
+        in_order = (ours > others) + 0.5 * (ours == others)  # (clips of the class, others)
+        pairs = weights[:, inside].sum(axis=1) * weights[:, ~inside].sum(axis=1)
+        areas.append(_divide(((weights[:, inside] @ in_order) * weights[:, ~inside]).sum(axis=1), pairs))
+    return mean_of_present(np.stack(areas, axis=1), axis=1)
+
+
+def mean_of_present(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of what is not NaN; NaN where nothing is."""
+    present = ~np.isnan(values)
+    return _divide(np.where(present, values, 0).sum(axis=axis), present.sum(axis=axis))
+
+
+def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The quotient, NaN where nothing is divided by nothing."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)

@@ -1,0 +1,257 @@
+"""What the folds of a study say, and whether one variant is better than another.
+
+Clips of one recording sound alike and seeds of one fold see the same clips, so neither counts as evidence of its own:
+seeds are averaged first, and whole source recordings are resampled or flipped.
+
+Axis letters: N clips, S sources, M flips, R resamples.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_cls.studies.bootstrap import (
+    mean_of_present,
+    percentile_interval,
+    source_weights,
+    weighted_accuracy,
+    weighted_auroc_macro,
+    weighted_f1_macro,
+)
+
+Interval = tuple[float, float]
+Metric = Callable[["Predictions", np.ndarray], np.ndarray]  # of a job under weights (R, N), to (R,)
+
+MAX_EXACT_SOURCES = 16  # 65,536 ways to flip the signs: all of them are looked at
+NUM_FLIPS = 20_000
+_FLIPS_AT_ONCE = 1_000  # keeps M x S small in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What one job predicted for the clips of one split; N clips, in the job's own order.
+
+    `sources` names the recording of each clip, '' where it is not known: such a clip counts as a recording of its own.
+    """
+
+    fold: int
+    seed: int
+    split_digest: str
+    clips: tuple[str, ...]
+    sources: tuple[str, ...]
+    labels: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def job(self) -> tuple[int, int]:
+        return self.fold, self.seed
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(N,) 1.0 for a clip that was classified right, else 0.0."""
+        return (self.labels == self.predicted).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """One variant against another on the clips that both predicted. Positive differences favour the first."""
+
+    difference: float  # of clip accuracies, seeds averaged first
+    interval: Interval | None  # None with a single source
+    p_value: float
+    num_clips: int
+    num_sources: int
+    jobs: tuple[tuple[int, int], ...]  # the (fold, seed) pairs that both have
+    reduced: bool  # whether one of them has more than these
+
+
+def mean_and_sd(values: Mapping[tuple[int, int], float | None]) -> tuple[float | None, float | None]:
+    """Mean and standard deviation (n - 1) over fold means, from a value for each (fold, seed).
+
+    Seeds are averaged first. The deviation is None with fewer than two folds, both where every value is None.
+    """
+    folds: dict[int, list[float]] = defaultdict(list)
+    for (fold, _), value in values.items():
+        if value is not None:
+            folds[fold].append(value)
+    means = [float(np.mean(seeds)) for seeds in folds.values()]
+    if not means:
+        return None, None
+    return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else None
+
+
+def accuracy_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
+    """95% interval of the clip accuracy by resampling sources; None with fewer than two sources."""
+    _check_same_split(predictions)
+    sources, correct = _clip_means(predictions, [job.correct for job in predictions])
+    return _interval_of_mean(sources, correct, seed)
+
+
+def f1_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
+    """95% interval of the mean over folds of macro F1."""
+
+    def f1_macro(job: Predictions, weights: np.ndarray) -> np.ndarray:
+        return weighted_f1_macro(job.labels, job.predicted, job.probabilities.shape[1], weights)
+
+    return _interval_over_folds(predictions, f1_macro, seed)
+
+
+def auroc_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
+    """95% interval of the mean over folds of macro AUROC."""
+
+    def auroc_macro(job: Predictions, weights: np.ndarray) -> np.ndarray:
+        return weighted_auroc_macro(job.labels, job.probabilities, weights)
+
+    return _interval_over_folds(predictions, auroc_macro, seed)
+
+
+def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0) -> PairedTest:
+    """Compares two variants by the folds and seeds that both have.
+
+    Raises ValueError where there is nothing to compare: another split, no fold and seed in common, or other clips or
+    labels in a fold of the same number.
+    """
+    _check_same_split([*first, *second])
+    ours, theirs = _by_job(first), _by_job(second)
+    jobs = sorted(ours.keys() & theirs.keys())
+    if not jobs:
+        raise ValueError(
+            f"no fold and seed in common: the first has {_name_jobs(ours)}, the second {_name_jobs(theirs)}; "
+            "train both with the same fold= and seed="
+        )
+    pairs = [(ours[job], _in_order_of(ours[job], theirs[job])) for job in jobs]
+    differences = [mine.correct - theirs.correct for mine, theirs in pairs]
+    sources, values = _clip_means([mine for mine, _ in pairs], differences)
+    names, index = np.unique(sources, return_inverse=True)
+    return PairedTest(
+        difference=float(values.mean()),
+        interval=_interval_of_mean(sources, values, seed),
+        p_value=sign_flip_p_value(np.bincount(index, weights=values) / len(values), seed=seed),
+        num_clips=len(values),
+        num_sources=len(names),
+        jobs=tuple(jobs),
+        reduced=ours.keys() != theirs.keys(),
+    )
+
+
+def sign_flip_p_value(contributions: np.ndarray, num_flips: int = NUM_FLIPS, seed: int = 0) -> float:
+    """Two-sided p-value of the sum of the sources' contributions (S,), were each as likely to have the other sign.
+
+    All sign patterns with up to 16 sources that differ at all, else (b + 1) / (m + 1) from m random ones (Phipson and
+    Smyth 2010: a p-value from random patterns must not be 0).
+    """
+    contributions = contributions[np.abs(contributions) > 1e-12]
+    num_sources = len(contributions)
+    least = abs(contributions.sum()) - 1e-9 * np.abs(contributions).sum()  # sums that tie must count, rounded or not
+    if num_sources <= MAX_EXACT_SOURCES:
+        patterns = (np.arange(2**num_sources)[:, None] >> np.arange(num_sources)) & 1  # (M, S)
+        return float(np.mean(np.abs((1 - 2 * patterns) @ contributions) >= least))
+    rng = np.random.default_rng(seed)
+    extreme = 0
+    for start in range(0, num_flips, _FLIPS_AT_ONCE):
+        patterns = rng.integers(0, 2, size=(min(_FLIPS_AT_ONCE, num_flips - start), num_sources), dtype=np.int8)
+        extreme += int(np.sum(np.abs((1 - 2 * patterns) @ contributions) >= least))
+    return (extreme + 1) / (num_flips + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected for their number (Holm 1979), in the same order."""
+    values = np.asarray(p_values, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"p-values must lie in 0..1, and these do not: {list(p_values)}")
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty(len(values))
+    corrected[order] = np.minimum(stepped, 1)
+    return corrected.tolist()
+
+
+def _by_job(predictions: Sequence[Predictions]) -> dict[tuple[int, int], Predictions]:
+    jobs = {job.job: job for job in predictions}
+    if len(jobs) < len(predictions):
+        raise ValueError(
+            f"a fold and seed stand twice among {', '.join(str(job.job) for job in predictions)}; give each once"
+        )
+    return jobs
+
+
+def _check_same_split(predictions: Sequence[Predictions]) -> None:
+    if not predictions:
+        raise ValueError("there are no predictions; train at least one fold")
+    digests = sorted({job.split_digest for job in predictions})
+    if len(digests) > 1:
+        raise ValueError(
+            f"different splits ({', '.join(digests)}); compare jobs of the same data, protocol and data.split_seed"
+        )
+
+
+def _in_order_of(first: Predictions, second: Predictions) -> Predictions:
+    """The second's predictions in the order of the first's clips; ValueError unless both predict the same."""
+    differing = sorted(set(first.clips) ^ set(second.clips))
+    where = f"fold {first.fold} seed {first.seed}"
+    if differing:
+        raise ValueError(
+            f"different clips in {where}: {differing[0]!r} and {len(differing) - 1} more stand in one only; train again"
+        )
+    place = {clip: index for index, clip in enumerate(second.clips)}
+    order = np.array([place[clip] for clip in first.clips])
+    if not np.array_equal(first.labels, second.labels[order]):
+        raise ValueError(f"different labels for the same clips in {where}; train it again")
+    return Predictions(
+        second.fold,
+        second.seed,
+        second.split_digest,
+        first.clips,
+        first.sources,
+        first.labels,
+        second.predicted[order],
+        second.probabilities[order],
+    )
+
+
+def _clip_means(jobs: Sequence[Predictions], values: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray]:
+    """Source and mean value of each clip: over the seeds of a fold first, then over the folds that predict the clip."""
+    by_fold: dict[tuple[str, int], list[float]] = defaultdict(list)
+    source_of: dict[str, str] = {}
+    for job, job_values in zip(jobs, values, strict=True):
+        source_of |= zip(job.clips, _known(job), strict=True)
+        for clip, value in zip(job.clips, job_values, strict=True):
+            by_fold[clip, job.fold].append(value)
+    by_clip: dict[str, list[float]] = defaultdict(list)
+    for (clip, _), seeds in by_fold.items():
+        by_clip[clip].append(sum(seeds) / len(seeds))
+    return [source_of[clip] for clip in by_clip], np.array([sum(folds) / len(folds) for folds in by_clip.values()])
+
+
+def _known(job: Predictions) -> list[str]:
+    """The clips' sources; a clip of unknown source gets one of its own."""
+    return [source or f"clip {clip}" for clip, source in zip(job.clips, job.sources, strict=True)]
+
+
+def _interval_of_mean(sources: Sequence[str], values: np.ndarray, seed: int) -> Interval | None:
+    names, index = np.unique(sources, return_inverse=True)
+    if len(names) < 2:
+        return None
+    return percentile_interval(weighted_accuracy(values, source_weights(len(names), seed=seed)[:, index]))
+
+
+def _interval_over_folds(predictions: Sequence[Predictions], metric: Metric, seed: int) -> Interval | None:
+    """Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample."""
+    _check_same_split(predictions)
+    names = sorted({source for job in predictions for source in _known(job)})
+    if len(names) < 2:
+        return None
+    index = {name: place for place, name in enumerate(names)}
+    weights = source_weights(len(names), seed=seed)  # (R, S)
+    folds: dict[int, list[np.ndarray]] = defaultdict(list)
+    for job in predictions:
+        folds[job.fold].append(metric(job, weights[:, [index[source] for source in _known(job)]]))
+    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, R)
+    return percentile_interval(mean_of_present(means, axis=0))
+
+
+def _name_jobs(jobs: Mapping[tuple[int, int], Predictions]) -> str:
+    return ", ".join(f"fold {fold} seed {seed}" for fold, seed in sorted(jobs))
