@@ -255,6 +255,7 @@ def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
         "classes": list(clip_set.classes),
         "split_digest": digest,
         "clips_without_source": any(clip.source is None for clip in clip_set.clips),
+        "commit": results.code_commit(),
         "status": "running",
         "error": None,
         "train": None,

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,19 @@ def split_digest(clip_set: ClipSet, protocol: str, num_folds: int, split_seed: i
     content = [clip_set.name, list(clip_set.classes), protocol, num_folds, None if published else split_seed]
     content += [[clip.name, clip.label, clip.source, clip.fold] for clip in clip_set.clips]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def code_commit() -> str | None:
+    """The commit of the code that runs, with '+' where files were changed since; None outside a git checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--match", ""],
+            cwd=here, capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
 
 
 def write_config(job: Job) -> None:
