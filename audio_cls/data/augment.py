@@ -1,7 +1,7 @@
 """Augmentation of whole batches, in training only: each part is a module that passes its input through in eval mode.
 
-Axis letters: B batch, T samples, M mel bands, F frames, K classes. Random numbers come from torch's global generator, which
-the training module seeds anew at every step, so that a resumed run draws what an uninterrupted one would have drawn.
+Axis letters: B batch, T samples, M mel bands, F frames, K classes. Random numbers come from torch's global generator,
+which the training module seeds anew at every step, so that a resumed run draws what an uninterrupted one would have.
 """
 
 import math
@@ -59,13 +59,13 @@ class Gain(nn.Module):
 
 
 class BetweenClassMix(nn.Module):
-    """Mixes each waveform with another of the batch, and their labels with it (Tokozume, Ushiku, Harada 2018, section 3.2).
+    """Mixes each waveform with another of the batch, and their labels with it (Tokozume et al. 2018, section 3.2).
 
     Shape:
         waveforms (B, 1, T), targets (B, K) rows that sum to 1 -> the same
 
-    The ratio r is how loud the first sounds in the mix, so the louder of the two is turned down first; dividing by the norm of
-    the two weights keeps the mix as loud as its parts. Level is the RMS, without the A-weighting of the paper.
+    The ratio r is how loud the first sounds in the mix, so the louder of the two is turned down first; dividing by the
+    norm of the two weights keeps the mix as loud as its parts. Level is the RMS, without the A-weighting of the paper.
     """
 
     def forward(self, waveforms: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,13 +77,16 @@ class BetweenClassMix(nn.Module):
         level = waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)  # (B, 1, 1)
         weight = 1 / (1 + level / level[partner] * (1 - ratio) / ratio)
         mixed = weight * waveforms + (1 - weight) * waveforms[partner]
-        mixed = mixed / (weight.square() + (1 - weight).square()).sqrt()
+        loudness = (weight.square() + (1 - weight).square()).sqrt()
+        # A waveform that drew itself adds up in phase: it is as loud as before already.
+        itself = (partner == torch.arange(batch, device=waveforms.device)).view(batch, 1, 1)
+        mixed = mixed / loudness.masked_fill(itself, 1.0)
         ratio = ratio.view(batch, 1)
         return mixed, ratio * targets + (1 - ratio) * targets[partner]
 
 
 class SpectrogramMask(nn.Module):
-    """Sets random stripes in time and in frequency to 0, the mean of a normalised spectrogram (SpecAugment, Park et al. 2019).
+    """Sets random stripes in time and in frequency to 0, the mean of a normalised spectrogram (Park et al. 2019).
 
     Shape:
         (B, 1, M, F) -> (B, 1, M, F)
@@ -108,14 +111,16 @@ class SpectrogramMask(nn.Module):
 
     def _stripes(self, batch: int, size: int, device: torch.device) -> Tensor:
         """(B, size) bool, True within a stripe."""
-        width = torch.rand(batch, self.num_masks, 1, device=device) * self.max_fraction * size
-        start = torch.rand(batch, self.num_masks, 1, device=device) * (size - width)
+        # Whole positions: a stripe between two of them would cover one more than its share.
+        widest = int(self.max_fraction * size)
+        width = (torch.rand(batch, self.num_masks, 1, device=device) * (widest + 1)).floor()
+        start = (torch.rand(batch, self.num_masks, 1, device=device) * (size - width + 1)).floor()
         position = torch.arange(size, device=device)
         return ((position >= start) & (position < start + width)).any(dim=1)
 
 
 class WaveformAugment(nn.Module):
-    """Time scaling, gain and mixing in this order: (B, 1, S), (B, K) -> (B, 1, T), (B, K). In eval mode only cuts to T."""
+    """Time scaling, gain and mixing, in this order: (B, 1, S), (B, K) -> (B, 1, T), (B, K). In eval mode: cuts to T."""
 
     def __init__(self, num_samples: int, time_scale: float = 1.0, gain_db: float = 0.0, mix: bool = False) -> None:
         super().__init__()
