@@ -24,9 +24,9 @@ EVALUATION_SAMPLES = 16_000 * 320
 class TrainBatches:
     """One epoch of random crops, in batches of {'waveform': (B, 1, T) float32, 'label': (B,), 'clip': (B,)}.
 
-    Every clip gives `crops_per_clip` crops an epoch. What an epoch contains follows from the seed and the epoch's number alone,
-    so that a resumed run sees the same batches. A last batch that is not full is left out, unless it is the only one: each epoch is
-    shuffled anew, and batch normalisation should not see a batch of one.
+    Every clip gives `crops_per_clip` crops an epoch. What an epoch contains follows from the seed and its number alone,
+    so that a resumed run sees the same batches. A last batch that is not full is left out, unless it is the only one:
+    each epoch is shuffled anew, and batch normalisation should not see a batch of one.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TrainBatches:
             }
 
     def _starts(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """First samples, from half a crop before the clip to half a crop before its end (padding as in Tokozume et al. 2018)."""
+        """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018)."""
         if not self.random_crop:
             return np.zeros(len(clips), dtype=np.int64)
         pad = self.num_samples // 2
@@ -74,7 +74,7 @@ class TrainBatches:
 class EvaluationBatches:
     """Every clip once, as evenly spaced crops: {'waveform': (B, C, 1, T), 'label': (B,), 'clip': (B,)}.
 
-    The first crop starts with the clip, the last one ends with it. A clip shorter than a crop is padded with zeros at its end.
+    The first crop starts with the clip, the last one ends with it. A clip shorter than a crop gets zeros at its end.
     """
 
     def __init__(
@@ -114,7 +114,8 @@ class ClipDataModule(pl.LightningDataModule):
         seed: of the order of the clips and the crops.
         cache_dir: where the store is kept; None for the user's cache folder.
 
-    Raises SplitError where the split cannot be made, DataError (in `prepare_data`) naming every clip that cannot be used.
+    Raises SplitError where the split cannot be made, and, on first use of the store, DataError, which names every clip
+    that cannot be used.
     """
 
     def __init__(

@@ -47,7 +47,7 @@ def confusion_figure(confusion: np.ndarray, classes: tuple[str, ...], title: str
 def roc_figure(
     curves: list[tuple[np.ndarray, np.ndarray] | None], areas: list[float | None], classes: tuple[str, ...], title: str
 ) -> Figure:
-    """One curve a class against the rest, with its area, and chance as a diagonal. Classes without clips are named as such."""
+    """One curve a class against the rest, with its area, and chance as a diagonal. Classes without clips are named."""
     figure = new_figure(8.0, 4.8)
     axes = figure.add_subplot()
     for index, (curve, area, name) in enumerate(zip(curves, areas, classes, strict=True)):

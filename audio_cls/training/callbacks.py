@@ -12,8 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 HISTORY_COLUMNS = (
-    "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_f1_macro", "val_auroc_macro", "lr", "epoch_seconds",
-)  # fmt: skip
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_f1_macro",
+    "val_auroc_macro",
+    "lr",
+    "epoch_seconds",
+)
 
 
 def read_history(path: Path) -> list[dict[str, float | None]]:

@@ -8,7 +8,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, forces it to disk and renames: a crash or a full disk leaves the previous checkpoint as it was."""
+    """Writes beside the target, forces it to disk and renames: after a crash the previous checkpoint is still there."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None) -> None:
         target = Path(path)

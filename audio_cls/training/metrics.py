@@ -39,8 +39,8 @@ class ClipMetrics:
 
     - accuracy: share of clips whose most probable class is the right one; chance is 1 / K.
     - macro F1: mean over the classes that occur among labels or predictions, as scikit-learn does.
-    - macro AUROC: one against rest, 1 is a perfect ranking and 0.5 chance; mean over the classes that occur. A class without clips
-      has no ROC curve; torchmetrics would count it as 0, so it is left out.
+    - macro AUROC: one against rest, 1 is a perfect ranking and 0.5 chance; mean over the classes that occur. A class
+      without clips has no ROC curve; torchmetrics would count it as 0, so it is left out.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -52,7 +52,7 @@ class ClipMetrics:
                 "f1_per_class": MulticlassF1Score(num_classes, average="none"),
             }
         )
-        # AUROC, ROC and confusion are not scalars or need the absent classes left out; they stay outside the collection.
+        # Confusion is no scalar, and AUROC needs absent classes left out: they stay outside the collection.
         self._auroc = MulticlassAUROC(num_classes, average="none", thresholds=None)
         self._confusion = MulticlassConfusionMatrix(num_classes)
         self._probabilities: list[Tensor] = []
@@ -106,7 +106,7 @@ class ClipMetrics:
 
 
 def roc_curves(probabilities: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor] | None]:
-    """False and true positive rates of each class against the rest; None for a class without clips, or with all of them.
+    """False and true positive rates of each class against the rest; None for a class with no clips or with all of them.
 
     Shape:
         probabilities (B, K), labels (B,) -> K pairs of equally long (points,) tensors that rise from 0 to 1

@@ -12,7 +12,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW}
 
 
 def make_optimizer(model: nn.Module, name: str, lr: float, weight_decay: float) -> Optimizer:
-    """Adam or AdamW. Weight decay acts on the matrices and kernels of layers, not on biases, norms, positions or the CLS token."""
+    """Adam or AdamW. Weight decay acts on matrices and kernels of layers, not on biases, norms, positions or CLS."""
     layers = (nn.Linear, nn.Conv1d, nn.Conv2d)
     decayed = {id(layer.weight) for layer in model.modules() if isinstance(layer, layers)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -23,13 +23,13 @@ def make_optimizer(model: nn.Module, name: str, lr: float, weight_decay: float) 
     return OPTIMIZERS[name](
         [group for group in groups if group["params"]],
         lr=lr,
-        fused=parameters[0].device.type
-        == "cpu",  # one pass over the parameters; on a GPU it would clash with gradient scaling
+        # One pass over the parameters; on a GPU it would clash with gradient scaling.
+        fused=parameters[0].device.type == "cpu",
     )
 
 
 def make_schedule(optimizer: Optimizer, schedule: str, warmup_fraction: float, total_steps: int) -> LambdaLR:
-    """Linear warm-up over a fraction of all steps, then constant or half a cosine down to zero. Stepped once a batch."""
+    """Linear warm-up over a fraction of all steps, then constant or half a cosine to zero. Stepped once a batch."""
     warmup_steps = int(warmup_fraction * total_steps)
 
     def factor(step: int) -> float:
@@ -46,8 +46,8 @@ def make_schedule(optimizer: Optimizer, schedule: str, warmup_fraction: float, t
 class EMA(WeightAveraging):
     """Exponential moving average of weights and buffers, evaluated and saved in place of the weights themselves.
 
-    The decay grows from 0.1 to `decay` as (1 + n) / (10 + n) over the first updates n, so that a short run does not average in
-    its random start.
+    The first step's weights are taken as they are; then the decay grows to `decay` as (1 + n) / (10 + n) after n steps,
+    so that a short run does not average in its start.
     """
 
     def __init__(self, decay: float) -> None:
