@@ -1,0 +1,98 @@
+"""The command `audio-cls`. Each command imports what it needs when it is called, so that --help is instant.
+
+Exit status: 0 all well; 1 a study with failed or damaged jobs, or nothing finished; 2 a mistake of the user, told in
+one line; 130 after Ctrl-C.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+
+class UsageError(ValueError):
+    """A mistake of the user: one line that says what is wrong and what to do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except UsageError as error:
+        print(f"audio-cls {options.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"audio-cls {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="audio-cls", description="Looks at what train.py has written.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    compare = commands.add_parser(
+        "compare",
+        help="compare the variants of a study",
+        description="Compares the variants of a study and writes summary.json and summary.md into its folder.",
+    )
+    compare.add_argument("study", metavar="STUDY", help="a study's folder, or its name under the output folder")
+    compare.add_argument(
+        "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
+    )
+    compare.set_defaults(run=_compare)
+    return parser
+
+
+def _compare(options: argparse.Namespace) -> int:
+    path = _find_study(options.study, options.output_dir)
+    from audio_cls.studies.compare import StudyError, print_summary, write_summary
+
+    try:
+        summary = write_summary(path)
+    except StudyError as error:
+        raise UsageError(error) from None
+    print_summary(summary)
+    return 1 if summary.failed or summary.damaged or not summary.num_done else 0
+
+
+def _find_study(name: str, output_dir: Path) -> Path:
+    """The study's folder: a bare name under the output folder, or else a path; UsageError where there is none."""
+    bare = Path(name).name == name
+    candidates = [output_dir / name, Path(name)] if bare else [Path(name)]
+    path = next((candidate for candidate in candidates if name and candidate.is_dir()), None)
+    if path is None:
+        raise UsageError(_no_study(name, output_dir))
+    if any(path.glob("*/fold*-seed*/")):
+        return path
+    if any(path.glob("fold*-seed*/")):
+        raise UsageError(f"{path} is one variant; give the study it belongs to: {path.resolve().parent}")
+    if (path / "metrics.json").exists():
+        raise UsageError(f"{path} is one job; give the study it belongs to: {path.resolve().parent.parent}")
+    studies = sorted({job.parent.parent.name for job in path.glob("*/*/fold*-seed*/")})
+    if studies:
+        raise UsageError(f"{path} holds several studies; name one: {', '.join(studies)}")
+    return path
+
+
+def _no_study(name: str, output_dir: Path) -> str:
+    names = sorted(child.name for child in output_dir.iterdir() if child.is_dir()) if output_dir.is_dir() else []
+    near = difflib.get_close_matches(Path(name).name, names, n=1)
+    if near:
+        return f"no study {name!r}; did you mean {near[0]}?"
+    known = (
+        f"in {output_dir} there is {', '.join(names)}" if names else f"{output_dir} holds none yet: run train.py first"
+    )
+    return f"no study {name!r}; {known}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

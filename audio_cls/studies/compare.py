@@ -1,0 +1,180 @@
+"""Compares the variants of a study: means over folds, how sure they are, and which variant is better."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from audio_cls.studies.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
+from audio_cls.studies.results import write_json, write_text
+from audio_cls.studies.statistics import (
+    Predictions,
+    accuracy_interval,
+    auroc_macro_interval,
+    f1_macro_interval,
+    holm,
+    mean_and_sd,
+    paired_test,
+)
+from audio_cls.studies.study import Study, StudyError, load_study
+from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
+from audio_cls.studies.tables import markdown, print_summary
+from audio_cls.studies.verdict import headline, notes, verdict
+
+__all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "write_summary"]
+
+SIGNIFICANCE = 0.05
+MOST_VARIANTS_FOR_ALL_PAIRS = 6
+_INTERVALS = {"accuracy": accuracy_interval, "f1_macro": f1_macro_interval, "auroc_macro": auroc_macro_interval}
+
+
+def write_summary(path: Path | str) -> Summary:
+    """Summarizes a study folder and writes summary.json and summary.md into it, unless there is no job in it at all."""
+    study = load_study(path)
+    summary = summarize(study)
+    if study.jobs:
+        write_json(study.path / "summary.json", asdict(summary))
+        write_text(study.path / "summary.md", markdown(summary))
+    return summary
+
+
+def summarize(study: Study) -> Summary:
+    """Everything a study says. Jobs that are not done are named and count for nothing else."""
+    ranking = RANKING_SPLIT.get(study.protocol or "")
+    jobs: dict[str, list[StudyJob]] = defaultdict(list)
+    for job in study.jobs:
+        jobs[job.variant] += [job] if job.status == "done" else []
+    rows = sorted((_row(variant, done, ranking) for variant, done in jobs.items()), key=_rank)
+    comparisons = _compare(rows, jobs, ranking) if ranking else []
+    missing = _missing(study)
+    return Summary(
+        study=study.name,
+        headline=headline(study, missing),
+        verdict=verdict(study, rows, comparisons),
+        dataset=study.dataset,
+        protocol=study.protocol,
+        split_digest=study.split_digest,
+        ranking_split=ranking,
+        classes=list(study.classes),
+        num_folds=study.num_folds,
+        rows=rows,
+        comparisons=comparisons,
+        notes=notes(study, rows, comparisons),
+        num_done=sum(row.num_jobs for row in rows),
+        missing=missing,
+        **{status: [job.name for job in study.jobs if job.status == status] for status in UNFINISHED},
+    )
+
+
+def _row(variant: str, jobs: Sequence[StudyJob], ranking: str | None) -> VariantRow:
+    seconds = [job.metrics["train_seconds"] for job in jobs if job.metrics.get("train_seconds") is not None]
+    first = jobs[0].metrics if jobs else {}
+    return VariantRow(
+        variant=variant,
+        model=first.get("model"),
+        heads=first.get("heads"),
+        ranking=_scores(jobs, ranking),
+        test=_scores(jobs, "test") if ranking == "val" else None,
+        train_accuracy=_figure(jobs, "train", "accuracy")[0],
+        f1_per_class=_f1_per_class(jobs, ranking),
+        folds=sorted({job.fold for job in jobs}),
+        seeds=sorted({job.seed for job in jobs}),
+        num_jobs=len(jobs),
+        num_parameters=first.get("num_parameters"),
+        epochs=sorted({job.metrics["epochs"] for job in jobs if job.metrics.get("epochs") is not None}),
+        train_seconds=sum(seconds) / len(seconds) if seconds else None,
+        train_seconds_total=sum(seconds) if seconds else None,
+    )
+
+
+def _figure(jobs: Sequence[StudyJob], split: str, key: str) -> tuple[float | None, float | None]:
+    scored = [job for job in jobs if job.metrics.get(split)]
+    return mean_and_sd({(job.fold, job.seed): job.metrics[split][key] for job in scored})
+
+
+def _scores(jobs: Sequence[StudyJob], split: str | None) -> Scores | None:
+    predictions = _predictions(jobs, split)
+    if not predictions:
+        return None
+    spreads = {}
+    for key, interval in _INTERVALS.items():
+        mean, sd = _figure(jobs, split, key)
+        spreads[key] = Spread(mean, sd, interval(predictions) if mean is not None else None)
+    return Scores(**spreads)
+
+
+def _predictions(jobs: Sequence[StudyJob], split: str | None) -> list[Predictions]:
+    return [job.predictions[split] for job in jobs if split in job.predictions]
+
+
+def _f1_per_class(jobs: Sequence[StudyJob], split: str | None) -> list[float | None] | None:
+    """F1 of each class over the clips of all folds, averaged over seeds; None for a class that never occurs."""
+    seeds: dict[int, list[Predictions]] = defaultdict(list)
+    for predictions in _predictions(jobs, split):
+        seeds[predictions.seed].append(predictions)
+    if not seeds:
+        return None
+    num_classes = len(jobs[0].metrics["classes"])
+    per_class: dict[int, list[float]] = defaultdict(list)
+    for folds in seeds.values():
+        labels = np.concatenate([fold.labels for fold in folds])
+        predicted = np.concatenate([fold.predicted for fold in folds])
+        for label in range(num_classes):
+            occurrences = np.sum(labels == label) + np.sum(predicted == label)
+            if occurrences:
+                per_class[label].append(float(2 * np.sum((labels == label) & (predicted == label)) / occurrences))
+    return [float(np.mean(per_class[k])) if per_class[k] else None for k in range(num_classes)]
+
+
+def _rank(row: VariantRow) -> tuple:
+    """Best first. A variant that lacks folds comes after those that have more: other folds are other clips."""
+    accuracy = row.ranking.accuracy.mean if row.ranking else 0
+    return -len(row.folds), -accuracy, row.variant
+
+
+def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split: str) -> list[Comparison]:
+    """All pairs of variants, or each against the best where there are many, Holm-corrected."""
+    variants = [row.variant for row in rows if row.ranking]
+    pairs = list(combinations(variants, 2))
+    if len(variants) > MOST_VARIANTS_FOR_ALL_PAIRS:
+        pairs = [(variants[0], other) for other in variants[1:]]
+    found = [_compare_pair(*pair, jobs, split) for pair in pairs]
+    tested = [comparison for comparison in found if comparison.problem is None]
+    corrected = iter(holm([comparison.p_value for comparison in tested]))
+    return [comparison if comparison.problem else _with_holm(comparison, next(corrected)) for comparison in found]
+
+
+def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str) -> Comparison:
+    try:
+        test = paired_test(_predictions(jobs[first], split), _predictions(jobs[second], split))
+    except ValueError as error:
+        return Comparison(first, second, problem=str(error))
+    return Comparison(
+        first,
+        second,
+        difference=test.difference,
+        interval=test.interval,
+        p_value=test.p_value,
+        num_clips=test.num_clips,
+        num_sources=test.num_sources,
+        folds=tuple(sorted({fold for fold, _ in test.jobs})),
+        seeds=tuple(sorted({seed for _, seed in test.jobs})),
+        reduced=test.reduced,
+    )
+
+
+def _with_holm(comparison: Comparison, p_holm: float) -> Comparison:
+    return replace(comparison, p_holm=p_holm, enough_evidence=p_holm <= SIGNIFICANCE)
+
+
+def _missing(study: Study) -> list[str]:
+    """Jobs that other variants, or the number of folds, lead one to expect and that have no folder."""
+    there = {(job.variant, job.fold, job.seed) for job in study.jobs}
+    folds = range(max([study.num_folds or 0, *(fold + 1 for _, fold, _ in there)]))
+    seeds = {seed for _, _, seed in there}
+    variants = {variant for variant, _, _ in there}
+    wanted = sorted((variant, fold, seed) for variant in variants for fold in folds for seed in seeds)
+    return [f"{variant}/fold{fold}-seed{seed}" for variant, fold, seed in wanted if (variant, fold, seed) not in there]

@@ -1,0 +1,179 @@
+"""A summary for readers: as Markdown for summary.md, as a table on the terminal, as plain text elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
+
+from audio_cls.studies.bootstrap import NUM_RESAMPLES
+from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
+
+DEVELOPMENT = "Figures on validation folds are development figures."
+_SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
+_METHOD = (
+    "± is the standard deviation over fold means, seeds averaged first. "
+    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
+    "p is of a paired sign-flip test over source recordings, on the clips that both variants predicted."
+)
+
+
+def markdown(summary: Summary) -> str:
+    """The content of summary.md: the headline first, then the verdict and the tables."""
+    ranked_on = _SPLIT_WORDS.get(summary.ranking_split or "")
+    parts = [summary.headline, f"# {summary.study}" + (f": accuracy on {ranked_on}" if ranked_on else "")]
+    parts += [DEVELOPMENT] if summary.ranking_split == "val" else []
+    parts += [f"**{_escape(summary.verdict)}**"]
+    about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []
+    parts += [", ".join([*about, f"{summary.num_done} finished jobs"]) + "."]
+    if summary.rows:
+        parts.append(_markdown_table(*_variant_table(summary, _full)))
+    if summary.comparisons:
+        parts += ["## Differences", _markdown_table(*_comparison_table(summary.comparisons))]
+    if any(row.f1_per_class for row in summary.rows):
+        parts += ["## F1 of each class, folds pooled", _markdown_table(*_class_table(summary))]
+    if summary.notes or summary.ranking_split:
+        method = [_METHOD] if summary.ranking_split else []
+        parts += ["## Notes", "\n".join(f"- {_escape(note)}" for note in [*summary.notes, *method])]
+    return "\n\n".join(parts) + "\n"
+
+
+def print_summary(summary: Summary, file: TextIO | None = None) -> None:
+    """Prints the headline, the table of variants and the verdict; colours and lines only on a terminal."""
+    file = file or sys.stdout
+    tables = [_variant_table(summary, _short)] if summary.rows else []
+    tables += [_comparison_table(summary.comparisons)] if summary.comparisons else []
+    notes = [DEVELOPMENT] if summary.ranking_split == "val" else []
+    notes += summary.notes
+    if file.isatty():
+        _print_rich(summary, tables, notes, file)
+        return
+    for part in (summary.headline, *(_plain_table(*table) for table in tables), summary.verdict, *notes):
+        print(part, file=file)
+
+
+def _print_rich(summary: Summary, tables: list["Table"], notes: list[str], file: TextIO) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = Console(file=file, highlight=False)
+    whole = not (summary.missing or summary.failed or summary.damaged or summary.interrupted or summary.running)
+    console.print(Text(summary.headline, style="green" if whole and summary.num_done else "bold red"))
+    for number, (header, rows) in enumerate(tables):
+        table = RichTable(box=box.SIMPLE_HEAD, title=Text(summary.study) if number == 0 else None)
+        for name in header:
+            table.add_column(Text(name))
+        for row in rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+    console.print(Text(summary.verdict, style="bold"))
+    for note in notes:
+        console.print(Text(note, style="dim"))
+
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def _variant_table(summary: Summary, spread: Callable[[Spread], str]) -> Table:
+    """`spread` writes the figures that are not the accuracy."""
+    with_test = any(row.test for row in summary.rows)
+    header = ["Variant"]
+    header += ["Accuracy", "Macro F1", "Macro AUROC"] if summary.ranking_split else []
+    header += ["Test accuracy"] if with_test else []
+    header += ["Train", "Folds", "Seeds", "Parameters", "Time a job"]
+    return header, [_variant_cells(summary, row, spread, with_test) for row in summary.rows]
+
+
+def _variant_cells(summary: Summary, row: VariantRow, spread: Callable[[Spread], str], with_test: bool) -> list[str]:
+    cells = [row.variant]
+    if summary.ranking_split:
+        cells += _score_cells(row.ranking, spread)
+    if with_test:
+        cells.append(spread(row.test.accuracy) if row.test else "-")
+    return [
+        *cells,
+        "-" if row.train_accuracy is None else f"{100 * row.train_accuracy:.1f}",
+        ", ".join(map(str, row.folds)) or "-",
+        ", ".join(map(str, row.seeds)) or "-",
+        "-" if row.num_parameters is None else f"{row.num_parameters:,}",
+        "-" if row.train_seconds is None else _duration(row.train_seconds),
+    ]
+
+
+def _score_cells(scores: Scores | None, spread: Callable[[Spread], str]) -> list[str]:
+    if scores is None:
+        return ["-", "-", "-"]
+    return [_full(scores.accuracy), spread(scores.f1_macro), spread(scores.auroc_macro)]
+
+
+def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    header = ["Variants", "Difference, points", "p", "p (Holm)", "Enough evidence", "Clips", "Recordings"]
+    return header, [_comparison_cells(comparison) for comparison in comparisons]
+
+
+def _comparison_cells(comparison: Comparison) -> list[str]:
+    names = f"{comparison.first} - {comparison.second}"
+    if comparison.problem:
+        return [names, f"not compared: {comparison.problem}", "-", "-", "-", "-", "-"]
+    interval = comparison.interval and f" [{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
+    return [
+        names,
+        f"{100 * comparison.difference:+.1f}{interval or ''}",
+        p_value(comparison.p_value, name=""),
+        p_value(comparison.p_holm, name=""),
+        "yes" if comparison.enough_evidence else "no",
+        str(comparison.num_clips),
+        str(comparison.num_sources),
+    ]
+
+
+def _class_table(summary: Summary) -> Table:
+    rows = [row for row in summary.rows if row.f1_per_class]
+    cells = [
+        [name, *("-" if row.f1_per_class[k] is None else f"{100 * row.f1_per_class[k]:.1f}" for row in rows)]
+        for k, name in enumerate(summary.classes)
+    ]
+    return ["Class", *(row.variant for row in rows)], cells
+
+
+def _short(spread: Spread) -> str:
+    """86.2 ± 3.1, in percent."""
+    if spread.mean is None:
+        return "-"
+    return f"{100 * spread.mean:.1f}" + ("" if spread.sd is None else f" ± {100 * spread.sd:.1f}")
+
+
+def _full(spread: Spread) -> str:
+    """86.2 ± 3.1 [82.5, 90.0], in percent."""
+    interval = spread.interval
+    return _short(spread) + ("" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
+
+
+def p_value(value: float, name: str = "p") -> str:
+    """'p = 0.012', or 'p < 0.001'; without a name '0.012', or '< 0.001'."""
+    if value < 0.001:
+        return f"{name} < 0.001".lstrip()
+    return f"{name} = {value:.3f}" if name else f"{value:.3f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
+
+
+def _markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(header), *([["---"] * len(list(header))]), *rows]
+    return "\n".join("| " + " | ".join(_escape(cell) for cell in line) + " |" for line in lines)
+
+
+def _plain_table(header: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (header, *rows)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")

@@ -1,0 +1,108 @@
+"""What a study says in sentences: its first line, its verdict, and what has to be known beside the figures."""
+
+from collections.abc import Sequence
+
+from audio_cls.studies.job_folder import UNFINISHED, StudyJob
+from audio_cls.studies.study import Study, shorten
+from audio_cls.studies.summary import Comparison, VariantRow
+from audio_cls.studies.tables import p_value
+
+_MOST_NAMES = 12
+
+
+def headline(study: Study, missing: Sequence[str]) -> str:
+    """The first line: what failed, is damaged, interrupted, running or missing, or that all is there."""
+    if not study.jobs:
+        return f"Nothing to compare: {study.name} holds no job."
+    total = len(study.jobs) + len(missing)
+    done = sum(job.status == "done" for job in study.jobs)
+    if done == total:
+        variants = len({job.variant for job in study.jobs})
+        return f"All {total} jobs are done ({_count(variants, 'variant')})." if total > 1 else "The only job is done."
+    told = []
+    for status in UNFINISHED:
+        names = [_with_reason(job) for job in study.jobs if job.status == status]
+        told += [f"{status.capitalize()}: {shorten(names, _MOST_NAMES)}."] if names else []
+    told += [f"Missing: {shorten(missing, _MOST_NAMES)}."] if missing else []
+    return f"{done} of {total} jobs are done. {' '.join(told)}"
+
+
+def _with_reason(job: StudyJob) -> str:
+    reason = " ".join((job.reason or "").split())
+    return f"{job.name} ({reason})" if reason and reason != job.status else job.name
+
+
+def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comparison]) -> str:
+    """One sentence: which variant is better, by how much, and whether the evidence is enough."""
+    if not any(row.num_jobs for row in rows):
+        return "No job has finished, so there is nothing to compare."
+    if study.protocol == "all":
+        return "With protocol=all no clip is held out, so nothing is ranked."
+    ranked = [row for row in rows if row.ranking]
+    best = ranked[0]
+    if len(ranked) == 1:
+        accuracy = f"{100 * best.ranking.accuracy.mean:.1f}%"
+        return f"{best.variant} reaches {accuracy} accuracy; there is no other variant to compare it with."
+    closest = comparisons[0]  # the best against the next
+    if closest.problem:
+        return f"{closest.first} and {closest.second} cannot be compared: {closest.problem}."
+    if not closest.difference:
+        sentence = (
+            f"{closest.first} and {closest.second} are equally accurate on the {closest.num_clips} clips both predicted"
+        )
+    else:
+        better, worse = (closest.first, closest.second)[:: 1 if closest.difference > 0 else -1]
+        sentence = f"{better} is better than {worse} by {abs(closest.difference) * 100:.1f} points of accuracy"
+    where = f" (on {_where(closest)}, which both have)" if closest.reduced else ""
+    evidence = "enough" if closest.enough_evidence else "not enough to tell them apart"
+    sentence += f"{where}, and the evidence is {evidence} ({p_value(closest.p_holm)} after Holm's correction)"
+    against = [
+        comparison for comparison in comparisons[1:] if comparison.first == best.variant and comparison.difference
+    ]
+    surely = [c.second for c in against if c.enough_evidence and c.difference > 0]
+    ahead = [c.second for c in against if c.difference < 0]
+    sentence += f"; it is enough for {best.variant} to be better than {', '.join(surely)}" if surely else ""
+    return sentence + (f"; ahead of it where both have results: {', '.join(ahead)}." if ahead else ".")
+
+
+def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comparison]) -> list[str]:
+    """What a reader has to know beside the figures."""
+    done = [job for job in study.jobs if job.status == "done"]
+    found = []
+    if study.protocol == "all" and done:
+        found.append("protocol=all trains on every clip: there is no held-out figure, and nothing is ranked.")
+    most = max((len(row.folds) for row in rows), default=0)
+    fewer = [row.variant for row in rows if row.ranking and len(row.folds) < most]
+    if fewer:
+        found.append(f"Ranked below the variants with {_count(most, 'fold')}, for having fewer: {', '.join(fewer)}.")
+    reduced = [f"{c.first} and {c.second} ({_where(c)})" for c in comparisons if c.reduced]
+    if reduced:
+        found.append(f"Compared only on the folds and seeds that both have: {shorten(reduced, _MOST_NAMES)}.")
+    if any("" in predictions.sources for job in done for predictions in job.predictions.values()):
+        found.append(
+            "Some clips have no known source recording: leakage between folds cannot be excluded, "
+            "and each such clip counts as a recording of its own, which flatters intervals and p-values."
+        )
+    for row in rows:
+        for key in ("num_parameters", "epochs"):
+            values = sorted({job.metrics[key] for job in done if job.variant == row.variant and key in job.metrics})
+            if len(values) > 1:
+                found.append(
+                    f"{row.variant} is not one thing: its jobs differ in {key} ({', '.join(map(str, values))})."
+                )
+    if done and len({job.seed for job in done}) == 1 and study.protocol != "all":
+        found.append("One seed: how much training again would change the figures is not part of the intervals.")
+    return found
+
+
+def _where(comparison: Comparison) -> str:
+    folds, seeds = comparison.folds, comparison.seeds
+    return f"{_list('fold', folds)}, {_list('seed', seeds)}"
+
+
+def _list(word: str, numbers: Sequence[int]) -> str:
+    return f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,298 @@
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+from study_folders import edit_metrics, write_job, write_variant
+
+from audio_cls.studies.compare import StudyError, load_study, print_summary, summarize, write_summary
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two complete variants, the transformer clearly better."""
+    write_variant(tmp_path / "s", "cnn", chance=0.55)
+    write_variant(tmp_path / "s", "transformer_h4", chance=0.9)
+    return tmp_path / "s"
+
+
+def first_line(summary_folder):
+    return (summary_folder / "summary.md").read_text().splitlines()[0]
+
+
+def test_a_row_holds_mean_deviation_and_interval_and_the_best_comes_first(study):
+    summary = write_summary(study)
+    assert [row.variant for row in summary.rows] == ["transformer_h4", "cnn"]
+    row = summary.rows[0]
+    accuracies = [
+        json.loads(path.read_text())["val"]["accuracy"] for path in (study / row.variant).rglob("metrics.json")
+    ]
+    accuracy = row.ranking.accuracy
+    assert accuracy.mean == pytest.approx(np.mean(accuracies))
+    assert accuracy.sd == pytest.approx(np.std(accuracies, ddof=1))
+    assert accuracy.interval[0] < accuracy.mean < accuracy.interval[1]
+    assert (row.folds, row.seeds, row.num_jobs, row.num_parameters) == ([0, 1, 2, 3], [0], 4, 1000)
+    assert (row.train_seconds, row.train_seconds_total) == (12.5, 50)
+    assert row.train_accuracy == pytest.approx(0.99)
+
+
+def test_files_hold_the_summary_and_are_the_same_when_written_again(study):
+    summary = write_summary(study)
+    stored = json.loads((study / "summary.json").read_text())
+    assert stored["rows"][0]["ranking"]["accuracy"]["mean"] == summary.rows[0].ranking.accuracy.mean
+    assert stored["verdict"] == summary.verdict
+    before = {name: (study / name).read_bytes() for name in ("summary.json", "summary.md")}
+    write_summary(study)
+    assert before == {name: (study / name).read_bytes() for name in before}
+    assert sorted(os.listdir(study)) == ["cnn", "summary.json", "summary.md", "transformer_h4"]
+
+
+def test_the_verdict_says_which_is_better_by_how_much_and_that_the_evidence_is_enough(study):
+    summary = write_summary(study)
+    (comparison,) = summary.comparisons
+    points = 100 * (summary.rows[0].ranking.accuracy.mean - summary.rows[1].ranking.accuracy.mean)
+    assert 100 * comparison.difference == pytest.approx(points)
+    assert f"transformer_h4 is better than cnn by {points:.1f} points" in summary.verdict
+    assert "the evidence is enough" in summary.verdict
+    assert summary.verdict in (study / "summary.md").read_text()
+
+
+def test_the_verdict_says_when_the_evidence_is_not_enough(tmp_path):
+    write_variant(tmp_path, "cnn", chance=0.7)
+    write_variant(tmp_path, "transformer_h4", chance=0.71)
+    assert "not enough to tell them apart" in write_summary(tmp_path).verdict
+
+
+def test_variants_with_the_same_predictions_are_equally_accurate(tmp_path):
+    write_variant(tmp_path, "one")
+    write_variant(tmp_path, "two")
+    summary = write_summary(tmp_path)
+    assert "one and two are equally accurate on the 160 clips" in summary.verdict
+    assert summary.comparisons[0].p_holm == 1
+
+
+def test_validation_figures_are_called_development_figures_and_test_is_a_second_column(study):
+    summary = write_summary(study)
+    lines = (study / "summary.md").read_text().splitlines()
+    assert lines[2] == "# s: accuracy on the validation folds"
+    assert lines[4] == "Figures on validation folds are development figures."
+    assert "Test accuracy" in "\n".join(lines)
+    assert summary.rows[0].test.accuracy.mean != summary.rows[0].ranking.accuracy.mean
+
+
+def test_cross_validation_ranks_by_test_and_has_no_second_column(tmp_path):
+    write_variant(tmp_path, "cnn", folds=range(5), protocol="crossval")
+    summary = write_summary(tmp_path)
+    text = (tmp_path / "summary.md").read_text()
+    assert summary.ranking_split == "test"
+    assert summary.rows[0].test is None
+    assert "development" not in text
+    assert "Test accuracy" not in text
+    assert summary.headline == "All 5 jobs are done (1 variant)."
+
+
+def test_holdout_without_test_clips_has_no_test_column(tmp_path):
+    write_variant(tmp_path, "cnn", test=None)
+    assert write_summary(tmp_path).rows[0].test is None
+    assert "Test accuracy" not in (tmp_path / "summary.md").read_text()
+
+
+def test_the_protocol_that_trains_on_all_clips_ranks_nothing_and_says_so(tmp_path):
+    write_job(tmp_path, "cnn", protocol="all")
+    write_job(tmp_path, "transformer_h4", protocol="all")
+    summary = write_summary(tmp_path)
+    assert summary.comparisons == []
+    assert summary.rows[0].ranking is None
+    assert "nothing is ranked" in summary.verdict
+    assert "99.0" in (tmp_path / "summary.md").read_text()
+
+
+def test_one_job_has_a_mean_without_deviation_and_missing_folds_stand_in_the_first_line(tmp_path):
+    write_job(tmp_path, "cnn", 1)
+    summary = write_summary(tmp_path)
+    assert summary.rows[0].ranking.accuracy.sd is None
+    assert summary.verdict.endswith("there is no other variant to compare it with.")
+    assert first_line(tmp_path) == ("1 of 4 jobs are done. Missing: cnn/fold0-seed0, cnn/fold2-seed0, cnn/fold3-seed0.")
+
+
+def test_one_job_with_clips_of_one_recording_has_no_interval(tmp_path):
+    write_job(tmp_path, "cnn", num_clips=4, chance=1, protocol="all")
+    write_job(tmp_path / "other", "cnn", num_clips=4, chance=1, dataset="mine")
+    summary = write_summary(tmp_path / "other")
+    assert summary.rows[0].ranking.accuracy.interval is None
+    assert summary.headline == "The only job is done."
+
+
+def test_several_seeds_are_averaged_before_the_deviation_is_taken(tmp_path):
+    write_variant(tmp_path, "cnn", seeds=(0, 1, 2))
+    row = write_summary(tmp_path).rows[0]
+    by_fold = [
+        np.mean(
+            [
+                json.loads(path.read_text())["val"]["accuracy"]
+                for path in tmp_path.glob(f"cnn/fold{fold}-*/metrics.json")
+            ]
+        )
+        for fold in range(4)
+    ]
+    assert row.ranking.accuracy.mean == pytest.approx(np.mean(by_fold))
+    assert row.ranking.accuracy.sd == pytest.approx(np.std(by_fold, ddof=1))
+    assert row.seeds == [0, 1, 2]
+
+
+def test_a_single_seed_is_said_to_be_one_and_several_are_not(tmp_path):
+    write_variant(tmp_path / "one", "cnn")
+    write_variant(tmp_path / "two", "cnn", seeds=(0, 1))
+    assert any(note.startswith("One seed:") for note in write_summary(tmp_path / "one").notes)
+    assert not any(note.startswith("One seed:") for note in write_summary(tmp_path / "two").notes)
+
+
+def test_seeds_that_another_variant_has_are_missing_and_the_comparison_keeps_to_common_ones(tmp_path):
+    write_variant(tmp_path, "cnn", chance=0.5)
+    write_variant(tmp_path, "transformer_h4", seeds=(0, 1), chance=0.9)
+    summary = write_summary(tmp_path)
+    assert summary.missing == [f"cnn/fold{fold}-seed1" for fold in range(4)]
+    (comparison,) = summary.comparisons
+    assert comparison.reduced
+    assert (comparison.folds, comparison.seeds) == ((0, 1, 2, 3), (0,))
+    assert "(on folds 0, 1, 2, 3, seed 0, which both have)" in summary.verdict
+    assert any("Compared only on the folds and seeds that both have" in note for note in summary.notes)
+
+
+def test_a_variant_with_fewer_folds_stands_below_and_is_compared_on_common_ones(tmp_path):
+    write_variant(tmp_path, "cnn", chance=0.6)
+    write_variant(tmp_path, "transformer_h2", chance=0.7)
+    write_variant(tmp_path, "transformer_h4", folds=(1, 2), chance=1)
+    summary = write_summary(tmp_path)
+    assert [row.variant for row in summary.rows] == ["transformer_h2", "cnn", "transformer_h4"]
+    assert "for having fewer: transformer_h4" in " ".join(summary.notes)
+    assert "ahead of it where both have results: transformer_h4" in summary.verdict
+    assert {c.folds for c in summary.comparisons if "transformer_h4" in (c.first, c.second)} == {(1, 2)}
+
+
+def test_variants_without_a_common_fold_are_not_compared_and_it_is_said(tmp_path):
+    write_job(tmp_path, "cnn", 0)
+    write_job(tmp_path, "transformer_h4", 1)
+    summary = write_summary(tmp_path)
+    assert summary.comparisons[0].p_holm is None
+    assert "cannot be compared: no fold and seed in common" in summary.verdict
+    assert "not compared" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "running"])
+def test_an_unfinished_job_is_named_in_the_first_line_and_counts_for_nothing(study, status):
+    edit_metrics(study / "cnn/fold2-seed0", status=status, error="the disk is full")
+    summary = write_summary(study)
+    assert first_line(study) == f"7 of 8 jobs are done. {status.capitalize()}: cnn/fold2-seed0 (the disk is full)."
+    assert getattr(summary, status) == ["cnn/fold2-seed0"]
+    assert summary.rows[1].folds == [0, 1, 3]
+    assert summary.missing == []
+
+
+def test_a_damaged_job_is_named_in_the_first_line_without_a_traceback(study):
+    (study / "cnn/fold2-seed0/metrics.json").write_text('{"accuracy": ')
+    summary = write_summary(study)
+    assert first_line(study).startswith("7 of 8 jobs are done. Damaged: cnn/fold2-seed0 (metrics.json cannot be read")
+    assert summary.damaged == ["cnn/fold2-seed0"]
+
+
+def test_a_variant_whose_jobs_all_failed_has_a_row_without_figures(study):
+    write_variant(study, "transformer_h1", status="failed", error="boom")
+    summary = write_summary(study)
+    assert summary.rows[-1].variant == "transformer_h1"
+    assert summary.rows[-1].ranking is None
+    assert len(summary.comparisons) == 1
+    assert "| transformer_h1 | - |" in (study / "summary.md").read_text()
+
+
+def test_a_study_in_which_nothing_has_finished_says_so(tmp_path):
+    write_job(tmp_path, "cnn", status="failed", error="boom")
+    summary = write_summary(tmp_path)
+    assert summary.num_done == 0
+    assert summary.verdict == "No job has finished, so there is nothing to compare."
+    assert "Failed: cnn/fold0-seed0 (boom)" in first_line(tmp_path)
+
+
+def test_a_study_with_nothing_in_it_says_so_and_nothing_is_written(tmp_path):
+    summary = write_summary(tmp_path)
+    assert summary.headline == f"Nothing to compare: {tmp_path.name} holds no job."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_that_must_not_be_mixed_are_refused_and_the_old_summary_stays(study):
+    write_summary(study)
+    before = (study / "summary.json").read_bytes()
+    write_job(study, "other", split_digest="def")
+    with pytest.raises(StudyError, match="other/fold0-seed0"):
+        write_summary(study)
+    assert (study / "summary.json").read_bytes() == before
+
+
+def test_p_values_are_corrected_for_all_pairs_of_up_to_six_variants(tmp_path):
+    for number in range(1, 7):
+        write_variant(tmp_path, "v" * number, chance=0.6 + 0.05 * number)
+    summary = write_summary(tmp_path)
+    assert len(summary.comparisons) == 15
+    least = min(summary.comparisons, key=lambda comparison: comparison.p_value)
+    assert least.p_holm == pytest.approx(min(1, 15 * least.p_value))
+
+
+def test_more_than_six_variants_are_each_compared_with_the_best(tmp_path):
+    for number in range(1, 9):
+        write_variant(tmp_path, "v" * number, chance=0.6 + 0.04 * number, num_clips=20)
+    summary = write_summary(tmp_path)
+    best, *others = [row.variant for row in summary.rows]
+    assert [(comparison.first, comparison.second) for comparison in summary.comparisons] == [
+        (best, other) for other in others
+    ]
+
+
+def test_f1_of_a_class_is_that_of_the_clips_of_all_folds_together(study):
+    row = summarize(load_study(study)).rows[0]
+    jobs = [job.predictions["val"] for job in load_study(study).jobs if job.variant == row.variant]
+    labels, predicted = (np.concatenate([getattr(job, name) for job in jobs]) for name in ("labels", "predicted"))
+    assert row.f1_per_class == pytest.approx(f1_score(labels, predicted, average=None).tolist())
+
+
+def test_jobs_of_a_variant_that_differ_in_size_or_epochs_are_pointed_out(study):
+    edit_metrics(study / "cnn/fold1-seed0", epochs=100, num_parameters=7)
+    notes = " ".join(write_summary(study).notes)
+    assert "cnn is not one thing: its jobs differ in epochs (3, 100)" in notes
+    assert "differ in num_parameters (7, 1000)" in notes
+
+
+def test_clips_without_a_known_source_are_pointed_out(study):
+    for path in study.rglob("split.csv"):
+        path.unlink()
+    summary = write_summary(study)
+    assert any("no known source recording" in note for note in summary.notes)
+    assert summary.comparisons[0].num_sources == 160
+
+
+def test_a_file_that_is_no_terminal_gets_plain_text_with_the_first_line_first(study):
+    (study / "cnn/fold0-seed0/metrics.json").unlink()
+    output = io.StringIO()
+    print_summary(write_summary(study), output)
+    lines = output.getvalue().splitlines()
+    assert lines[0].startswith("7 of 8 jobs are done. Damaged: cnn/fold0-seed0 (no metrics.json)")
+    assert lines[1].split()[:3] == ["Variant", "Accuracy", "Macro"]
+    assert "\x1b" not in output.getvalue()
+    assert "Figures on validation folds are development figures." in lines
+
+
+def test_a_terminal_gets_the_same_figures(study, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    output = Terminal()
+    summary = write_summary(study)
+    print_summary(summary, output)
+    text = output.getvalue()
+    assert "\x1b[" in text
+    assert f"{100 * summary.rows[0].ranking.accuracy.mean:.1f} ± " in text
+    assert "transformer_h4 - cnn" in text
