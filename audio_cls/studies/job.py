@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.datamodule import ClipDataModule
-from audio_cls.studies import figures, results
+from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds
 from audio_cls.training.callbacks import History, TerminalReport, read_history
@@ -87,6 +87,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
         loggers = make_loggers(job)
+        tracking.log_start(loggers, record)
         trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
         last = job.folder / results.LAST_CHECKPOINT
         trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
@@ -102,16 +103,16 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         }
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         _write_results(job, record, clip_set, evaluated)
+        tracking.log_result(loggers, record, evaluated)
         return record
     except BaseException as error:
         interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
         message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
-        status = "interrupted" if interrupted else "failed"
-        results.write_json(job.folder / results.METRICS, {**record, "status": status, "error": message})
+        record |= {"status": "interrupted" if interrupted else "failed", "error": message}
+        results.write_json(job.folder / results.METRICS, record)
         raise
     finally:
-        for logger in loggers:
-            logger.finalize("success" if record.get("status") == "done" else "failed")
+        tracking.finish(loggers, record)
 
 
 def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:

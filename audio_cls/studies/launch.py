@@ -112,9 +112,10 @@ def make_loggers(job: Job) -> list[Any]:
     settings = job.config.logger
     if not settings:
         return []
+    # Partial, then called: an argument of instantiate() that is a dataclass would arrive as a dictionary.
+    make = instantiate(settings, _partial_=True, _convert_="all")
     own = str(settings.get("_target_", "")).startswith("audio_cls.")
-    extra = {"job": job} if own else {"save_dir": str(job.folder)}
-    return [instantiate(settings, **extra, _convert_="all")]
+    return [make(job=job) if own else make(save_dir=str(job.folder))]
 
 
 def _digest(job: Job) -> str:

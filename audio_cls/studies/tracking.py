@@ -1,0 +1,328 @@
+"""Weights & Biases as one of the loggers: one run for each job, a view of the job's own files.
+
+Nothing here may stop, delay or fail training: an unreachable server costs `INIT_SECONDS` once, later trouble a line on
+the terminal. wandb is imported when a run is made, so that jobs with another logger do without it.
+"""
+
+import atexit
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+from audio_cls.studies.config import result_keys
+from audio_cls.studies.plan import Job
+
+INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
+FINISH_SECONDS = 15.0  # for the last uploads at a job's end; what is left then stays on disk
+MAX_ROC_POINTS = 200  # of one class: W&B draws at most 10,000 rows in a chart
+MAX_TAG_LENGTH = 64  # W&B refuses longer ones
+_EXIT_CODES = {"done": 0, "interrupted": 255}  # 255 is what wandb itself uses for Ctrl-C; everything else failed: 1
+_SCORES = ("accuracy", "f1_macro", "auroc_macro")
+
+
+class JobLogger(WandbLogger):
+    """Lightning's logger on a W&B run that `finish` ends, with one row for each epoch.
+
+    Lightning finalizes its loggers when fitting is over; the job is not over then, so `finalize` does nothing.
+    """
+
+    def __init__(self, run: Any, project: str, save_dir: Path) -> None:
+        super().__init__(experiment=run, project=project, save_dir=save_dir)
+        self._works = True
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Adds values to the row of their epoch; values without `epoch` get a row of their own."""
+        epoch = metrics.get("epoch")
+        values = dict(metrics) if epoch is None else {**metrics, "epoch": int(epoch)}
+        self._attempt(lambda: self.experiment.log(values, step=None if epoch is None else int(epoch)))
+
+    def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
+        """Nothing: the run got the job's whole configuration when it began."""
+
+    def finalize(self, status: str) -> None:
+        """Nothing: `finish` ends the run."""
+
+    def log_start(self, record: Mapping[str, Any]) -> None:
+        """Adds what is known once the model is built: number of parameters and of clips."""
+        sizes = {key: value for key, value in record.items() if key.startswith("num_")}
+        self._attempt(lambda: self.experiment.config.update(sizes, allow_val_change=True))
+
+    def log_result(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
+        """Adds the final scores to the summary, and confusion matrix and ROC curves of the held-out clips."""
+        self._attempt(lambda: self._log_charts(record, evaluated))
+        self._attempt(lambda: self.experiment.summary.update(summary(record)))
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Ends the run as finished, failed or (interrupted) killed, so that the next job gets one of its own."""
+        self._attempt(lambda: self.experiment.summary.update(_outcome(record)))
+        self._works = True
+        code = _EXIT_CODES.get(record["status"], 1)
+        if not self._attempt(lambda: self.experiment.finish(exit_code=code)):
+            os.environ["WANDB_MODE"] = "offline"
+
+    def _log_charts(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
+        charts: dict[str, Any] = {}
+        for split in ("val", "test"):
+            if evaluated.get(split) is not None:
+                charts |= _charts(split, evaluated[split], record["classes"])
+        self.experiment.log(charts, step=record["epochs"])
+
+    def _attempt(self, action: Callable[[], Any]) -> bool:
+        """Whether the action worked. After a failure nothing more is sent, and training goes on."""
+        if not self._works:
+            return False
+        try:
+            action()
+        except Exception as error:
+            self._works = False
+            _say(f"W&B: stopped receiving ({_one_line(error)}); training goes on, its results are in the job's folder")
+        return self._works
+
+
+def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) -> WandbLogger:
+    """Starts the job's run. `mode`: auto (online where a key is configured), online, offline; WANDB_MODE overrides it.
+
+    Runs are grouped by study and, within it, by variant (the job type), so that the folds of a variant stand together
+    and W&B shows their mean and spread. Inside a W&B sweep the run, its project and its entity are the sweep's.
+    """
+    import wandb
+
+    wandb.setup(settings=wandb.Settings(silent=True))  # one line of ours replaces wandb's many
+    wanted, reason = _resolve_mode(mode)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    run = None
+    try:
+        if wanted == "online":
+            run, reason = _start_online(job, project, entity)
+        if run is None:
+            run = _start(job, project, entity, "disabled" if wanted == "disabled" else "offline")
+    except BaseException:
+        if wandb.run is not None:
+            wandb.run.finish(exit_code=1)
+        raise
+    _announce(job, run, reason)
+    return JobLogger(run, project, job.folder)
+
+
+def log_start(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
+    """Tells the loggers what is about to be trained."""
+    for logger in _own(loggers):
+        logger.log_start(record)
+
+
+def log_result(loggers: Sequence[Logger], record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
+    """Tells the loggers what the final model scored; loggers of other libraries get the scores as their last row."""
+    for logger in loggers:
+        if isinstance(logger, JobLogger):
+            logger.log_result(record, evaluated)
+        else:
+            logger.log_metrics(
+                {f"final_{name}": value for name, value in _scores(record).items()}, step=record["epochs"]
+            )
+
+
+def finish(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
+    """Ends what the job logged, by its status. Lightning's own word for it goes to loggers of other libraries."""
+    for logger in loggers:
+        if isinstance(logger, JobLogger):
+            logger.finish(record)
+        else:
+            logger.finalize("success" if record["status"] == "done" else "failed")
+    if record["status"] == "interrupted" and _in_sweep() and any(True for _ in _own(loggers)):
+        atexit.register(_die_of_signal)
+
+
+def run_id(job: Job) -> str:
+    """The same for the same folder and configuration: a job that is resumed goes on with its run."""
+    content = [str(job.folder.resolve()), result_keys(job.config.model_dump())]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_config(job: Job) -> dict[str, Any]:
+    """The resolved configuration in plain containers, and what it is called."""
+    names = {
+        "study": job.study,
+        "variant": job.variant,
+        "heads": job.heads,
+        "dataset": job.dataset,
+        "preset": job.preset,
+    }
+    return {key: value for key, value in job.config.model_dump().items() if key != "logger"} | names
+
+
+def summary(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores of the final model by split, as in metrics.json, and what they cost."""
+    return (
+        _scores(record) | {key: record[key] for key in ("epochs", "train_seconds", "num_parameters")} | _outcome(record)
+    )
+
+
+def sync_command(study_folder: Path) -> str:
+    """Uploads the offline runs of a study."""
+    return f"wandb sync {study_folder}/*/*/wandb/offline-run-*"
+
+
+def _resolve_mode(mode: str) -> tuple[str, str | None]:
+    """'online', 'offline' or 'disabled', and why it is not online."""
+    import wandb
+
+    wanted = {"dryrun": "offline", "": "auto"}.get(os.environ.get("WANDB_MODE", ""), os.environ.get("WANDB_MODE", ""))
+    if wanted in ("offline", "disabled"):
+        return wanted, f"WANDB_MODE={os.environ['WANDB_MODE']}"
+    if wanted == "auto" and mode == "offline":
+        return "offline", "logger.mode=offline"
+    try:
+        has_key = wandb.login(prompt=False, verify=False)
+    except Exception as error:
+        return "offline", _one_line(error)
+    return ("online", None) if has_key else ("offline", "no key: `wandb login` stores one")
+
+
+def _start_online(job: Job, project: str, entity: str | None) -> tuple[Any, str | None]:
+    """A run on the server; or None and why not, remembered for the jobs that follow, in child processes too."""
+    before = _run_folders(job)
+    try:
+        return _start(job, project, entity, "online"), None
+    except Exception as error:
+        os.environ["WANDB_MODE"] = "offline"
+        for folder in _run_folders(job) - before:  # holds nothing, and would be uploaded as an empty run
+            shutil.rmtree(folder, ignore_errors=True)
+        return None, _one_line(error)
+
+
+def _start(job: Job, project: str, entity: str | None, mode: str) -> Any:
+    import wandb
+
+    tags = [job.dataset, job.config.protocol, job.config.model.name]
+    tags += [] if job.heads is None else [f"heads-{job.heads}"]
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        symlink=False,
+        disable_job_creation=True,
+        init_timeout=INIT_SECONDS,
+        finish_timeout=FINISH_SECONDS,
+        finish_timeout_raises=True,
+    )
+    place: dict[str, Any] = {"project": project, "entity": entity, "id": run_id(job)}
+    # A job that starts anew must not continue a run whose epochs are all there: W&B would drop the repeated steps.
+    place |= {"resume": "allow"} if (job.folder / "checkpoints" / "last.ckpt").exists() else {}
+    run = wandb.init(
+        **({} if _in_sweep() else place),
+        mode=mode,
+        dir=job.folder,
+        name=f"{job.variant} fold{job.config.fold} seed{job.config.seed}",
+        group=job.study,
+        job_type=job.variant,
+        tags=[tag[:MAX_TAG_LENGTH] for tag in tags],
+        config=run_config(job),
+        reinit="finish_previous",
+        settings=settings,
+    )
+    run.define_metric("epoch")
+    run.define_metric("*", step_metric="epoch")
+    return run
+
+
+def _charts(split: str, result: Any, classes: Sequence[str]) -> dict[str, Any]:
+    import wandb
+
+    from audio_cls.training.metrics import roc_curves
+
+    predicted, labels = result.probabilities.argmax(1).tolist(), result.labels.tolist()
+    curves = {
+        name: tuple(_thinned(axis.tolist()) for axis in curve)
+        for name, curve in zip(classes, roc_curves(result.probabilities, result.labels), strict=True)
+        if curve is not None
+    }
+    charts = {
+        f"{split}_confusion_matrix": wandb.plot.confusion_matrix(
+            y_true=labels, preds=predicted, class_names=list(classes), title=f"Confusion matrix ({split} clips)"
+        )
+    }
+    if curves:
+        charts[f"{split}_roc_curves"] = wandb.plot.line_series(
+            xs=[curve[0] for curve in curves.values()],
+            ys=[curve[1] for curve in curves.values()],
+            keys=list(curves),
+            title=f"ROC curves ({split} clips): true positive rate",
+            xname="false positive rate",
+        )
+    return charts
+
+
+def _thinned(values: list[float]) -> list[float]:
+    """At most MAX_ROC_POINTS of the values, evenly spaced, with both ends."""
+    last = len(values) - 1
+    if last < MAX_ROC_POINTS:
+        return values
+    return [values[round(index * last / (MAX_ROC_POINTS - 1))] for index in range(MAX_ROC_POINTS)]
+
+
+def _scores(record: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        f"{split}_{name}": record[split][name]
+        for split in ("train", "val", "test")
+        if record[split]
+        for name in _SCORES
+        if record[split][name] is not None
+    }
+
+
+def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"status": record["status"]} | ({"error": record["error"]} if record.get("error") else {})
+
+
+def _announce(job: Job, run: Any, reason: str | None) -> None:
+    """Says where the run is; for offline ones once in a process, and how to upload them."""
+    if reason is None:
+        _say(f"W&B: {run.url}")
+    elif reason not in _announced:
+        _announced.add(reason)
+        if reason.endswith("disabled"):
+            _say(f"W&B: off ({reason})")
+        else:
+            study = job.folder.parent.parent
+            _say(f"W&B: offline ({reason}); upload later with `{sync_command(study)}`")
+
+
+_announced: set[str] = set()
+
+
+def _own(loggers: Sequence[Logger]) -> list[JobLogger]:
+    return [logger for logger in loggers if isinstance(logger, JobLogger)]
+
+
+def _in_sweep() -> bool:
+    """Whether `wandb agent` started this process."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+def _die_of_signal() -> None:
+    """Ends a job that its sweep stopped as a process without signal handlers would end.
+
+    `wandb agent` counts an exit status above 0 as a failure, and gives up the sweep after a few of them.
+    """
+    sys.stdout.flush()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run_folders(job: Job) -> set[Path]:
+    return set((job.folder / "wandb").glob("run-*"))
+
+
+def _one_line(error: Exception) -> str:
+    return f"{error}".strip().partition("\n")[0] or type(error).__name__
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
