@@ -17,6 +17,8 @@ from torchmetrics.classification import (
     MulticlassROC,
 )
 
+ROUNDING = 1e-4  # how far outside 0 to 1 a mean of probabilities may come to lie, in half precision
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -63,12 +65,17 @@ class ClipMetrics:
         self._labels.clear()
 
     def update(self, probabilities: Tensor, labels: Tensor) -> None:
-        """Adds clips: probabilities (B, K), labels (B,). Raises ValueError if a probability is not finite."""
+        """Adds clips: probabilities (B, K), labels (B,). Raises ValueError unless they lie between 0 and 1."""
         if not torch.isfinite(probabilities).all():
             raise ValueError(
                 "the model gives probabilities that are not finite; lower optimizer.lr or set trainer.gradient_clip=1"
             )
-        self._probabilities.append(probabilities.detach().float().cpu())
+        if probabilities.min() < -ROUNDING or probabilities.max() > 1 + ROUNDING:
+            raise ValueError(
+                f"probabilities must lie between 0 and 1, not {probabilities.min():g} to {probabilities.max():g};"
+                " apply softmax to logits first"
+            )
+        self._probabilities.append(_bounded(probabilities.detach().float().cpu()))
         self._labels.append(labels.cpu())
 
     def compute(self) -> Scores:
@@ -100,8 +107,7 @@ class ClipMetrics:
         return scores
 
     def _auroc_per_class(self, probabilities: Tensor, labels: Tensor) -> list[float]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of classes without clips: they are left out
+        with warnings.catch_warnings(action="ignore"):  # of classes without clips: they are left out
             return self._auroc(probabilities, labels).tolist()
 
 
@@ -113,5 +119,11 @@ def roc_curves(probabilities: Tensor, labels: Tensor) -> list[tuple[Tensor, Tens
     """
     num_classes = probabilities.shape[1]
     counts = torch.bincount(labels, minlength=num_classes)
-    false_positive, true_positive, _ = MulticlassROC(num_classes, thresholds=None)(probabilities, labels)
+    with warnings.catch_warnings(action="ignore"):  # of classes without clips
+        false_positive, true_positive, _ = MulticlassROC(num_classes, thresholds=None)(_bounded(probabilities), labels)
     return [(false_positive[k], true_positive[k]) if 0 < counts[k] < len(labels) else None for k in range(num_classes)]
+
+
+def _bounded(probabilities: Tensor) -> Tensor:
+    # The least value above 1, which a mean over crops may round to, makes torchmetrics apply a softmax to all of them.
+    return probabilities.clamp(0, 1)

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as sklearn_metrics
+
+from audio_cls.training.metrics import ClipMetrics, Scores, roc_curves
+
+K = 5
+
+
+def score(probabilities: torch.Tensor, labels: torch.Tensor) -> Scores:
+    metrics = ClipMetrics(probabilities.shape[1])
+    for rows in torch.arange(len(labels)).split(7):  # as batches come
+        metrics.update(probabilities[rows], labels[rows])
+    return metrics.compute()
+
+
+def random_case(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (N, K) of 30 clips that lean towards the labels; by the seed with absent classes, ties, or both."""
+    random = np.random.default_rng(seed)
+    classes = random.permutation(K)[: 2 + seed % (K - 1)]
+    labels = random.choice(classes, 30)
+    logits = random.normal(size=(30, K)) + 1.5 * np.eye(K)[labels]
+    if seed % 3 == 0:
+        logits = logits.round()  # ties
+    probabilities = torch.tensor(logits, dtype=torch.float32).softmax(1)
+    return probabilities, torch.tensor(labels)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(12))
+def test_the_scores_are_those_of_scikit_learn(seed):
+    probabilities, labels = random_case(seed)
+    scores = score(probabilities, labels)
+    predicted = probabilities.argmax(1)
+    assert scores.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
+    assert scores.f1_macro == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
+    confusion = sklearn_metrics.confusion_matrix(labels, predicted, labels=range(K))
+    assert scores.confusion == confusion.tolist()
+    occurring = set(labels.tolist()) | set(predicted.tolist())
+    f1 = sklearn_metrics.f1_score(labels, predicted, labels=range(K), average=None, zero_division=0)
+    assert scores.f1_per_class == [pytest.approx(f1[k], abs=1e-6) if k in occurring else None for k in range(K)]
+    area = {
+        k: sklearn_metrics.roc_auc_score(labels == k, probabilities[:, k]) for k in set(labels.tolist())
+    }  # one against rest
+    assert scores.auroc_per_class == [pytest.approx(area[k], abs=1e-6) if k in area else None for k in range(K)]
+    assert scores.auroc_macro == pytest.approx(np.mean(list(area.values())), abs=1e-6)
+
+
+def test_perfect_probabilities_score_one_although_a_class_is_absent():
+    labels = torch.tensor([0, 0, 1, 3])
+    scores = score(torch.eye(K)[labels], labels)
+    assert scores.scalars() == {"accuracy": 1.0, "f1_macro": 1.0, "auroc_macro": 1.0}
+    assert scores.auroc_per_class == [1, 1, None, 1, None]
+    assert scores.f1_per_class == [1, 1, None, 1, None]
+
+
+def test_equal_probabilities_rank_as_well_as_chance():
+    labels = torch.tensor([0, 1, 2, 3, 4])
+    assert score(torch.full((5, K), 1 / K), labels).auroc_per_class == [0.5] * K
+
+
+def test_clips_of_one_class_only_have_no_area_under_a_curve():
+    labels = torch.tensor([2, 2, 2])
+    scores = score(torch.eye(K)[[2, 2, 0]], labels)
+    assert scores.accuracy == pytest.approx(2 / 3)
+    assert scores.auroc_macro is None
+    assert scores.auroc_per_class == [None] * K
+    assert "auroc_macro" not in scores.scalars()
+    assert roc_curves(torch.eye(K)[[2, 2, 0]], labels) == [None] * K
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_probabilities_that_are_not_finite_are_refused(value):
+    probabilities = torch.full((2, K), 1 / K)
+    probabilities[1, 3] = value
+    with pytest.raises(ValueError, match=r"not finite.*optimizer\.lr"):
+        ClipMetrics(K).update(probabilities, torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("row", [[3.0, -1.0], [1.2, -0.2]])
+def test_logits_are_refused_rather_than_scored_as_probabilities(row):
+    with pytest.raises(ValueError, match="probabilities must lie between 0 and 1"):
+        ClipMetrics(2).update(torch.tensor([row]), torch.tensor([0]))
+
+
+def test_rounding_above_one_does_not_change_a_ranking():
+    # torchmetrics takes a value above 1 for a logit and would put everything through a softmax, row by row.
+    probabilities = torch.tensor([[1 + 2e-7, 0.0, 0.0], [0.40, 0.60, 0.00], [0.39, 0.305, 0.305], [0.0, 0.5, 0.5]])
+    labels = torch.tensor([0, 0, 1, 2])
+    expected = sklearn_metrics.roc_auc_score(labels == 0, probabilities[:, 0])
+    assert score(probabilities, labels).auroc_per_class[0] == pytest.approx(expected)
+    false_positive, true_positive = roc_curves(probabilities, labels)[0]
+    assert torch.trapezoid(true_positive, false_positive).item() == pytest.approx(expected)
+
+
+def test_a_split_without_clips_is_refused():
+    with pytest.raises(ValueError, match="the split is empty"):
+        ClipMetrics(K).compute()
+
+
+def test_after_a_reset_nothing_of_the_clips_before_is_left():
+    metrics = ClipMetrics(K)
+    metrics.update(*random_case(1))
+    before = metrics.compute()
+    metrics.reset()
+    metrics.update(*random_case(2))
+    assert metrics.compute() == score(*random_case(2))
+    assert before == score(*random_case(1))
+
+
+def test_computing_twice_gives_the_same():
+    metrics = ClipMetrics(K)
+    metrics.update(*random_case(3))
+    assert metrics.compute() == metrics.compute()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_area_under_a_curve_is_that_of_scikit_learn(seed):
+    probabilities, labels = random_case(seed)
+    for k, curve in enumerate(roc_curves(probabilities, labels)):
+        if not (labels == k).any():
+            assert curve is None
+            continue
+        false_positive, true_positive, _ = sklearn_metrics.roc_curve(labels == k, probabilities[:, k])
+        area = sklearn_metrics.auc(false_positive, true_positive)
+        assert torch.trapezoid(curve[1], curve[0]).item() == pytest.approx(area, abs=1e-6)
+        for rates in curve:
+            assert rates[0] == 0
+            assert rates[-1] == 1
+            assert (rates.diff() >= 0).all()
