@@ -9,10 +9,14 @@ from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, Varia
 
 DEVELOPMENT = "Figures on validation folds are development figures."
 _SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
+_DISPENSABLE = ("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Train", "Folds", "AUROC")  # in this order
+Table = tuple[list[str], list[list[str]]]  # header and rows
 _METHOD = (
+    "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
     "± is the standard deviation over fold means, seeds averaged first. "
     f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
-    "p is of a paired sign-flip test over source recordings, on the clips that both variants predicted."
+    "Points are the difference of accuracies; p is of a paired sign-flip test over source recordings, "
+    "on the clips that both variants predicted, and 0.05 after Holm's correction is enough."
 )
 
 
@@ -39,7 +43,7 @@ def markdown(summary: Summary) -> str:
 def print_summary(summary: Summary, file: TextIO | None = None) -> None:
     """Prints the headline, the table of variants and the verdict; colours and lines only on a terminal."""
     file = file or sys.stdout
-    tables = [_variant_table(summary, _short)] if summary.rows else []
+    tables = [_variant_table(summary, _mean)] if summary.rows else []
     tables += [_comparison_table(summary.comparisons)] if summary.comparisons else []
     notes = [DEVELOPMENT] if summary.ranking_split == "val" else []
     notes += summary.notes
@@ -50,7 +54,7 @@ def print_summary(summary: Summary, file: TextIO | None = None) -> None:
         print(part, file=file)
 
 
-def _print_rich(summary: Summary, tables: list["Table"], notes: list[str], file: TextIO) -> None:
+def _print_rich(summary: Summary, tables: list[Table], notes: list[str], file: TextIO) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -59,28 +63,44 @@ def _print_rich(summary: Summary, tables: list["Table"], notes: list[str], file:
     console = Console(file=file, highlight=False)
     whole = not (summary.missing or summary.failed or summary.damaged or summary.interrupted or summary.running)
     console.print(Text(summary.headline, style="green" if whole and summary.num_done else "bold red"))
-    for number, (header, rows) in enumerate(tables):
-        table = RichTable(box=box.SIMPLE_HEAD, title=Text(summary.study) if number == 0 else None)
-        for name in header:
-            table.add_column(Text(name))
+    fitting = [_fit(table, console.width) for table in tables]
+    for number, (header, rows) in enumerate(fitting):
+        table = RichTable(
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+            title=Text(summary.study) if number == 0 else None,
+        )
+        for column, name in enumerate(header):
+            table.add_column(
+                Text(name), no_wrap=column < 2, overflow="fold"
+            )  # the name and the figure that ranks stay whole
         for row in rows:
             table.add_row(*map(Text, row))
         console.print(table)
     console.print(Text(summary.verdict, style="bold"))
-    for note in notes:
+    for note in [*notes, *(["Columns that do not fit here stand in summary.md."] if fitting != tables else [])]:
         console.print(Text(note, style="dim"))
 
 
-Table = tuple[list[str], list[list[str]]]
+def _fit(table: Table, width: int) -> Table:
+    """The table without as many of its less important columns as it takes to fit the width, in characters."""
+    header, rows = table
+    for name in _DISPENSABLE:
+        needed = sum(max(map(len, column)) + 2 for column in zip(header, *rows, strict=True))
+        if needed > width and name in header:
+            place = header.index(name)
+            header, *rows = ([*line[:place], *line[place + 1 :]] for line in (header, *rows))
+    return header, rows
 
 
 def _variant_table(summary: Summary, spread: Callable[[Spread], str]) -> Table:
     """`spread` writes the figures that are not the accuracy."""
     with_test = any(row.test for row in summary.rows)
     header = ["Variant"]
-    header += ["Accuracy", "Macro F1", "Macro AUROC"] if summary.ranking_split else []
-    header += ["Test accuracy"] if with_test else []
-    header += ["Train", "Folds", "Seeds", "Parameters", "Time a job"]
+    header += ["Accuracy", "F1", "AUROC"] if summary.ranking_split else []
+    header += ["Test"] if with_test else []
+    header += ["Train", "Folds", "Seeds", "Parameters", "Time"]
     return header, [_variant_cells(summary, row, spread, with_test) for row in summary.rows]
 
 
@@ -93,10 +113,10 @@ def _variant_cells(summary: Summary, row: VariantRow, spread: Callable[[Spread],
     return [
         *cells,
         "-" if row.train_accuracy is None else f"{100 * row.train_accuracy:.1f}",
-        ", ".join(map(str, row.folds)) or "-",
-        ", ".join(map(str, row.seeds)) or "-",
+        ranges(row.folds) or "-",
+        ranges(row.seeds) or "-",
         "-" if row.num_parameters is None else f"{row.num_parameters:,}",
-        "-" if row.train_seconds is None else _duration(row.train_seconds),
+        "-" if row.train_seconds is None else duration(row.train_seconds),
     ]
 
 
@@ -107,7 +127,7 @@ def _score_cells(scores: Scores | None, spread: Callable[[Spread], str]) -> list
 
 
 def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    header = ["Variants", "Difference, points", "p", "p (Holm)", "Enough evidence", "Clips", "Recordings"]
+    header = ["Variants", "Points", "p", "p (Holm)", "Enough", "Clips", "Sources"]
     return header, [_comparison_cells(comparison) for comparison in comparisons]
 
 
@@ -136,17 +156,19 @@ def _class_table(summary: Summary) -> Table:
     return ["Class", *(row.variant for row in rows)], cells
 
 
-def _short(spread: Spread) -> str:
-    """86.2 ± 3.1, in percent."""
-    if spread.mean is None:
-        return "-"
-    return f"{100 * spread.mean:.1f}" + ("" if spread.sd is None else f" ± {100 * spread.sd:.1f}")
+def _mean(spread: Spread) -> str:
+    """86.2, in percent."""
+    return "-" if spread.mean is None else f"{100 * spread.mean:.1f}"
 
 
 def _full(spread: Spread) -> str:
     """86.2 ± 3.1 [82.5, 90.0], in percent."""
-    interval = spread.interval
-    return _short(spread) + ("" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
+    sd, interval = spread.sd, spread.interval
+    return (
+        _mean(spread)
+        + ("" if sd is None else f" ± {100 * sd:.1f}")
+        + ("" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
+    )
 
 
 def p_value(value: float, name: str = "p") -> str:
@@ -156,7 +178,18 @@ def p_value(value: float, name: str = "p") -> str:
     return f"{name} = {value:.3f}" if name else f"{value:.3f}"
 
 
-def _duration(seconds: float) -> str:
+def ranges(numbers: Sequence[int]) -> str:
+    """Sorted numbers, three and more in a row drawn together: '0-3, 7'."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

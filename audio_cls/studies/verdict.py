@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from audio_cls.studies.job_folder import UNFINISHED, StudyJob
 from audio_cls.studies.study import Study, shorten
 from audio_cls.studies.summary import Comparison, VariantRow
-from audio_cls.studies.tables import p_value
+from audio_cls.studies.tables import p_value, ranges
 
 _MOST_NAMES = 12
 
@@ -101,7 +101,7 @@ def _where(comparison: Comparison) -> str:
 
 
 def _list(word: str, numbers: Sequence[int]) -> str:
-    return f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+    return f"{word}{'s' if len(numbers) > 1 else ''} {ranges(numbers)}"
 
 
 def _count(number: int, word: str) -> str:

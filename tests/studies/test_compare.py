@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 from study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.studies.compare import StudyError, load_study, print_summary, summarize, write_summary
+from audio_cls.studies.tables import duration, ranges
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_validation_figures_are_called_development_figures_and_test_is_a_second_
     lines = (study / "summary.md").read_text().splitlines()
     assert lines[2] == "# s: accuracy on the validation folds"
     assert lines[4] == "Figures on validation folds are development figures."
-    assert "Test accuracy" in "\n".join(lines)
+    assert "| Test |" in "\n".join(lines)
     assert summary.rows[0].test.accuracy.mean != summary.rows[0].ranking.accuracy.mean
 
 
@@ -89,14 +90,14 @@ def test_cross_validation_ranks_by_test_and_has_no_second_column(tmp_path):
     assert summary.ranking_split == "test"
     assert summary.rows[0].test is None
     assert "development" not in text
-    assert "Test accuracy" not in text
+    assert "| Test |" not in text
     assert summary.headline == "All 5 jobs are done (1 variant)."
 
 
 def test_holdout_without_test_clips_has_no_test_column(tmp_path):
     write_variant(tmp_path, "cnn", test=None)
     assert write_summary(tmp_path).rows[0].test is None
-    assert "Test accuracy" not in (tmp_path / "summary.md").read_text()
+    assert "| Test |" not in (tmp_path / "summary.md").read_text()
 
 
 def test_the_protocol_that_trains_on_all_clips_ranks_nothing_and_says_so(tmp_path):
@@ -157,7 +158,7 @@ def test_seeds_that_another_variant_has_are_missing_and_the_comparison_keeps_to_
     (comparison,) = summary.comparisons
     assert comparison.reduced
     assert (comparison.folds, comparison.seeds) == ((0, 1, 2, 3), (0,))
-    assert "(on folds 0, 1, 2, 3, seed 0, which both have)" in summary.verdict
+    assert "(on folds 0-3, seed 0, which both have)" in summary.verdict
     assert any("Compared only on the folds and seeds that both have" in note for note in summary.notes)
 
 
@@ -277,22 +278,51 @@ def test_a_file_that_is_no_terminal_gets_plain_text_with_the_first_line_first(st
     print_summary(write_summary(study), output)
     lines = output.getvalue().splitlines()
     assert lines[0].startswith("7 of 8 jobs are done. Damaged: cnn/fold0-seed0 (no metrics.json)")
-    assert lines[1].split()[:3] == ["Variant", "Accuracy", "Macro"]
+    assert lines[1].split()[:3] == ["Variant", "Accuracy", "F1"]
     assert "\x1b" not in output.getvalue()
     assert "Figures on validation folds are development figures." in lines
 
 
-def test_a_terminal_gets_the_same_figures(study, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+@pytest.mark.parametrize(
+    ("numbers", "text"), [([], ""), ([3], "3"), ([0, 1], "0, 1"), ([0, 1, 2, 3, 7], "0-3, 7"), ([1, 3, 4], "1, 3, 4")]
+)
+def test_three_and_more_numbers_in_a_row_are_drawn_together(numbers, text):
+    assert ranges(numbers) == text
 
-    monkeypatch.setenv("COLUMNS", "200")
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.25, "0.2 s"), (12.5, "12 s"), (200, "3 min 20 s"), (7265, "2 h 1 min"), (59.9, "1 min 0 s")],
+)
+def test_durations_are_written_in_the_largest_fitting_units(seconds, text):
+    assert duration(seconds) == text
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def print_on_terminal(summary, width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
     output = Terminal()
-    summary = write_summary(study)
     print_summary(summary, output)
-    text = output.getvalue()
+    return output.getvalue()
+
+
+def test_a_terminal_gets_the_same_figures(study, monkeypatch):
+    summary = write_summary(study)
+    text = print_on_terminal(summary, 200, monkeypatch)
     assert "\x1b[" in text
     assert f"{100 * summary.rows[0].ranking.accuracy.mean:.1f} ± " in text
     assert "transformer_h4 - cnn" in text
+    assert "Parameters" in text
+    assert "do not fit" not in text
+
+
+def test_a_narrow_terminal_loses_columns_but_no_figure_of_those_it_keeps(study, monkeypatch):
+    text = print_on_terminal(write_summary(study), 80, monkeypatch)
+    assert "Parameters" not in text
+    assert "…" not in text
+    assert "Columns that do not fit here stand in summary.md." in text
