@@ -26,6 +26,7 @@ from audio_cls.data.datamodule import ClipDataModule
 from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds
+from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, TerminalReport, read_history
 from audio_cls.training.checkpoint import AtomicCheckpointIO
 from audio_cls.training.metrics import ClipMetrics, Scores, roc_curves
@@ -80,6 +81,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
     loggers: list[Logger] = []
     try:
         quiet_lightning()
+        keep_freed_memory()
         pl.seed_everything(config.seed, verbose=False)
         module = make_module(job, clip_set.classes)
         datamodule = make_datamodule(job, clip_set, folds, module)
@@ -161,6 +163,7 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
     config = job.config
     module = make_module(job, clip_set.classes)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-6)
+    keep_freed_memory()
     batch = {
         "waveform": torch.randn(config.trainer.batch_size, 1, module.augment.time_scale.input_samples),
         "label": torch.zeros(config.trainer.batch_size, dtype=torch.long),
@@ -174,7 +177,7 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
             optimizer.step()
             seconds.append(time.perf_counter() - started)
     num_clips = len(clip_set.clips) * max(1, num_folds(job) - 1) / (num_folds(job) + (config.protocol == "holdout"))
-    num_crops = config.trainer.max_epochs * num_clips * (config.trainer.crops_per_clip + EVALUATION_SHARE * config.input.eval_crops)
+    num_crops = config.trainer.max_epochs * num_clips * (config.trainer.crops_per_clip + EVALUATION_SHARE * config.input.eval_crops / config.trainer.validate_every)
     return statistics.median(seconds) * num_crops / config.trainer.batch_size
 
 
@@ -207,10 +210,11 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
     callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
     callbacks += [History(job.folder / results.HISTORY), TerminalReport()]
     if has_val:
-        callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", **saving))
+        every = settings.validate_every
+        callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", every_n_epochs=every, **saving))
         if settings.early_stopping:
             callbacks.append(
-                EarlyStopping("val_loss", mode="min", patience=settings.early_stopping, check_on_train_epoch_end=True)
+                EarlyStopping("val_loss", mode="min", patience=settings.early_stopping)
             )
     callbacks.append(ModelCheckpoint(filename="last", monitor=None, **saving))  # after the others, whose state it saves
     return pl.Trainer(
@@ -218,6 +222,7 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
         devices=1,
         precision=settings.precision,
         max_epochs=settings.max_epochs,
+        check_val_every_n_epoch=settings.validate_every,
         gradient_clip_val=settings.gradient_clip or None,
         logger=loggers,
         callbacks=callbacks,

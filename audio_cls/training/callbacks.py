@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -52,11 +52,22 @@ class History(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         now = time.perf_counter()
         values: dict[str, Any] = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        row = {key: f"{values[key]:.6g}" for key in HISTORY_COLUMNS if key in values}
+        row = {key: f"{values[key]:.6g}" for key in HISTORY_COLUMNS if key in values and is_fresh(key, trainer)}
         row |= {"epoch": str(trainer.current_epoch), "epoch_seconds": f"{now - self._started:.3f}"}
         self._started = now
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, HISTORY_COLUMNS, restval="").writerow(row)
+
+
+class StopEarly(EarlyStopping):
+    """Ends training after `patience` epochs without a lower validation loss. Resuming does not go on after that."""
+
+    def __init__(self, patience: int) -> None:
+        super().__init__("val_loss", mode="min", patience=patience, check_on_train_epoch_end=True)
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        # A checkpoint holds how many epochs were waited for, but not that the trainer was told to stop.
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class TerminalReport(Callback):
@@ -90,7 +101,7 @@ class TerminalReport(Callback):
         left = elapsed / (epoch - self._first_epoch) * (trainer.max_epochs - epoch)
         width = len(str(trainer.max_epochs))
         parts = [f"epoch {epoch:{width}d}/{trainer.max_epochs}", f"train loss {values['train_loss']:.3f}"]
-        if "val_loss" in values:
+        if "val_loss" in values and is_fresh("val_loss", trainer):
             parts += [f"val loss {values['val_loss']:.3f}", f"accuracy {values['val_accuracy']:6.1%}"]
             parts += [f"F1 {values['val_f1_macro']:.3f}"]
             parts += [f"AUROC {values['val_auroc_macro']:.3f}"] if "val_auroc_macro" in values else []
@@ -109,6 +120,11 @@ class TerminalReport(Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def is_fresh(key: str, trainer: pl.Trainer) -> bool:
+    """Whether a logged value is of this epoch: those of validation stay until the next validation."""
+    return not key.startswith("val_") or (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
 
 
 def duration(seconds: float) -> str:

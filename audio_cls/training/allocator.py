@@ -1,0 +1,24 @@
+"""The C library's memory allocator, told not to give back what the next training step asks for again."""
+
+import ctypes
+import sys
+
+# malloc.h of glibc
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 2**30
+
+
+def keep_freed_memory() -> None:
+    """Makes glibc reuse large blocks rather than return each to the system, which then has to zero every page again.
+
+    By default a block of more than 32 MB (less at first) is a mapping of its own. Activations are that large, and their page faults took
+    a quarter of the transformer's step on a CPU and nearly half of the CNN's. Does nothing where the C library is another one.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # musl
+        return
+    mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
