@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,8 @@ class WaveformStore:
         if path.stat().st_size != 4 * int(self.lengths.sum()):
             raise ValueError(f"{path} has {path.stat().st_size} bytes, its index says {4 * int(self.lengths.sum())}")
         self._samples = np.memmap(path, dtype=np.float32, mode="r")
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._file)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return WaveformStore, (self.folder,)  # a process that is handed the store maps the file, not copies it
@@ -68,8 +71,24 @@ class WaveformStore:
         places = zip(crops, (firsts - starts).tolist(), (begins + firsts).tolist(), (lasts - firsts).tolist())
         for crop, at, begin, length in places:
             if length:
-                crop[at : at + length] = self._samples[begin : begin + length]
+                self._read(crop[at : at + length], begin)
         return crops
+
+    def _read(self, target: np.ndarray, begin: int) -> None:
+        """Fills `target` with the samples from `begin` on.
+
+        Read, not copied out of the map: pages of a map that were looked at count as this process's memory, which would
+        grow with the data.
+        """
+        if not hasattr(os, "preadv"):  # Windows
+            target[:] = self._samples[begin : begin + len(target)]
+            return
+        rest, place = memoryview(target).cast("B"), 4 * begin
+        while rest:
+            num_bytes = os.preadv(self._file, [rest], place)
+            if not num_bytes:
+                raise DataError(f"{self.folder} was cut short while it was in use: delete it and start again")
+            rest, place = rest[num_bytes:], place + num_bytes
 
 
 def open_store(

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -205,6 +206,40 @@ def test_crops_are_cut_from_their_clip_and_padded_with_zeros_on_either_side(clip
         for crop, index, start in zip(crops, indices, starts):
             assert np.array_equal(crop, expected_crop(waveforms[index], start, num_samples))
     assert store.crops(np.array([], int), np.array([], int), 10).shape == (0, 10)
+
+
+def test_crops_are_the_same_where_the_system_cannot_read_into_a_buffer(clips, cache, monkeypatch):
+    store = open_store(clips, RATE, cache)
+    indices, starts = np.array([3, 1, 0, 2]), np.array([-50, 20, 90, 0])
+    expected = store.crops(indices, starts, 500)
+    monkeypatch.delattr(os, "preadv")
+    assert np.array_equal(store.crops(indices, starts, 500), expected)
+
+
+def test_reads_that_return_less_than_was_asked_for_are_repeated(clips, cache, monkeypatch):
+    store, real = open_store(clips, RATE, cache), os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, buffers, place: real(file, [buffers[0][:1000]], place))
+    assert np.array_equal(store.crops(np.array([3]), np.array([0]), 8000)[0], store.waveform(3))
+
+
+def test_a_store_that_is_cut_short_in_use_is_an_error(clips, cache):
+    store = open_store(clips, RATE, cache)
+    os.truncate(store.folder / "waveforms.f32", 4096)
+    with pytest.raises(DataError, match="was cut short while it was in use: delete it"):
+        store.crops(np.array([3]), np.array([0]), 8000)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_cutting_crops_does_not_make_the_store_part_of_the_process(tmp_path, cache):
+    def resident_kib() -> int:
+        return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+    clips = make_folder(tmp_path / "data", lengths=[2_000_000] * 4)  # 32 MB
+    store = open_store(clips, RATE, cache)
+    before = resident_kib()
+    for start in range(0, 2_000_000, 10_000):
+        store.crops(np.arange(4), np.full(4, start), 10_000)
+    assert resident_kib() - before < 8_000
 
 
 def test_clips_that_are_not_there_are_refused(clips, cache):
