@@ -49,7 +49,36 @@ def _parser() -> argparse.ArgumentParser:
         "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
     )
     compare.set_defaults(run=_compare)
+    publish = commands.add_parser(
+        "publish",
+        help="keep studies in results/ and write the documents that show them",
+        description="Copies the small files of studies to results/, then writes docs/results.md and README.md from them.",
+    )
+    publish.add_argument("studies", metavar="STUDY", nargs="*", help="studies to keep; none: only write the documents")
+    publish.add_argument(
+        "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
+    )
+    publish.add_argument(
+        "--results-dir", type=Path, default=Path("results"), help="where they are kept (default: results)"
+    )
+    publish.set_defaults(run=_publish)
     return parser
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from audio_cls.studies.compare import StudyError
+    from audio_cls.studies.publish import keep_study, write_documents
+
+    try:
+        for name in options.studies:
+            print(f"kept {keep_study(_find_study(name, options.output_dir), options.results_dir)}")
+        if not options.results_dir.is_dir():
+            raise UsageError(f"{options.results_dir} holds no study yet; name one to keep")
+        written = write_documents(options.results_dir, Path("docs/results.md"), Path("README.md"))
+    except StudyError as error:
+        raise UsageError(error) from None
+    print(f"docs/results.md and README.md show {', '.join(written)}")
+    return 0
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -7,8 +7,9 @@ import csv
 import hashlib
 import json
 import os
+import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
     "config.yaml",
     "split.csv",
 )
+COMMANDS = "commands.txt"
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 
@@ -79,6 +81,15 @@ def code_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
+
+
+def record_command(folder: Path, arguments: Sequence[str]) -> None:
+    """Adds a command line to the study's commands.txt, unless it stands there, so that the study can be trained again."""
+    path = folder / COMMANDS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    command = shlex.join(["python", "train.py", *arguments])
+    if command not in lines:
+        write_text(path, "".join(f"{line}\n" for line in [*lines, command]))
 
 
 def write_config(job: Job) -> None:

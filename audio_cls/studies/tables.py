@@ -40,6 +40,14 @@ def markdown(summary: Summary) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def result_table(summary: Summary) -> str:
+    """The verdict and the table of variants in Markdown, for a README."""
+    parts = [f"**{_escape(summary.verdict)}**", _markdown_table(*_variant_table(summary, _mean))]
+    if summary.ranking_split == "val":
+        parts.append(f"{DEVELOPMENT} ± is over fold means, [ ] a 95% interval over source recordings.")
+    return "\n\n".join(parts)
+
+
 def print_summary(summary: Summary, file: TextIO | None = None) -> None:
     """Prints the headline, the table of variants and the verdict; colours and lines only on a terminal."""
     file = file or sys.stdout

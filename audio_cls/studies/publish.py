@@ -1,0 +1,86 @@
+"""Keeps the small files of a study in the repository, and writes the documents that show them."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import yaml
+
+from audio_cls.studies import results
+from audio_cls.studies.compare import StudyError, summarize
+from audio_cls.studies.study import load_study
+from audio_cls.studies.tables import markdown, result_table
+
+KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
+# Where something runs on one machine: not part of a study that others read or train again.
+_LOCAL = ("data.root", "output_dir", "jobs", "logger", "trainer.num_threads", "trainer.accelerator")
+_MARKERS = re.compile(r"(<!-- results: (?P<study>[\w.+-]+) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
+
+
+def keep_study(study: Path, results_dir: Path) -> Path:
+    """Copies the small files of a study's finished jobs to results_dir/<study>, without paths of this machine."""
+    target = results_dir / study.name
+    done = [job for job in load_study(study).jobs if job.status == "done"]
+    if not done:
+        raise StudyError(f"{study} has no finished job to keep")
+    for job in done:
+        folder = target / job.variant / f"fold{job.fold}-seed{job.seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in KEPT:
+            shutil.copyfile(study / job.variant / folder.name / name, folder / name)
+        _forget_machine(folder / results.CONFIG)
+    commands = study / results.COMMANDS
+    if commands.exists():
+        lines = [_portable(line) for line in commands.read_text(encoding="utf-8").splitlines()]
+        results.write_text(target / results.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
+    return target
+
+
+def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str]:
+    """Writes the kept studies' summaries into `document`, and their tables where `readme` has markers for them.
+
+    Returns the names of the studies. Raises StudyError for a marker of a study that is not kept.
+    """
+    summaries = {}
+    parts = [
+        "# Results",
+        "Written by `audio-cls publish` from the files in results/. Accuracy, F1 and AUROC in percent.",
+    ]
+    for folder in sorted(path for path in results_dir.iterdir() if path.is_dir()):
+        summary = summaries[folder.name] = summarize(load_study(folder))
+        commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
+        parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
+        commands = folder / results.COMMANDS
+        if commands.exists():
+            parts.append(
+                "Trained by:\n\n" + "".join(f"    {line}\n" for line in commands.read_text().splitlines()).rstrip()
+            )
+        parts.append(f"Commit of the code: {', '.join(commits)}.")
+    results.write_text(document, "\n\n".join(parts) + "\n")
+
+    def table(match: re.Match[str]) -> str:
+        if match["study"] not in summaries:
+            raise StudyError(f"{readme} shows the study {match['study']}, which is not in {results_dir}; keep it first")
+        return f"{match[1]}{result_table(summaries[match['study']])}\n{match[3]}"
+
+    if readme.exists():
+        results.write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
+    return list(summaries)
+
+
+def _forget_machine(path: Path) -> None:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values["data"]["root"] = None
+    values["output_dir"] = "outputs"
+    values["logger"] = None
+    results.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _portable(command: str) -> str:
+    words = [
+        word
+        for word in shlex.split(command)
+        if word.partition("=")[0].split(".")[0] not in ("output_dir", "jobs", "logger")
+    ]
+    return shlex.join(word for word in words if word.partition("=")[0] not in _LOCAL)

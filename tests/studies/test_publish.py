@@ -1,0 +1,79 @@
+import pytest
+import yaml
+from study_folders import write_job
+
+from audio_cls.studies import results
+from audio_cls.studies.compare import StudyError
+from audio_cls.studies.publish import keep_study, write_documents
+
+ELSEWHERE = {"data": {"kind": "folder", "root": "/home/me/sounds"}, "output_dir": "/home/me/out", "logger": {"key": 1}}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two variants on two folds, trained with paths of one machine."""
+    for variant, chance in (("cnn", 0.5), ("transformer_h4", 0.9)):
+        for fold in range(2):
+            folder = write_job(tmp_path / "out" / "s", variant, fold, chance=chance, commit="abc123")
+            (folder / "config.yaml").write_text(yaml.safe_dump(ELSEWHERE))
+            (folder / "history.csv").write_text("epoch\n0\n")
+            (folder / "checkpoints").mkdir()
+            (folder / "checkpoints/last.ckpt").write_bytes(b"large")
+    arguments = [
+        "heads=4",
+        "data.root=/home/me/sounds",
+        "output_dir=/home/me/out",
+        "logger.mode=offline",
+        "jobs=2",
+        "-m",
+    ]
+    results.record_command(tmp_path / "out" / "s", arguments)
+    return tmp_path / "out" / "s"
+
+
+def test_what_is_kept_is_small_and_knows_no_path_of_this_machine(study, tmp_path):
+    kept = keep_study(study, tmp_path / "results")
+    names = {path.name for path in kept.rglob("*") if path.is_file()}
+    assert names == {"metrics.json", "history.csv", "predictions.csv", "split.csv", "config.yaml", "commands.txt"}
+    assert not [path for path in kept.rglob("*.*") if path.is_file() and "/home/me" in path.read_text()]
+    assert (kept / "commands.txt").read_text() == "python train.py heads=4 -m\n"
+
+
+def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
+    keep_study(study, tmp_path / "results")
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- results: s -->\nold\n<!-- /results -->\nafter\n")
+    assert write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme) == ["s"]
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- results: s -->\n")
+    assert text.endswith("<!-- /results -->\nafter\n")
+    assert "old" not in text
+    assert "| transformer_h4 |" in text
+    assert "development figures" in text
+    document = (tmp_path / "docs/results.md").read_text()
+    assert "python train.py heads=4 -m" in document
+    assert "abc123" in document
+    before = readme.read_text()
+    write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme)
+    assert readme.read_text() == before
+
+
+def test_a_readme_that_shows_a_study_which_is_not_kept_is_refused(study, tmp_path):
+    keep_study(study, tmp_path / "results")
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- results: other -->\n<!-- /results -->\n")
+    with pytest.raises(StudyError, match="other"):
+        write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme)
+
+
+def test_a_study_without_a_finished_job_is_not_kept(tmp_path):
+    write_job(tmp_path / "s", "cnn", status="failed")
+    with pytest.raises(StudyError, match="no finished job"):
+        keep_study(tmp_path / "s", tmp_path / "results")
+
+
+def test_a_command_is_recorded_once(tmp_path):
+    for _ in range(2):
+        results.record_command(tmp_path, ["heads=1,2", "-m"])
+    results.record_command(tmp_path, ["model=cnn", "-m"])
+    assert (tmp_path / "commands.txt").read_text() == "python train.py heads=1,2 -m\npython train.py model=cnn -m\n"
