@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser(
         "publish",
         help="keep studies in results/ and write the documents that show them",
-        description="Copies the small files of studies to results/, then writes docs/results.md and README.md from them.",
+        description="Copies the small files of studies to results/, then writes docs/results.md and README.md.",
     )
     publish.add_argument("studies", metavar="STUDY", nargs="*", help="studies to keep; none: only write the documents")
     publish.add_argument(

@@ -42,12 +42,12 @@ def test_what_is_kept_is_small_and_knows_no_path_of_this_machine(study, tmp_path
 def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
     keep_study(study, tmp_path / "results")
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- results: s -->\nold\n<!-- /results -->\nafter\n")
+    readme.write_text("before\n<!-- results: s -->\nstale text\n<!-- /results -->\nafter\n")
     assert write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme) == ["s"]
     text = readme.read_text()
     assert text.startswith("before\n<!-- results: s -->\n")
     assert text.endswith("<!-- /results -->\nafter\n")
-    assert "old" not in text
+    assert "stale text" not in text
     assert "| transformer_h4 |" in text
     assert "development figures" in text
     document = (tmp_path / "docs/results.md").read_text()
