@@ -1,4 +1,4 @@
-"""Runs one job: from a checked configuration to the files of its folder. What was computed before is used, not repeated."""
+"""Runs one job: from a checked configuration to the files of its folder. What was computed before is not repeated."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,12 +27,11 @@ from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds
 from audio_cls.training.allocator import keep_freed_memory
-from audio_cls.training.callbacks import History, TerminalReport, read_history
-from audio_cls.training.checkpoint import AtomicCheckpointIO
+from audio_cls.training.callbacks import History, StopEarly, TerminalReport, read_history
+from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
 from audio_cls.training.metrics import ClipMetrics, Scores, roc_curves
 from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
-
 
 # Evaluating a crop costs a third of training on it, and there is one validation clip to three training clips.
 EVALUATION_SHARE = 1 / 9
@@ -55,8 +54,8 @@ class SplitResult:
 def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
     """Trains, evaluates and writes the job's folder; returns its metrics.
 
-    `make_loggers(job)` returns the Lightning loggers, called once the data are known to be good. Raises what goes wrong, after
-    writing it down: DataError for clips that cannot be used, TrainingDiverged, JobBusy.
+    `make_loggers(job)` returns the Lightning loggers, called once the data are known to be good. Raises what goes
+    wrong, after writing it down: DataError for clips that cannot be used, TrainingDiverged, JobBusy.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(job.folder / ".lock")
@@ -75,7 +74,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
     clip_set, folds = clips(job), num_folds(job)
     config = job.config
     digest = results.split_digest(clip_set, config.protocol, folds, config.data.split_seed)
-    record = _identity(job, clip_set, digest)
+    record = {**_identity(job, clip_set, digest), "num_folds": folds}
     results.write_config(job)
     results.write_json(job.folder / results.METRICS, {**record, "status": "running"})
     loggers: list[Logger] = []
@@ -93,16 +92,12 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
         last = job.folder / results.LAST_CHECKPOINT
         trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
-        if config.trainer.weights == "best":
-            best = torch.load(job.folder / results.BEST_CHECKPOINT, weights_only=True, map_location="cpu")
-            module.load_state_dict(best["state_dict"])
+        # Also the last: a run that was interrupted after its last epoch has loaded the weights that were not averaged.
+        chosen = results.BEST_CHECKPOINT if config.trainer.weights == "best" else results.LAST_CHECKPOINT
+        checkpoint = torch.load(job.folder / chosen, weights_only=True, map_location="cpu")
+        module.load_state_dict(checkpoint["state_dict"])
         evaluated = _evaluate(module, datamodule)
-        history = read_history(job.folder / results.HISTORY)
-        record |= {
-            "epochs": len(history),
-            "train_seconds": round(sum(row["epoch_seconds"] for row in history), 3),
-            "status": "done",
-        }
+        record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         _write_results(job, record, clip_set, evaluated)
         tracking.log_result(loggers, record, evaluated)
@@ -110,7 +105,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
     except BaseException as error:
         interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
         message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
-        record |= {"status": "interrupted" if interrupted else "failed", "error": message}
+        record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
         results.write_json(job.folder / results.METRICS, record)
         raise
     finally:
@@ -177,7 +172,8 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
             optimizer.step()
             seconds.append(time.perf_counter() - started)
     num_clips = len(clip_set.clips) * max(1, num_folds(job) - 1) / (num_folds(job) + (config.protocol == "holdout"))
-    num_crops = config.trainer.max_epochs * num_clips * (config.trainer.crops_per_clip + EVALUATION_SHARE * config.input.eval_crops / config.trainer.validate_every)
+    evaluated = EVALUATION_SHARE * config.input.eval_crops / config.trainer.validate_every
+    num_crops = config.trainer.max_epochs * num_clips * (config.trainer.crops_per_clip + evaluated)
     return statistics.median(seconds) * num_crops / config.trainer.batch_size
 
 
@@ -206,17 +202,12 @@ def quiet_lightning() -> None:
 def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Trainer:
     settings = job.config.trainer
     folder = job.folder / "checkpoints"
-    saving: dict[str, Any] = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
     callbacks += [History(job.folder / results.HISTORY), TerminalReport()]
     if has_val:
-        every = settings.validate_every
-        callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", every_n_epochs=every, **saving))
-        if settings.early_stopping:
-            callbacks.append(
-                EarlyStopping("val_loss", mode="min", patience=settings.early_stopping)
-            )
-    callbacks.append(ModelCheckpoint(filename="last", monitor=None, **saving))  # after the others, whose state it saves
+        callbacks.append(EpochCheckpoint(folder, "best", "val_loss", every_n_epochs=settings.validate_every))
+        callbacks += [StopEarly(settings.early_stopping)] if settings.early_stopping else []
+    callbacks.append(EpochCheckpoint(folder, "last"))  # after the others, whose state it saves
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=1,
@@ -257,17 +248,28 @@ def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
         "protocol": config.protocol,
         "fold": config.fold,
         "seed": config.seed,
-        "epochs": 0,
         "classes": list(clip_set.classes),
         "split_digest": digest,
         "clips_without_source": any(clip.source is None for clip in clip_set.clips),
         "commit": results.code_commit(),
+        "num_parameters": None,
+        "num_train": None,
+        "num_val": None,
+        "num_test": None,
+        "epochs": 0,
+        "train_seconds": 0.0,
         "status": "running",
         "error": None,
         "train": None,
         "val": None,
         "test": None,
     }
+
+
+def _progress(job: Job) -> dict[str, int | float]:
+    """How far training came, over all of its resumptions."""
+    history = read_history(job.folder / results.HISTORY)
+    return {"epochs": len(history), "train_seconds": round(sum(row["epoch_seconds"] or 0 for row in history), 3)}
 
 
 def _sizes(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, int]:
@@ -288,9 +290,11 @@ def _announce(
     module.train()
     held_out = [f"{record[f'num_{part}']} {part}" for part in ("val", "test") if record[f"num_{part}"]]
     say(
-        f"{job.variant}, fold {job.config.fold} of {folds}, seed {job.config.seed} | {record['dataset']}, {job.config.protocol}:"
-        f" {', '.join([str(record['num_train']) + ' training', *held_out])} clips | {record['num_parameters']:,} parameters,"
-        f" {counter.get_total_flops() / 1e6:,.1f} MFLOP a crop | {torch.get_num_threads()} threads"
+        f"{job.variant}, fold {job.config.fold} of {folds}, seed {job.config.seed}"
+        f" | {record['dataset']}, {job.config.protocol}:"
+        f" {', '.join([str(record['num_train']) + ' training', *held_out])} clips"
+        f" | {record['num_parameters']:,} parameters, {counter.get_total_flops() / 1e6:,.1f} MFLOP a crop"
+        f" | {torch.get_num_threads()} threads"
     )
     for note in datamodule.split.notes:
         say(f"note: {note}")
@@ -313,7 +317,7 @@ def _write_results(
     found = {name: result for name, result in evaluated.items() if result is not None}
     probability_columns = [f"p_{index}" for index in range(len(clip_set.classes))]
     rows = (
-        [name, clip_set.clips[clip].name, int(label), int(row.argmax()), *(f"{value:.6f}" for value in row.tolist())]
+        [name, clip_set.clips[clip].name, int(label), int(row.argmax()), *(f"{value:.9g}" for value in row.tolist())]
         for name, result in found.items()
         for clip, label, row in zip(result.clips, result.labels, result.probabilities, strict=True)
     )
@@ -328,7 +332,10 @@ def _write_results(
     results.write_csv(job.folder / results.SPLIT, ["split", "clip", "source"], sources)
     shown = next(name for name in ("val", "test", "train") if name in found)
     result = found[shown]
-    title = f"{job.variant}, {record['dataset']}, fold {job.config.fold}, seed {job.config.seed}: {shown} clips, accuracy {result.scores.accuracy:.1%}"
+    title = (
+        f"{job.variant}, {record['dataset']}, fold {job.config.fold}, seed {job.config.seed}:"
+        f" {shown} clips, accuracy {result.scores.accuracy:.1%}"
+    )
     figures.save_figure(
         figures.confusion_figure(np.array(result.scores.confusion), clip_set.classes, title),
         job.folder / "confusion_matrix.png",

@@ -85,11 +85,15 @@ def best_so_far(records: Sequence[dict[str, Any]]) -> str:
 
 def report(plan: Plan) -> None:
     """Compares the variants of each study that the sweep touched, and writes the summaries."""
-    from audio_cls.studies.compare import print_summary, write_summary
+    from audio_cls.studies.compare import StudyError, print_summary, write_summary
 
     for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
-        print_summary(write_summary(study))
-        _say(f"written to {study / 'summary.md'}")
+        try:
+            print_summary(write_summary(study))
+        except StudyError as error:
+            _say(f"no comparison of {study}: {error}")
+        else:
+            _say(f"written to {study / 'summary.md'}")
 
 
 def _estimated_seconds(pending: Sequence[Job]) -> float:
