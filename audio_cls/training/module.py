@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,8 +77,10 @@ class ClassifierModule(pl.LightningModule):
         return probabilities.view(num_clips, num_crops, -1).mean(1)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout and augmentation of step n must not depend on what was drawn before it, or resuming would change the result.
-        torch.manual_seed((self.seed << 32) + self.global_step)
+        # Dropout and augmentation of step n must not depend on what was drawn before, or resuming would change results.
+        # Hashed, as torch's generator on the CPU keeps 32 bits only: sums of seed and step would repeat among seeds.
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, self.global_step]).generate_state(1)[0]))
+        self._rate = self.optimizers().param_groups[0]["lr"]  # the schedule moves on before the step's end
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
@@ -94,17 +97,17 @@ class ClassifierModule(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not self.trainer.is_last_batch:
             return
-        # Once an epoch: a log call at every step would cost more than a small model's step. Not at the epoch's end, where the
-        # callbacks that write the values down have had their turn already.
+        # Once an epoch: a log call at every step would cost more than a small model's step. Not at the epoch's end,
+        # where the callbacks that write the values down have had their turn already.
         loss = float(self._sums["loss"] / self._sums["batches"])
         if not math.isfinite(loss):
             raise TrainingDiverged(
                 f"the training loss is not finite in epoch {self.current_epoch}; lower optimizer.lr"
-                f" (now {self.optimizer_settings['lr']:g}), raise optimizer.warmup_fraction or set trainer.gradient_clip=1"
+                f" (now {self.optimizer_settings['lr']:g}), raise optimizer.warmup_fraction"
+                " or set trainer.gradient_clip=1"
             )
         accuracy = float(self._sums["correct"] / self._sums["batches"])
-        rate = self.optimizers().param_groups[0]["lr"]
-        values = {"train_loss": loss, "train_accuracy": accuracy, "lr": rate}
+        values = {"train_loss": loss, "train_accuracy": accuracy, "lr": self._rate}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=1)
 
     def on_validation_epoch_start(self) -> None:

@@ -1,0 +1,179 @@
+import math
+
+import pytest
+import tiny
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from audio_cls.training.module import ClassifierModule, TrainingDiverged
+from audio_cls.training.optimization import EMA, make_optimizer
+
+TEN = [f"class {k}" for k in range(10)]
+MODULES = {"cnn": tiny.cnn, "transformer": tiny.transformer}
+
+
+class Sure(nn.Module):
+    """Logits (B, K) of the class that the first sample of the waveform numbers, as sure as can be."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.front_end = nn.Identity()
+        self.num_classes = num_classes
+
+    def forward_features(self, waveforms: Tensor) -> Tensor:
+        return 1e4 * torch.eye(self.num_classes)[waveforms[:, 0, 0].long()]
+
+
+def loss_of(module: ClassifierModule, batch: dict[str, Tensor]) -> float:
+    return module.training_step(batch, 0).item()
+
+
+@pytest.mark.parametrize("make", MODULES.values(), ids=MODULES)
+def test_one_batch_can_be_overfitted(make):
+    module, batch = make(), tiny.batch()
+    optimizer = make_optimizer(module.network, "adamw", 1e-2, 0.0)
+    for _ in range(30):
+        optimizer.zero_grad()
+        module.training_step(batch, 0).backward()
+        optimizer.step()
+    module.eval()
+    probabilities = module.clip_probabilities(batch["waveform"].unsqueeze(1))
+    assert torch.equal(probabilities.argmax(1), batch["label"])
+    assert probabilities.gather(1, batch["label"][:, None]).min() > 0.8
+
+
+def test_the_first_loss_of_the_transformer_is_near_that_of_a_guess():
+    assert loss_of(tiny.transformer(TEN), tiny.batch(40, 10)) == pytest.approx(math.log(10), abs=0.15)
+
+
+def test_with_the_loss_on_probabilities_even_sure_answers_cost_what_the_softmax_leaves():
+    batch = tiny.batch(20, 10)
+    batch["waveform"] = batch["label"].float().view(-1, 1, 1).expand(-1, 1, tiny.CROP)
+    on_logits, on_probabilities = (tiny.cnn(TEN, loss_on=loss_on) for loss_on in ("logits", "probabilities"))
+    for module in (on_logits, on_probabilities):
+        module.network = Sure(10)
+        module.normalize = False
+    assert loss_of(on_logits, batch) == 0
+    floor = math.log(math.e + 9) - 1
+    assert loss_of(on_probabilities, batch) == pytest.approx(floor, abs=1e-5)
+    assert floor == pytest.approx(1.461, abs=5e-4)
+
+
+def test_label_smoothing_makes_sure_answers_cost_something():
+    batch = tiny.batch()
+    batch["waveform"] = batch["label"].float().view(-1, 1, 1).expand(-1, 1, tiny.CROP)
+    module = tiny.cnn(label_smoothing=0.1)
+    module.network, module.normalize = Sure(3), False
+    assert loss_of(module, batch) > 1
+
+
+@pytest.mark.parametrize("make", MODULES.values(), ids=MODULES)
+def test_normalisation_makes_logits_independent_of_the_level_and_keeps_silence_finite(make):
+    module = make().eval()
+    waveforms = tiny.batch()["waveform"]
+    assert torch.allclose(module(waveforms), module(0.01 * waveforms), atol=1e-4)
+    assert module(torch.zeros(2, 1, tiny.CROP)).isfinite().all()
+
+
+def test_without_normalisation_the_level_counts():
+    module = tiny.cnn(normalize=False).eval()
+    waveforms = tiny.batch()["waveform"]
+    assert not torch.allclose(module(waveforms), module(0.01 * waveforms), atol=1e-3)
+
+
+def test_the_probabilities_of_a_clip_are_the_mean_over_its_crops():
+    module = tiny.transformer().eval()
+    crops = torch.randn(4, 5, 1, tiny.CROP)
+    expected = torch.stack([module(crops[:, crop]).softmax(1) for crop in range(5)]).mean(0)
+    found = module.clip_probabilities(crops)
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert torch.allclose(found.sum(1), torch.ones(4))
+
+
+class Watch(Callback):
+    """Notes what the steps of training draw, and in which mode augmentation and network are used."""
+
+    def __init__(self, module: ClassifierModule) -> None:
+        self.augmenting, self.validating, self.drawn, self.losses = [], [], [], []
+        module.augment.register_forward_hook(lambda part, *_: self.augmenting.append(part.training))
+        module.mask.register_forward_hook(lambda part, *_: self.augmenting.append(part.training))
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.state = torch.get_rng_state()
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.losses.append(outputs["loss"].item())
+
+    def on_validation_batch_start(self, trainer, module, *_):
+        self.validating.append(module.training or module.network.training or module.augment.training)
+
+
+def test_augmentation_is_used_in_every_step_of_training_and_never_in_validation(tmp_path):
+    module = tiny.transformer(augment=tiny.AUGMENT)
+    data = tiny.datamodule(tmp_path, train_samples=module.augment.time_scale.input_samples)
+    watch = Watch(module)
+    tiny.trainer(2, [watch]).fit(module, data)
+    assert watch.augmenting == [True] * 2 * 2 * 4  # both parts, two epochs of four batches
+    assert watch.validating == [False] * 2
+
+
+def test_validation_scores_the_clips_as_they_are_with_the_averaged_weights(tmp_path):
+    module = tiny.transformer(augment=tiny.AUGMENT)
+    data = tiny.datamodule(tmp_path, train_samples=module.augment.time_scale.input_samples)
+    trainer = tiny.trainer(3, [EMA(0.9)])
+    trainer.fit(module, data)
+    logged = trainer.callback_metrics
+    module.eval()  # fitting leaves the averaged weights in the module
+    (batch,) = data.val_dataloader()
+    with torch.no_grad():
+        probabilities = module.clip_probabilities(batch["waveform"])
+    chosen = probabilities.gather(1, batch["label"][:, None])
+    assert logged["val_loss"].item() == pytest.approx(-chosen.log().mean().item(), abs=1e-5)
+    correct = (probabilities.argmax(1) == batch["label"]).float().mean().item()
+    assert logged["val_accuracy"].item() == pytest.approx(correct)
+    assert {"val_f1_macro", "val_auroc_macro"} <= set(logged)
+
+
+def test_the_training_loss_of_an_epoch_is_the_mean_of_its_steps_and_the_rate_that_of_its_last(tmp_path):
+    module = tiny.cnn(optimizer=tiny.OPTIMIZER | {"warmup_fraction": 0.0})
+    watch = Watch(module)
+    trainer = tiny.trainer(2, [watch])
+    trainer.fit(module, tiny.datamodule(tmp_path))
+    assert len(watch.losses) == 8
+    assert trainer.callback_metrics["train_loss"].item() == pytest.approx(sum(watch.losses[4:]) / 4, rel=1e-5)
+    assert 0 <= trainer.callback_metrics["train_accuracy"].item() <= 1
+    last = 0.5 * (1 + math.cos(math.pi * 7 / 8))  # not that of the step after it, which would be 0
+    assert trainer.callback_metrics["lr"].item() == pytest.approx(tiny.OPTIMIZER["lr"] * last)
+
+
+def drawn_at(seed: int, step: int, monkeypatch) -> list[float]:
+    """Random numbers of a training step."""
+    module = tiny.cnn(seed=seed)
+    monkeypatch.setattr(ClassifierModule, "global_step", step)
+    monkeypatch.setattr(ClassifierModule, "optimizers", lambda _: make_optimizer(module.network, "adam", 1e-3, 0.0))
+    module.on_train_batch_start({}, 0)
+    return torch.rand(4).tolist()
+
+
+def test_a_step_draws_the_same_whatever_was_drawn_before_and_other_steps_and_seeds_draw_otherwise(monkeypatch):
+    places = [(seed, step) for seed in (0, 1, 2, 2**32 - 1) for step in (0, 1, 2, 1000)]
+    drawn = {place: drawn_at(*place, monkeypatch) for place in places}
+    torch.rand(17)
+    assert all(drawn_at(*place, monkeypatch) == numbers for place, numbers in drawn.items())
+    assert len({tuple(numbers) for numbers in drawn.values()}) == len(places)
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_remedy(tmp_path):
+    module = tiny.cnn(
+        optimizer=tiny.OPTIMIZER | {"lr": 1e30, "warmup_fraction": 0.0},
+    )
+    with pytest.raises(TrainingDiverged, match=r"not finite in epoch 0; lower optimizer\.lr \(now 1e\+30\)"):
+        tiny.trainer(2, []).fit(module, tiny.datamodule(tmp_path))
+
+
+def test_the_protocols_without_validation_train_too(tmp_path):
+    trainer = tiny.trainer(1, [EMA(0.9)])
+    trainer.fit(tiny.cnn(), tiny.datamodule(tmp_path, protocol="all"))
+    assert not any(name.startswith("val") for name in trainer.callback_metrics)
+    assert "train_loss" in trainer.callback_metrics
