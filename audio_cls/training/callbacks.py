@@ -60,10 +60,10 @@ class History(Callback):
 
 
 class StopEarly(EarlyStopping):
-    """Ends training after `patience` epochs without a lower validation loss. Resuming does not go on after that."""
+    """Ends training after `patience` validations without a lower loss. Resuming does not go on after that."""
 
     def __init__(self, patience: int) -> None:
-        super().__init__("val_loss", mode="min", patience=patience, check_on_train_epoch_end=True)
+        super().__init__("val_loss", mode="min", patience=patience)
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         # A checkpoint holds how many epochs were waited for, but not that the trainer was told to stop.
