@@ -4,7 +4,8 @@
     python train.py model=transformer heads=1,2,4 -m     every fold of three variants, compared
     python train.py data=folder data.root=my_sounds -m   your own recordings
 
-Exit status: 0 all well; 1 bad data or a failed job; 2 a mistake in the configuration; 130 and 143 for Ctrl-C and SIGTERM.
+Exit status: 0 all well; 1 bad data or a failed job; 2 a mistake in the configuration; 130 and 143 for Ctrl-C and
+SIGTERM.
 """
 
 import sys
@@ -29,6 +30,7 @@ def train(_: DictConfig) -> None:
 def main() -> int:
     arguments = sys.argv[1:]
     if launch.asks_hydra(arguments):
+        launch.check_question(arguments, CONF)
         train()
         return 0
     plan = launch.prepare(arguments, CONF)

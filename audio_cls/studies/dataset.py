@@ -1,6 +1,7 @@
 """From the data block of a configuration to the list of clips; `auto` to what is there on this machine."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from audio_cls.data.clips import ClipSet, DataError
@@ -10,23 +11,50 @@ from audio_cls.studies.config import ConfigError, DataConfig
 
 # Kinds whose folds are published; the others are split by us.
 PUBLISHED_FOLDS = {"esc10": 5, "esc50": 5, "synthetic": 5}
+SHOWN_PROBLEMS = 3
 
 
 def load_clips(data: DataConfig) -> ClipSet:
-    """Lists the clips. Decodes nothing. Raises DataError where the path does not hold what the configuration says."""
+    """Lists the clips. Decodes nothing.
+
+    Raises ConfigError where the path does not hold what the configuration says, DataError where ESC-10 cannot be
+    downloaded.
+    """
+    root = data.root
+    if data.kind == "esc10" and root is None:
+        root = str(_own_esc10())
+    if root is None and data.kind != "synthetic":
+        raise ConfigError(
+            f"data={data.kind} needs to know where the clips are:"
+            " data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
+        )
+    try:
+        clip_set = _read(data, Path(root or ""))
+    except DataError as error:
+        # The list of clips is what the configuration points to, so a bad one is a mistake in the configuration.
+        raise ConfigError(_in_one_line(error)) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or root} cannot be read ({error.strerror});"
+            " data.root must be a folder or a CSV file that you may read"
+        ) from None
+    return replace(clip_set, name=data.name or clip_set.name)
+
+
+def _read(data: DataConfig, root: Path) -> ClipSet:
     if data.kind == "synthetic":
         return synthetic_clips(clips_per_class=data.clips_per_class, seed=data.synthesis_seed)
-    if data.kind == "esc10":
-        return read_esc10(Path(data.root) if data.root else _own_esc10())
-    if data.root is None:
-        raise ConfigError(
-            f"data={data.kind} needs to know where the clips are: data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
-        )
-    return read_esc50(Path(data.root)) if data.kind == "esc50" else read_any_folder(Path(data.root))
+    return {"esc10": read_esc10, "esc50": read_esc50, "folder": read_any_folder}[data.kind](root)
+
+
+def _in_one_line(error: DataError) -> str:
+    lines = str(error).splitlines()
+    more = f"; and {len(lines) - SHOWN_PROBLEMS} more like this" if len(lines) > SHOWN_PROBLEMS else ""
+    return "; ".join(line.strip() for line in lines[:SHOWN_PROBLEMS]) + more
 
 
 def resolve_auto(root: str | None) -> tuple[str, str | None]:
-    """Returns the data set that data=auto stands for, and what to tell the user about it (None where it is no surprise)."""
+    """Returns the data set that data=auto stands for, and what to tell the user where that is a surprise."""
     if root is not None:
         if not Path(root).exists():
             source = "AUDIO_CLS_DATA" if os.environ.get("AUDIO_CLS_DATA") == root else "data.root"

@@ -1,8 +1,12 @@
-"""What stands around Hydra in train.py: the plan before, one job within, the verdict after. Heavy imports wait until they are needed."""
+"""What stands around Hydra in train.py: the plan before, one job within, the verdict after.
+
+Heavy imports wait until they are needed: a mistake is said, and a job that is done is passed over, without torch.
+"""
 
 import os
 import signal
 import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Sequence
@@ -12,14 +16,15 @@ from typing import Any, NoReturn
 from hydra import initialize_config_dir
 
 from audio_cls.data.clips import DataError
-from audio_cls.studies import results, sweep
+from audio_cls.studies import results, sweep, usage
+from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
 from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds
 
+_HELP = frozenset({"--help", "-h"})
+_MULTIRUN = frozenset({"--multirun", "-m"})
 # What Hydra answers itself, without training.
 _HYDRA_QUESTIONS = (
-    "--help",
-    "-h",
     "--hydra-help",
     "--version",
     "--cfg",
@@ -32,15 +37,30 @@ _HYDRA_QUESTIONS = (
 
 
 def asks_hydra(arguments: Sequence[str]) -> bool:
-    """Whether the command line only asks for help or for the composed configuration."""
+    """Whether the command line only asks Hydra for the composed configuration or about itself."""
     return any(argument.partition("=")[0] in _HYDRA_QUESTIONS for argument in arguments)
 
 
+def check_question(arguments: Sequence[str], config_dir: Path) -> None:
+    """Ends the process with one line and status 2 if a question to Hydra holds an override that cannot be composed."""
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    try:
+        with initialize_config_dir(str(config_dir), version_base="1.3"):
+            for combination in combinations(parse_all(overrides)):
+                compose_job(combination)
+    except ConfigError as error:
+        _end(2, str(error))
+
+
 def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
-    """Checks everything that can be checked before training; ends the process with one line and its status if it cannot be done."""
+    """Checks all that can be checked before training; ends the process, with one line and its status, if it must."""
     _handle_signals()
-    multirun = any(argument in ("-m", "--multirun") for argument in arguments)
-    overrides = [argument for argument in arguments if argument not in ("-m", "--multirun")]
+    if _HELP & set(arguments):
+        print(usage.text(config_dir, arguments))
+        raise SystemExit(0)
+    if os.environ.get("AUDIO_CLS_DATA") == "":
+        del os.environ["AUDIO_CLS_DATA"]  # empty is how shells say: not set
+    overrides = [argument for argument in arguments if argument not in _MULTIRUN]
     try:
         unknown = [argument for argument in overrides if argument.startswith("-")]
         if unknown:
@@ -48,15 +68,23 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
                 f"{unknown[0]} is not an option; -m sweeps, --help explains, everything else is key=value"
             )
         with initialize_config_dir(str(config_dir), version_base="1.3"):
-            plan = make_plan(overrides, multirun)
+            plan = make_plan(overrides, multirun=len(overrides) < len(arguments))
         for job in plan.jobs:
             results.check_folder(job, _digest(job))
+            _check_writable(job.folder)
     except ConfigError as error:
         _end(2, str(error))
     except DataError as error:
         _end(1, str(error))
+    except OSError as error:
+        _end(2, _unwritable(error))
     for notice in plan.notices:
         _say(f"\n*** {notice} ***\n")
+    try:
+        for study in dict.fromkeys(job.folder.parent.parent for job in plan.jobs):
+            results.record_command(study, arguments)
+    except OSError as error:
+        _end(2, _unwritable(error))
     sweep.forget()
     if plan.multirun:
         sweep.announce(plan)
@@ -66,9 +94,13 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
 def run(overrides: Sequence[str], number: int) -> None:
     """Runs one job inside Hydra, given its overrides. Never raises for a failed job: its folder says what happened."""
     _handle_signals()
-    job = describe(tuple(overrides))
     place = sweep.place(number)
     place = f"{place}: " if place else ""
+    try:
+        job = describe(tuple(overrides))
+    except (ConfigError, DataError) as error:  # the data have changed since the plan was made
+        _say(f"{place}{' '.join(overrides)} FAILED: {error}")
+        return
     name = f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
     if results.is_done(job):
         _say(f"{place}{name} is done already: {_outcome(job)}")
@@ -77,17 +109,20 @@ def run(overrides: Sequence[str], number: int) -> None:
         _say(" | ".join(part for part in (f"\n{place}{name}", sweep.progress()) if part))
     started = time.perf_counter()
     try:
-        from audio_cls.studies.job import run_job  # torch and lightning take seconds to import
+        from audio_cls.studies.job import JobBusy, run_job  # torch and lightning take seconds to import
 
-        run_job(job, make_loggers)
+        try:
+            run_job(job, make_loggers)
+        except JobBusy as error:
+            _say(f"{place}{name} FAILED: {error}")
+            return
     except Exception as error:
-        if not isinstance(error, DataError):
-            job.folder.mkdir(parents=True, exist_ok=True)
-            results.write_text(job.folder / "error.txt", traceback.format_exc())
-        _say(
-            f"{place}{name} FAILED: {error}"
-            + ("" if isinstance(error, DataError) else f" (see {job.folder / 'error.txt'})")
-        )
+        trace = _write_trace(job)
+        if isinstance(error, DataError):
+            _say(f"{place}{name} FAILED: {error}")
+        else:
+            message = " ".join(str(error).split()) or type(error).__name__
+            _say(f"{place}{name} FAILED: {message} (see {trace})")
         return
     _say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
 
@@ -97,10 +132,9 @@ def finish(plan: Plan) -> int:
     failed = [job for job in plan.jobs if not results.is_done(job)]
     if plan.multirun:
         sweep.report(plan)
-    for job in failed:
-        metrics = results.read_metrics(job.folder) or {}
-        _say(f"FAILED {job.folder}: {metrics.get('error') or 'no result was written'}")
-    if not plan.multirun and not failed:
+        for job in failed:  # a job by itself has said so just now
+            _say(f"FAILED {job.folder}: {_reason(job)}")
+    elif not failed:
         _say(f"results: {plan.jobs[0].folder}")
     return 1 if failed else 0
 
@@ -118,6 +152,37 @@ def make_loggers(job: Job) -> list[Any]:
     return [make(job=job) if own else make(save_dir=str(job.folder))]
 
 
+def _check_writable(folder: Path) -> None:
+    """Raises ConfigError if a job could not write to its folder. Writes nothing."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise ConfigError(f"results cannot go to {folder}, as {existing} is a file; choose another output_dir=PATH")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"results cannot go to {folder}, as {existing} is read-only; choose another output_dir=PATH")
+
+
+def _unwritable(error: OSError) -> str:
+    return f"{error.filename} cannot be used ({error.strerror}); choose another output_dir=PATH"
+
+
+def _write_trace(job: Job) -> Path:
+    path = job.folder / "error.txt"
+    try:
+        results.write_text(path, traceback.format_exc())
+    except OSError:
+        traceback.print_exc()  # nowhere else to put it
+    return path
+
+
+def _reason(job: Job) -> str:
+    metrics = results.read_metrics(job.folder)
+    if metrics is None:
+        return "no result was written"
+    if metrics.get("status") == "running":
+        return "another process is training it, or was killed while it did"
+    return textwrap.shorten(metrics.get("error") or "its result is incomplete", 300)
+
+
 def _digest(job: Job) -> str:
     return results.split_digest(clips(job), job.config.protocol, num_folds(job), job.config.data.split_seed)
 
@@ -133,7 +198,7 @@ def _outcome(job: Job) -> str:
 
 
 def _handle_signals() -> None:
-    """Ctrl-C and SIGTERM end the process with the usual status, after the job's folder and its loggers have been told."""
+    """Ctrl-C and SIGTERM end the process with the usual status, once the job's folder and its loggers were told."""
 
     def end(number: int, _: Any) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)

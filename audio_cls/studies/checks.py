@@ -1,0 +1,212 @@
+"""Checks a composed configuration: the schema's types and ranges, then what must not be combined.
+
+Hydra refuses keys that do not exist; this module refuses values that cannot work, before anything heavy is imported.
+Each mistake is one line: the value, the rule, and what to change.
+"""
+
+import difflib
+import math
+import re
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from audio_cls.studies.config import CNNConfig, Config, ConfigError, Section, TransformerConfig, WandbConfig
+
+NO_HEADS = (
+    "heads belongs to model=transformer and means nothing for the CNN; run two commands into one study:"
+    " `python train.py model=cnn -m` and `python train.py model=transformer heads=1,2,4 -m`"
+)
+MIN_WAVEFORM_SAMPLES = 1024  # what the waveform stem makes one token of
+
+S = TypeVar("S", bound=Section)
+
+
+def check_config(values: dict[str, Any]) -> Config:
+    """Returns the checked configuration. Raises ConfigError with one line for the first thing that is wrong."""
+    config = _validate(Config, values)
+    if str((config.logger or {}).get("_target_")).startswith("audio_cls."):
+        _validate(WandbConfig, config.logger, prefix="logger.")
+    _check_model(config)
+    _check_augment(config)
+    _check_training(config)
+    return config
+
+
+def _validate(section: type[S], values: Any, prefix: str = "") -> S:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(prefix + _first_problem(error)) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"] if part not in ("cnn", "transformer")]
+    key = ".".join(location)
+    if key == "model.num_heads":
+        key = "heads"  # as it is set on the command line
+    value = first["input"]
+    if first["type"] == "extra_forbidden":
+        return f"{key} is not a key of this configuration; remove it"
+    if first["type"] == "missing":
+        return f"{key} is missing; give it a value"
+    if first["type"] == "union_tag_invalid":
+        return f"model.name={value.get('name')} is not a model; choose model=cnn or model=transformer"
+    if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{key}={_shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
+    if value == "":
+        return f"{key}= has no value; give it one, or leave it out"
+    return f"{key}={_shown(value)} cannot be used: {_rule(first)}"
+
+
+def _rule(error: ErrorDetails) -> str:
+    value, kind, context = error["input"], error["type"], error.get("ctx", {})
+    rule = _RULES[kind].format(**context) if kind in _RULES else error["msg"].replace("Input should be", "it must be")
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"{rule}: write {value:.0f}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and re.fullmatch(r"[\d.e+-]+", value):
+        return f"{rule}: write it without the quotes"
+    if kind == "literal_error" and isinstance(value, str):
+        nearest = difflib.get_close_matches(value.lower(), re.findall(r"'([^']+)'", context["expected"]), n=1)
+        return rule + (f"; did you mean {nearest[0]}?" if nearest else "")
+    return rule
+
+
+_RULES = {
+    "int_type": "it must be an integer",
+    "float_type": "it must be a number",
+    "bool_type": "it must be true or false",
+    "string_type": "it must be text; quote it within quotes, as in \"KEY='1.5'\"",
+    "finite_number": "it must be a finite number",
+    "greater_than": "it must be greater than {gt:g}",
+    "greater_than_equal": "it must be at least {ge:g}",
+    "less_than": "it must be less than {lt:g}",
+    "less_than_equal": "it must be at most {le:g}",
+    "string_pattern_mismatch": "it must be one word of letters, digits and . _ + - that does not begin with a dot",
+    "string_too_short": "it must not be empty",
+    "string_too_long": "it must have at most {max_length} characters",
+}
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _check_model(config: Config) -> None:
+    samples = config.input.crop_samples
+    rate = config.input.sample_rate
+    crop = f"input.crop_seconds={config.input.crop_seconds} at input.sample_rate={rate} is {samples} samples"
+    fitting_crop = f"try input.crop_seconds={samples // 8 * 8 / rate:.9g}"
+    model = config.model
+    if isinstance(model, CNNConfig):
+        if samples % 8:
+            raise ConfigError(f"{crop}; the CNN pools by 8, so it needs a multiple of 8: {fitting_crop}")
+        if config.heads is not None:
+            raise ConfigError(NO_HEADS)
+        return
+    if config.heads != model.num_heads:
+        raise ConfigError(
+            f"model.num_heads={model.num_heads} contradicts heads={config.heads}; set heads={model.num_heads} alone"
+        )
+    if model.d_model % model.num_heads:
+        fitting = [str(heads) for heads in range(1, min(model.d_model, 16) + 1) if model.d_model % heads == 0]
+        raise ConfigError(
+            f"heads={model.num_heads} does not divide model.d_model={model.d_model};"
+            f" use heads={'|'.join(fitting)} or another model.d_model"
+        )
+    if (model.stem == "spectrogram") != (model.front_end == "log_mel"):
+        fitting_stem = "spectrogram" if model.front_end == "log_mel" else "waveform or channels"
+        raise ConfigError(
+            f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}"
+        )
+    if model.stem == "channels" and samples % 8:
+        raise ConfigError(f"{crop}; model.stem=channels pools by 8, so it needs a multiple of 8: {fitting_crop}")
+    if model.stem == "channels" and model.d_model * 8 != samples:
+        raise ConfigError(
+            f"model.stem=channels needs model.d_model = crop samples / 8; {crop}, so model.d_model={samples // 8}"
+        )
+    if model.stem == "waveform" and samples < MIN_WAVEFORM_SAMPLES:
+        raise ConfigError(f"{crop}; model.stem=waveform needs {MIN_WAVEFORM_SAMPLES} or more: use a longer crop")
+    if model.front_end == "log_mel":
+        if model.hop_length > model.n_fft:
+            raise ConfigError(
+                f"model.hop_length={model.hop_length} skips samples: it must not exceed model.n_fft={model.n_fft}"
+            )
+        if model.n_fft > samples:
+            raise ConfigError(
+                f"model.n_fft={model.n_fft} is longer than the crop; {crop}: use a smaller model.n_fft or a longer crop"
+            )
+        _check_mel_bands(rate, model)
+    if model.num_layers == 0 and model.pool == "cls":
+        raise ConfigError(
+            "model.num_layers=0 leaves the CLS token blind to the sound;"
+            " use model.pool=mean, or model.num_layers=1 or more"
+        )
+
+
+def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:
+    """Refuses mel bands without any frequency in them, as the front end does once torch is imported."""
+    if has_empty_band(sample_rate, model.num_mels, model.n_fft):
+        fewer = range(model.num_mels, 0, -1)
+        most = next((num for num in fewer if not has_empty_band(sample_rate, num, model.n_fft)), 1)
+        raise ConfigError(
+            f"model.num_mels={model.num_mels} leaves mel bands empty at model.n_fft={model.n_fft} and"
+            f" input.sample_rate={sample_rate}; use model.num_mels={most} or less, or a larger model.n_fft"
+        )
+
+
+def has_empty_band(sample_rate: int, num_mels: int, n_fft: int) -> bool:
+    """Whether a triangular band, evenly spaced on Slaney's mel scale, lies between two frequencies of the FFT."""
+    highest = _mel(sample_rate / 2)
+    edges = [_hertz(highest * index / (num_mels + 1)) for index in range(num_mels + 2)]
+    spacing = sample_rate / n_fft  # Hz
+    return any(math.floor(low / spacing) + 1 >= high / spacing for low, high in zip(edges[:-2], edges[2:], strict=True))
+
+
+# Slaney's Auditory Toolbox (1998): 15 mel at 1000 Hz, linear below; 27 mel to a factor of 6.4 above.
+def _mel(hertz: float) -> float:
+    return hertz * 0.015 if hertz < 1000 else 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
+
+
+def _hertz(mel: float) -> float:
+    return mel / 0.015 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
+
+
+def _check_augment(config: Config) -> None:
+    on_waveform = isinstance(config.model, CNNConfig) or config.model.front_end == "waveform"
+    if on_waveform and config.augment.spectrogram_masks:
+        raise ConfigError(
+            f"augment.spectrogram_masks={config.augment.spectrogram_masks} needs a spectrogram,"
+            " and this model reads the waveform; set augment.spectrogram_masks=0"
+        )
+
+
+def _check_training(config: Config) -> None:
+    trainer = config.trainer
+    for key, chosen in (
+        ("trainer.early_stopping", trainer.early_stopping > 0),
+        ("trainer.weights", trainer.weights == "best"),
+    ):
+        if chosen and config.protocol != "holdout":
+            shown = trainer.early_stopping if key.endswith("stopping") else trainer.weights
+            off = "0" if key.endswith("stopping") else "last"
+            raise ConfigError(
+                f"{key}={shown} needs validation clips, and protocol={config.protocol} has none"
+                f" (choosing by the test fold would flatter); set {key}={off} or protocol=holdout"
+            )
+    if config.augment.mix and trainer.batch_size < 2:
+        raise ConfigError(
+            f"trainer.batch_size={trainer.batch_size} leaves nothing to mix with; use 2 or more, or augment.mix=false"
+        )
+    if trainer.loss_on == "probabilities" and trainer.label_smoothing:
+        raise ConfigError("trainer.label_smoothing works on logits; set it to 0 or trainer.loss_on=logits")
+    if config.protocol == "all" and config.fold:
+        raise ConfigError(
+            f"fold={config.fold} does not exist with protocol=all, which trains on every clip; use fold=0"
+        )

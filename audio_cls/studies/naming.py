@@ -1,0 +1,61 @@
+"""Names of studies and variants, which are the names of their folders. Nothing is named by a clock."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from audio_cls.studies.compose import compose_job
+from audio_cls.studies.config import EXECUTION_KEYS, CNNConfig, Config, ConfigError, flatten, result_keys
+
+# What names a variant by itself, or does not change what is trained: no suffix for these.
+_UNNAMED = EXECUTION_KEYS | {"protocol", "fold", "seed", "heads", "model.num_heads"}
+_GROUPS_IN_SUFFIX = ("augment", "trainer")
+_MAX_SUFFIX_LENGTH = 120
+
+
+def study_name(dataset: str, protocol: str) -> str:
+    """The folder of jobs that are compared, unless the user names it."""
+    word = re.sub(r"[^\w.+-]+", "_", dataset).lstrip(".")[:60] or "data"
+    return f"{word}-{protocol}"
+
+
+def variant_name(config: Config, overrides: Sequence[str], choices: dict[str, str]) -> str:
+    """The preset or the model, the heads, and what else was changed: 'transformer_h4_augment-none_lr-0.0003'.
+
+    `choices` are the options of the groups that the overrides were composed to. Raises ConfigError if it gets too long.
+    """
+    base = choices.get("experiment") or config.model.name
+    if not isinstance(config.model, CNNConfig):
+        base += f"_h{config.model.num_heads}"
+    return base + _suffix(config, overrides, choices)
+
+
+def _suffix(config: Config, overrides: Sequence[str], choices: dict[str, str]) -> str:
+    named = [line for line in overrides if line.partition("=")[0] in ("model", "experiment")]
+    _, usual = compose_job(named)
+    groups = [group for group in _GROUPS_IN_SUFFIX if choices.get(group) != usual.get(group)]
+    base = [*named, *(f"{group}={choices[group]}" for group in groups)]
+    base += [f"heads={config.model.num_heads}"] if config.heads is not None else []
+    before = flatten(compose_job(base)[0])
+    after = result_keys(config.model_dump())
+    changed = {
+        key: value
+        for key, value in after.items()
+        if key in before and before[key] != value and key not in _UNNAMED and not key.startswith("data.")
+    }
+    parts = [f"{group}-{choices[group]}" for group in groups]
+    parts += [f"{_leaf(key)}-{_short(value)}" for key, value in changed.items()]
+    suffix = "".join(f"_{part}" for part in parts)
+    if len(suffix) > _MAX_SUFFIX_LENGTH:
+        raise ConfigError(f"{len(parts)} changed keys make too long a name; name this configuration: variant=NAME")
+    return suffix
+
+
+def _leaf(key: str) -> str:
+    block, _, leaf = key.rpartition(".")
+    return block if leaf == "name" else leaf  # 'optimizer-adam'
+
+
+def _short(value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value).lower()
+    return re.sub(r"[^\w.+-]", "", text)

@@ -1,0 +1,303 @@
+"""What users get wrong: each mistake is one line on stderr, status 2, and leaves nothing behind."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import CONF, REPOSITORY, contents, forbid_heavy_imports, write_esc10
+
+from audio_cls.data import download
+from audio_cls.studies import launch, results
+
+# What stands before the command line (data=synthetic, unless it names data itself) and a part of the answer.
+MISTAKES = {
+    # keys
+    "trainer.max_epoch=3": "trainer.max_epoch is not a key of this configuration; did you mean trainer.max_epochs?",
+    "trianer.max_epochs=3": "did you mean trainer.max_epochs?",
+    "epochs=3": "did you mean trainer.max_epochs?",
+    "lr=0.1": "did you mean optimizer.lr?",
+    "modle=cnn": "did you mean model?",
+    "zzz=1": "`python train.py --help` lists the groups and keys",
+    "+trainer.max_epoch=3": "did you mean trainer.max_epochs?",
+    "++trainer.zzz=3": "trainer.zzz is not a key of this configuration; trainer has trainer.accelerator, ",
+    "+seed=3": "seed is a key already; write it without the +, as in seed=3",
+    "optimizer.lr.x=3": "did you mean optimizer.lr?",
+    "optimizer={lrr:0.1}": "optimizer.lrr is not a key of this configuration; did you mean optimizer.lr?",
+    "logger=wandb +logger.team=me": "logger.team is not a key of this configuration; remove it",
+    "~optimizer": "~optimizer removes what every job needs",
+    "heads=2 heads=4": "heads is given more than once",
+    "data.num_folds=5": "data.num_folds is not a key of data=synthetic; it belongs to data=folder",
+    "data=esc10 data.num_folds=5": "data.num_folds is not a key of data=esc10; it belongs to data=folder",
+    "model=cnn model.d_model=64": "model.d_model is not a key of model=cnn; it belongs to model=transformer",
+    # groups
+    "model=transfomer": "model=transfomer does not exist; did you mean model=transformer? available: cnn, transformer",
+    "model=CNN": "did you mean model=cnn?",
+    "trainer=fast": "trainer=fast does not exist; available: default",
+    "experiment=orginal_cnn": "did you mean experiment=original_cnn?",
+    "model=null": "model=null names no option of the group; leave it out, or choose one of: cnn, transformer",
+    "logger=": "choose one of: csv, none, wandb",
+    "augment=[default,none]": "choose one of: default, none",
+    "+model=cnn": "model is a group; write it without +, as in model=cnn",
+    "model@other=cnn": "write model=OPTION without the @",
+    "experiment=original_cnn model=transformer": "experiment= chooses the model already; leave out model=",
+    # the shape of an override
+    "heads": "'heads' is not an override; write key=value",
+    "=4": "'=4' has no key",
+    "'heads = 4'": "'heads = 4' is not an override",
+    "heads=[1,2": "the value of heads=[1,2 cannot be read; close brackets",
+    "--foo": "--foo is not an option; -m sweeps, --help explains, everything else is key=value",
+    "--epochs=3": "--epochs=3 is not an option",
+    "heads=": "heads= has no value; give it one",
+    "output_dir=": "output_dir= has no value",
+    "study='${oc.env:NOT_THERE}'": "study cannot be resolved: ",
+    # types and ranges
+    "heads=two": "heads=two cannot be used: it must be an integer",
+    "heads=2.5": "it must be an integer",
+    "heads=null": "heads=null cannot be used: it must be an integer",
+    "\"heads='4'\"": "heads=4 cannot be used: it must be an integer: write it without the quotes",
+    "trainer.max_epochs=null": "trainer.max_epochs=null cannot be used: it must be an integer",
+    "trainer.max_epochs=1e3": "it must be an integer: write 1000",
+    "trainer.max_epochs=0": "trainer.max_epochs=0 cannot be used: it must be at least 1",
+    "trainer.max_epochs=true": "trainer.max_epochs=true cannot be used",
+    "trainer.max_epochs=[1,2]": "trainer.max_epochs=[1, 2] cannot be used: it must be an integer",
+    "optimizer.lr=fast": "optimizer.lr=fast cannot be used: it must be a number",
+    "optimizer.lr=-0.1": "it must be greater than 0",
+    "optimizer.lr=nan": "it must be a finite number",
+    "optimizer=adam": "optimizer is a block of keys; set one of them, as in optimizer.KEY=VALUE",
+    "optimizer.name=adan": "it must be 'adam' or 'adamw'; did you mean adam?",
+    "augment.mix=yes!": "the value of augment.mix=yes! cannot be read",
+    "augment.mix=1": "augment.mix=1 cannot be used: it must be true or false",
+    "protocol=kfold": "it must be 'holdout', 'crossval' or 'all'",
+    "trainer.precision=16": "it must be '32-true', 'bf16-mixed' or '16-mixed'",
+    "logger=wandb logger.mode=foo": "logger.mode=foo cannot be used: it must be 'auto', 'online' or 'offline'",
+    "seed=-1": "it must be at least 0",
+    "model.dropout=1": "it must be less than 1",
+    "data.clips_per_class=30": "it must be a multiple of 20",
+    "study=a/b": "it must be one word of letters, digits",
+    "study=..": "that does not begin with a dot",
+    "variant=..": "that does not begin with a dot",
+    "study=1.5": "it must be text; quote it within quotes",
+    # models
+    "heads=5": "heads=5 does not divide model.d_model=96; use heads=1|2|3|4|6|8|12|16",
+    "model.d_model=97": "heads=4 does not divide model.d_model=97",
+    "model.num_heads=2": "model.num_heads=2 contradicts heads=4; set heads=2 alone",
+    "model=cnn heads=2": "run two commands into one study: `python train.py model=cnn -m` and",
+    "model=cnn +heads=2": "heads belongs to model=transformer",
+    "model=cnn ++model.num_heads=2": "heads belongs to model=transformer",
+    "experiment=original_cnn heads=2": "heads belongs to model=transformer",
+    "experiment=original_transformer heads=3": "heads=3 does not divide model.d_model=2000; use heads=1|2|4",
+    "model.n_fft=32000": "model.n_fft=32000 is longer than the crop",
+    "model.hop_length=2048": "model.hop_length=2048 skips samples",
+    "model.n_fft=256 model.num_mels=128": "use model.num_mels=95 or less, or a larger model.n_fft",
+    "model.front_end=waveform": "use model.stem=waveform or channels",
+    "model.front_end=waveform model.stem=waveform augment.spectrogram_masks=0 input.crop_seconds=0.05": "1024",
+    "experiment=original_transformer input.crop_seconds=2": "so model.d_model=4000",
+    "experiment=original_transformer input.crop_seconds=0.9999": "model.stem=channels pools by 8",
+    "model.num_layers=0": "use model.pool=mean, or model.num_layers=1 or more",
+    "model=cnn augment.spectrogram_masks=2": "set augment.spectrogram_masks=0",
+    "model=cnn input.crop_seconds=0.9999": "it needs a multiple of 8: try input.crop_seconds=0.9995",
+    # training
+    "protocol=crossval trainer.early_stopping=5": "set trainer.early_stopping=0 or protocol=holdout",
+    "protocol=crossval trainer.weights=best": "set trainer.weights=last or protocol=holdout",
+    "trainer.batch_size=1": "leaves nothing to mix with",
+    "trainer.loss_on=probabilities trainer.label_smoothing=0.1": "set it to 0 or trainer.loss_on=logits",
+    # folds
+    "fold=4": "fold=4 does not exist: protocol=holdout on synthetic has the folds 0 to 3",
+    "protocol=crossval fold=5": "has the folds 0 to 4",
+    "fold=-1": "fold=-1 cannot be used: it must be at least 0",
+    "protocol=all fold=1": "protocol=all, which trains on every clip; use fold=0",
+    # data
+    "data=auto data.root=nowhere": "data.root=nowhere does not exist; give the folder with the clips",
+    "data=folder data.root=sound": "sounds?",
+    "data=folder data.root=~/(1)": "/(1) does not exist",
+    "data=folder": "data=folder needs to know where the clips are: data.root=PATH, or AUDIO_CLS_DATA=PATH",
+    "data=folder data.root=": "data.root= has no value",
+    "data=folder data.root=empty": "holds no folders with audio files",
+    "data=folder data.root=one_class": "holds one class only, 'Dog'",
+    "data=folder data.root=no_audio": "holds no folders with audio files",
+    "data=folder data.root=hollow": "is empty: add clips to it or remove it",
+    "data=folder data.root=m4a": ".m4a cannot be read: convert it to wav or flac",
+    "data=folder data.root=sounds data.num_folds=20": "data.num_folds: 20 folds and a test set need at least 21 source",
+    "data=folder data.root=sounds data.num_folds=1": "data.num_folds=1 cannot be used: it must be at least 2",
+    "data=folder data.root=few": "class 'Cat' comes from 1 source recording",
+    "data=folder data.root=no_label.csv": "column 'label' is missing (the nearest is 'labels')",
+    "data=folder data.root=latin1.csv": "is not UTF-8 text",
+    "data=folder data.root=lost.csv": "restore it or remove its line; and 3 more like this",
+    "data=folder data.root=nothing.csv": "nothing.csv does not exist",
+    "data=esc10 data.root=sounds": "holds 0 of the 10 class folders of ESC-10",
+    "data=esc50 data.root=sounds": "point data.root at the folder of ESC-50",
+    "data=esc10 data.root=no_fold1 protocol=crossval fold=0": "published fold 1, which is not here",
+    "data=esc10 data.root=no_fold1 protocol=crossval fold=1": "or set data.allow_missing=true",
+    "data=esc10 data.root=no_fold3 fold=0": "training lacks published fold 3",
+    "data=esc10 data.root=no_fold3 fold=1 data.allow_missing=true": "validates on published fold 3, which is not here",
+    # places
+    "output_dir=taken": "results cannot go to taken/synthetic-holdout/transformer_h4/fold0-seed0, as taken is a file",
+    "output_dir=taken/below": "as taken is a file; choose another output_dir=PATH",
+    "output_dir=sealed": "as sealed is read-only; choose another output_dir=PATH",
+    f"output_dir={'long' * 70}": "choose another output_dir=PATH",
+    "variant=taken trainer.max_epochs=4": "trainer.max_epochs (3 there, 4 now). Choose another study=NAME or variant=",
+    # what belongs to train.py
+    "hydra.sweep.dir=elsewhere": "hydra.sweep.dir is set by train.py itself; output_dir= and study= say where",
+    "hydra.mode=MULTIRUN": "hydra.mode is set by train.py itself; add -m for a sweep",
+    "hydra/sweeper=basic": "hydra/sweeper is set by train.py itself",
+    "hydra.verbos=true": "hydra.verbos is not a key of Hydra",
+    "hydra/launcher=slurm": "hydra/launcher=slurm does not exist; available: ",
+}
+# Mistakes of a single job only, or only of a sweep.
+SINGLE_MISTAKES = {
+    "heads=1,2": "heads=1,2 names several jobs: add -m to train them all, or give one value",
+    "data=folder data.root=a,b": "or quote the text",
+    "jobs=2": "jobs=2 runs the jobs of a sweep side by side; add -m, or leave it out",
+}
+SWEEP_MISTAKES = {
+    "model=cnn,transformer heads=1,2": "run two commands into one study",
+    "heads=1,2,5": "heads=5 does not divide model.d_model=96",
+    "heads=1,1": "two jobs of this sweep would write to",
+    "heads=1,2 variant=mine": "(heads=1, heads=2); leave out variant=",
+    "fold=0,7": "fold=7 does not exist",
+    "heads=range(4,1)": "heads=range(4,1) stands for nothing: it has no values",
+    "heads=glob(*)": "glob(*) stands for the options of a group",
+    "optimizer.lr=interval(0,1)": "has endless values; list them",
+    "protocol=holdout,crossval": "have 4 or 5 folds; say which ones to train",
+    "seed=range(0,100000)": "this sweep has 100,000 jobs; at most 10,000",
+    "jobs=1,2": "jobs says how the sweep runs, so it takes one value",
+    "jobs=0": "jobs=0 cannot be used: it must be at least 1",
+    "data=auto,synthetic": "auto is one of the others; name the data sets",
+    "data=auto data.root=sounds,few": "say what kind of data these are",
+    "data=synthetic,folder": "data=folder needs to know where the clips are",
+    "data=esc10 data.root=no_fold1 protocol=crossval": "fold=0 tests on published fold 1, which is not here",
+}
+CASES = [
+    *((line, multirun, answer) for line, answer in MISTAKES.items() for multirun in (False, True)),
+    *((line, False, answer) for line, answer in SINGLE_MISTAKES.items()),
+    *((line, True, answer) for line, answer in SWEEP_MISTAKES.items()),
+]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data sets of which only the names matter, in every state a user may leave them in."""
+    root = tmp_path_factory.mktemp("workspace")
+    for folder, files in {
+        "sounds/Dog": [f"{clip}.wav" for clip in range(6)],
+        "sounds/Cat": [f"{clip}.wav" for clip in range(6)],
+        "few/Dog": [f"{clip}.wav" for clip in range(6)],
+        "few/Cat": ["0.wav"],
+        "one_class/Dog": ["0.wav", "1.wav"],
+        "no_audio/Dog": ["notes.txt"],
+        "no_audio/Cat": ["notes.txt"],
+        "hollow/Dog": ["0.wav"],
+        "hollow/Cat": [],
+        "m4a/Dog": ["0.wav"],
+        "m4a/Cat": ["0.m4a"],
+        "empty": [],
+        "sealed": [],
+    }.items():
+        (root / folder).mkdir(parents=True)
+        for file in files:
+            (root / folder / file).touch()
+    (root / "taken").touch()
+    (root / "no_label.csv").write_text("file,labels\nsounds/Dog/0.wav,Dog\n")
+    (root / "latin1.csv").write_bytes("file,label\nsounds/Dog/0.wav,Höhe\n".encode("latin1"))
+    (root / "lost.csv").write_text("file,label\n" + "".join(f"{clip}.wav,{clip % 2}\n" for clip in range(6)))
+    write_esc10(root / "no_fold1", (2, 3, 4, 5))
+    write_esc10(root / "no_fold3", (1, 2, 4, 5))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_download(*_: object) -> None:
+        raise AssertionError("a mistake must not start a download")
+
+    monkeypatch.chdir(workspace)
+    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
+    monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
+    monkeypatch.setattr(download, "download_esc10", no_download)
+    monkeypatch.setattr(launch, "_handle_signals", lambda: None)
+    # Permissions do not stop the superuser, who may be running this.
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "sealed" and allowed(path, mode))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _result_of_another_configuration(workspace: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workspace)
+        patch.setattr(launch, "_handle_signals", lambda: None)
+        patch.setattr(results, "record_command", lambda *_: None)
+        plan = launch.prepare(["data=synthetic", "variant=taken", "trainer.max_epochs=3"], CONF)
+        results.write_config(plan.jobs[0])
+
+
+def _arguments(line: str, multirun: bool) -> list[str]:
+    arguments = shlex.split(line)
+    if not any(argument.startswith("data=") for argument in arguments):
+        arguments = ["data=synthetic", *arguments]
+    return arguments + ["-m"] * multirun
+
+
+@pytest.mark.parametrize(("line", "multirun", "answer"), CASES)
+def test_a_mistake_is_one_line_status_2_and_leaves_nothing_behind(
+    line: str,
+    multirun: bool,
+    answer: str,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    forbid_heavy_imports(monkeypatch)
+    before = contents(workspace)
+    with pytest.raises(SystemExit) as end:
+        launch.prepare(_arguments(line, multirun), CONF)
+    output = capsys.readouterr()
+    assert end.value.code == 2
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert answer in output.err
+    assert contents(workspace) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data=synthetic trainer.max_epoch=3 -m",
+        "-m data=synthetic model=cnn heads=2",
+        "data=synthetic model=cnn,transformer -m heads=1,2",
+        "data=esc10 data.root=no_fold1 protocol=crossval -m",
+        "data=folder data.root=few",
+        "data=synthetic output_dir=taken -m",
+        "--cfg job data=synthetic trainer.max_epoch=3",
+    ],
+)
+def test_the_program_itself_ends_so_and_without_importing_torch(line: str, workspace: Path) -> None:
+    before = contents(workspace)
+    command = [sys.executable, "-X", "importtime", str(REPOSITORY / "train.py"), *shlex.split(line)]
+    end = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    said = [text for text in end.stderr.splitlines() if not text.startswith("import time:")]
+    imported = {text.split("|")[-1].strip() for text in end.stderr.splitlines() if text.startswith("import time:")}
+    assert end.returncode == 2
+    assert end.stdout == ""
+    assert len(said) == 1
+    assert "Traceback" not in end.stderr
+    assert "hydra" in imported
+    assert not imported & {"torch", "lightning", "matplotlib", "sklearn", "wandb"}
+    assert contents(workspace) == before
+
+
+def test_a_result_that_cannot_be_written_is_noticed_when_permissions_do_not_tell(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(30, "Read-only file system", "outputs")
+
+    monkeypatch.setattr(results, "record_command", fail)
+    with pytest.raises(SystemExit) as end:
+        launch.prepare(["data=synthetic"], CONF)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        "outputs cannot be used (Read-only file system); choose another output_dir=PATH\n"
+    )
