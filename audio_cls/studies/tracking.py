@@ -21,7 +21,8 @@ from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import Job
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
-FINISH_SECONDS = 15.0  # for the last uploads at a job's end; what is left then stays on disk
+FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
+REQUEST_SECONDS = 5  # for one request; wandb's own 20 s would make a server that is lost later cost a minute
 MAX_ROC_POINTS = 200  # of one class: W&B draws at most 10,000 rows in a chart
 MAX_TAG_LENGTH = 64  # W&B refuses longer ones
 _EXIT_CODES = {"done": 0, "interrupted": 255}  # 255 is what wandb itself uses for Ctrl-C; everything else failed: 1
@@ -57,16 +58,20 @@ class JobLogger(WandbLogger):
 
     def log_result(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
         """Adds the final scores to the summary, and confusion matrix and ROC curves of the held-out clips."""
-        self._attempt(lambda: self._log_charts(record, evaluated))
+        # Ends the last epoch's row first: it would replace what the summary says of the final model.
+        self._attempt(lambda: self.experiment.log({}, step=record["epochs"]))
         self._attempt(lambda: self.experiment.summary.update(summary(record)))
+        self._attempt(lambda: self._log_charts(record, evaluated))
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Ends the run as finished, failed or (interrupted) killed, so that the next job gets one of its own."""
         self._attempt(lambda: self.experiment.summary.update(_outcome(record)))
-        self._works = True
-        code = _EXIT_CODES.get(record["status"], 1)
-        if not self._attempt(lambda: self.experiment.finish(exit_code=code)):
-            os.environ["WANDB_MODE"] = "offline"
+        try:
+            self.experiment.finish(exit_code=_EXIT_CODES.get(record["status"], 1))
+        except Exception as error:
+            os.environ["WANDB_MODE"] = "offline"  # the jobs that follow need not wait for it as well
+            folder = Path(self.experiment.dir).parent
+            _say(f"W&B: not everything was uploaded ({_one_line(error)}); do it later with `wandb sync {folder}`")
 
     def _log_charts(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
         charts: dict[str, Any] = {}
@@ -75,16 +80,15 @@ class JobLogger(WandbLogger):
                 charts |= _charts(split, evaluated[split], record["classes"])
         self.experiment.log(charts, step=record["epochs"])
 
-    def _attempt(self, action: Callable[[], Any]) -> bool:
-        """Whether the action worked. After a failure nothing more is sent, and training goes on."""
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        """Tries an action. After a failure nothing more is sent, and training goes on."""
         if not self._works:
-            return False
+            return
         try:
             action()
         except Exception as error:
             self._works = False
             _say(f"W&B: stopped receiving ({_one_line(error)}); training goes on, its results are in the job's folder")
-        return self._works
 
 
 def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) -> WandbLogger:
@@ -95,16 +99,13 @@ def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) 
     """
     import wandb
 
-    wandb.setup(settings=wandb.Settings(silent=True))  # one line of ours replaces wandb's many
+    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(REQUEST_SECONDS))
+    _silence()
     wanted, reason = _resolve_mode(mode)
     job.folder.mkdir(parents=True, exist_ok=True)
-    run = None
     try:
-        if wanted == "online":
-            run, reason = _start_online(job, project, entity)
-        if run is None:
-            run = _start(job, project, entity, "disabled" if wanted == "disabled" else "offline")
-    except BaseException:
+        run, reason = _start_as_possible(job, project, entity, wanted, reason)
+    except BaseException:  # Ctrl-C, above all
         if wandb.run is not None:
             wandb.run.finish(exit_code=1)
         raise
@@ -186,16 +187,25 @@ def _resolve_mode(mode: str) -> tuple[str, str | None]:
     return ("online", None) if has_key else ("offline", "no key: `wandb login` stores one")
 
 
-def _start_online(job: Job, project: str, entity: str | None) -> tuple[Any, str | None]:
-    """A run on the server; or None and why not, remembered for the jobs that follow, in child processes too."""
-    before = _run_folders(job)
-    try:
-        return _start(job, project, entity, "online"), None
-    except Exception as error:
-        os.environ["WANDB_MODE"] = "offline"
-        for folder in _run_folders(job) - before:  # holds nothing, and would be uploaded as an empty run
-            shutil.rmtree(folder, ignore_errors=True)
-        return None, _one_line(error)
+def _start_as_possible(
+    job: Job, project: str, entity: str | None, wanted: str, reason: str | None
+) -> tuple[Any, str | None]:
+    """A run of the wanted mode, or else of the next humbler one and why; remembered for the jobs that follow."""
+    import wandb
+
+    modes = ("online", "offline", "disabled")
+    for mode in modes[modes.index(wanted) : -1]:
+        before = _run_folders(job)
+        try:
+            return _start(job, project, entity, mode), reason
+        except Exception as error:
+            reason = _one_line(error)
+            os.environ["WANDB_MODE"] = modes[modes.index(mode) + 1]  # child processes inherit it
+            wandb.teardown()  # wandb's service would hold on to the id of the run
+            _silence()
+            for folder in _run_folders(job) - before:  # holds nothing, and would be uploaded as an empty run
+                shutil.rmtree(folder, ignore_errors=True)
+    return _start(job, project, entity, "disabled"), reason
 
 
 def _start(job: Job, project: str, entity: str | None, mode: str) -> Any:
@@ -282,19 +292,19 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _announce(job: Job, run: Any, reason: str | None) -> None:
-    """Says where the run is; for offline ones once in a process, and how to upload them."""
+    """Says where the run is; for runs that are not online once in a process, and how to upload them."""
     if reason is None:
         _say(f"W&B: {run.url}")
-    elif reason not in _announced:
-        _announced.add(reason)
-        if reason.endswith("disabled"):
-            _say(f"W&B: off ({reason})")
-        else:
-            study = job.folder.parent.parent
-            _say(f"W&B: offline ({reason}); upload later with `{sync_command(study)}`")
+        return
+    text = f"W&B: off ({reason})"
+    if not run.disabled:
+        text = f"W&B: offline ({reason}); upload later with `{sync_command(job.folder.parent.parent)}`"
+    if run.disabled not in _announced:
+        _announced.add(run.disabled)
+        _say(text)
 
 
-_announced: set[str] = set()
+_announced: set[bool] = set()
 
 
 def _own(loggers: Sequence[Logger]) -> list[JobLogger]:
@@ -316,8 +326,15 @@ def _die_of_signal() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _silence() -> None:
+    """One line of ours replaces wandb's many."""
+    import wandb
+
+    wandb.setup(settings=wandb.Settings(silent=True))
+
+
 def _run_folders(job: Job) -> set[Path]:
-    return set((job.folder / "wandb").glob("run-*"))
+    return set((job.folder / "wandb").glob("*run-*"))
 
 
 def _one_line(error: Exception) -> str:
