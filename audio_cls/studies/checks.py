@@ -58,12 +58,16 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key}={_shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
     if value == "":
         return f"{key}= has no value; give it one, or leave it out"
-    return f"{key}={_shown(value)} cannot be used: {_rule(first)}"
+    return f"{key}={_shown(value)} cannot be used: {_rule(key, first)}"
 
 
-def _rule(error: ErrorDetails) -> str:
+def _rule(key: str, error: ErrorDetails) -> str:
     value, kind, context = error["input"], error["type"], error.get("ctx", {})
-    rule = _RULES[kind].format(**context) if kind in _RULES else error["msg"].replace("Input should be", "it must be")
+    rule = (
+        _RULES[kind].format(key=key, **context)
+        if kind in _RULES
+        else error["msg"].replace("Input should be", "it must be")
+    )
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"{rule}: write {value:.0f}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and re.fullmatch(r"[\d.e+-]+", value):
@@ -78,7 +82,7 @@ _RULES = {
     "int_type": "it must be an integer",
     "float_type": "it must be a number",
     "bool_type": "it must be true or false",
-    "string_type": "it must be text; quote it within quotes, as in \"KEY='1.5'\"",
+    "string_type": "it must be text; quote it within quotes, as in \"{key}='1.5'\"",
     "finite_number": "it must be a finite number",
     "greater_than": "it must be greater than {gt:g}",
     "greater_than_equal": "it must be at least {ge:g}",

@@ -29,7 +29,7 @@ def load_clips(data: DataConfig) -> ClipSet:
             " data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
         )
     try:
-        clip_set = _read(data, Path(root or ""))
+        clip_set = _read(data, Path(root or "").absolute())
     except DataError as error:
         # The list of clips is what the configuration points to, so a bad one is a mistake in the configuration.
         raise ConfigError(_in_one_line(error)) from None
@@ -59,7 +59,7 @@ def resolve_auto(root: str | None) -> tuple[str, str | None]:
         if not Path(root).exists():
             source = "AUDIO_CLS_DATA" if os.environ.get("AUDIO_CLS_DATA") == root else "data.root"
             raise ConfigError(f"{source}={root} does not exist; give the folder with the clips")
-        return ("esc10", None) if looks_like_esc10(Path(root)) else ("folder", None)
+        return ("esc10", None) if looks_like_esc10(Path(root).absolute()) else ("folder", None)
     try:
         _own_esc10()
     except DataError as error:
