@@ -202,8 +202,10 @@ def _set(config: DictConfig, override: Override, base: _Base) -> None:
 
 def _composition_problem(message: str) -> str:
     key = re.search(r"Could not override '([^']+)'", message)
-    if key:
+    if key and key[1].startswith("hydra"):
         return f"{key[1]} is not a key of Hydra; `python train.py --cfg hydra` lists them"
+    if key:
+        return f"{key[1]} is not a group of this configuration; `python train.py --help` lists the groups and keys"
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
     if option:
         available = re.findall(r"^\t([\w-]+)$", message.partition("Config search path")[0], flags=re.MULTILINE)

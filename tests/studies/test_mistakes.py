@@ -43,6 +43,7 @@ MISTAKES = {
     "+model=cnn": "model is a group; write it without +, as in model=cnn",
     "model@other=cnn": "write model=OPTION without the @",
     "experiment=original_cnn model=transformer": "experiment= chooses the model already; leave out model=",
+    "wandb=search": "wandb is not a group of this configuration",
     # the shape of an override
     "heads": "'heads' is not an override; write key=value",
     "=4": "'=4' has no key",
