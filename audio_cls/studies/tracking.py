@@ -105,9 +105,8 @@ def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) 
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
         run, reason = _start_as_possible(job, project, entity, wanted, reason)
-    except BaseException:  # Ctrl-C, above all
-        if wandb.run is not None:
-            wandb.run.finish(exit_code=1)
+    except BaseException:  # Ctrl-C or SIGTERM while the run begins: there is nothing yet that `finish` could end
+        wandb.teardown(exit_code=_EXIT_CODES["interrupted"])
         raise
     _announce(job, run, reason)
     return JobLogger(run, project, job.folder)
@@ -137,7 +136,7 @@ def finish(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
             logger.finish(record)
         else:
             logger.finalize("success" if record["status"] == "done" else "failed")
-    if record["status"] == "interrupted" and _in_sweep() and any(True for _ in _own(loggers)):
+    if record["status"] == "interrupted" and _in_sweep():
         atexit.register(_die_of_signal)
 
 

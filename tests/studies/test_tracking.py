@@ -188,6 +188,22 @@ def test_an_interrupted_job_ends_as_killed_and_goes_on_with_the_same_run(tmp_pat
         assert [row["epoch"] for row in received["rows"] if "train_loss" in row] == [0, 1, 2]
 
 
+def test_an_interruption_while_the_run_begins_ends_it_as_killed(tmp_path, monkeypatch):
+    (job,) = plan_jobs(tmp_path)
+
+    def interrupt(*_):
+        raise SystemExit(143)
+
+    with WandbServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(wandb.Run, "define_metric", interrupt)
+        with pytest.raises(SystemExit):
+            run(job)
+        assert results.read_metrics(job.folder)["status"] == "interrupted"
+        assert [received["exit_code"] for received in server.runs.values()] == [255]
+
+
 def test_the_run_id_follows_folder_and_configuration_only(tmp_path):
     (job,) = plan_jobs(tmp_path)
     (again,) = plan_jobs(tmp_path, "trainer.num_threads=1", "logger.project=other")

@@ -24,7 +24,7 @@ class WandbServer:
 
     def __init__(self, sweep: dict[str, Any] | None = None, queue: list[dict[str, Any]] | None = None) -> None:
         self.sweep, self.queue = sweep or {}, list(queue or [])
-        self.stop_after: int | None = None  # history rows after which the sweep stops a run
+        self.stopped_when_started: set[str] = set()  # runs that the sweep stops as soon as they train
         self.runs: dict[str, dict[str, Any]] = defaultdict(lambda: {"rows": [], "summary": {}, "exit_code": None})
         self.operations: list[str] = []
         self.lock = threading.Lock()
@@ -110,7 +110,7 @@ class WandbServer:
     def _Heartbeat(self, variables: dict) -> dict:
         running = list(json.loads(variables["runState"]))
         commands: list[dict[str, Any]] = []
-        if running and self.stop_after is not None and len(self.runs[running[0]]["rows"]) >= self.stop_after:
+        if any(self.stop_now(name) for name in running):
             commands = [{"type": "stop", "run_id": running[0]}]
         elif not running and self.queue:
             number = sum(name.startswith("sweeprun") for name in self.runs)
@@ -122,6 +122,10 @@ class WandbServer:
         elif not running:
             commands = [{"type": "exit"}]
         return {"agentHeartbeat": {"agent": {"id": "agent"}, "commands": json.dumps(commands)}}
+
+    def stop_now(self, name: str) -> bool:
+        """Whether the run has begun to train and is one that the sweep stops then."""
+        return name in self.stopped_when_started and "num_parameters" in self.runs[name].get("config", "")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

@@ -1,0 +1,83 @@
+"""The best variants of a study, and the commands that train each of them on every fold: how a search is confirmed."""
+
+import shlex
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import yaml
+from hydra import initialize_config_dir
+
+from audio_cls.studies import results
+from audio_cls.studies.compose import compose_job, quoted
+from audio_cls.studies.config import flatten, result_keys
+from audio_cls.studies.job_folder import RANKING_SPLIT
+from audio_cls.studies.study import StudyError, load_study
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A variant and its mean accuracy over the folds and seeds that are done."""
+
+    variant: str
+    accuracy: float
+    folds: tuple[int, ...]
+    folder: Path  # of one of its jobs
+
+
+def best_variants(study: Path, top: int) -> list[Ranked]:
+    """The best first, by the split that ranks (validation, or test with crossval). Raises StudyError without any."""
+    jobs = defaultdict(list)
+    for job in load_study(study).jobs:
+        split = RANKING_SPLIT.get(str(job.metrics.get("protocol")))
+        if job.status == "done" and split and job.metrics[split]:
+            jobs[job.variant].append((job.metrics[split]["accuracy"], job.fold, study / job.name))
+    if not jobs:
+        raise StudyError(f"{study} has no finished job with held-out clips to rank by")
+    ranked = [
+        Ranked(
+            variant,
+            mean(accuracy for accuracy, _, _ in done),
+            tuple(sorted({fold for _, fold, _ in done})),
+            done[0][2],
+        )
+        for variant, done in jobs.items()
+    ]
+    return sorted(ranked, key=lambda variant: -variant.accuracy)[:top]
+
+
+def confirming_command(ranked: Ranked, study: str) -> str:
+    """The command line that trains the variant's configuration on every fold, in a study of its own."""
+    stored = yaml.safe_load((ranked.folder / results.CONFIG).read_text(encoding="utf-8"))
+    arguments = [*_arguments(stored), f"study={study}", f"variant={ranked.variant}", "-m"]
+    return shlex.join(["python", "train.py", *arguments])
+
+
+def _arguments(stored: dict[str, Any]) -> list[str]:
+    """The overrides that lead to the stored configuration: its preset or model, its data, and what else differs."""
+    chosen = f"experiment={stored['preset']}" if stored["preset"] else f"model={stored['model']['name']}"
+    options = [chosen, f"data={stored['data']['kind']}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        usual = flatten(compose_job(options)[0])
+    now = result_keys(stored)
+    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir")}
+    different = [
+        f"{key}={_value(value)}"
+        for key, value in (now | places).items()
+        if key in usual and usual[key] != value and key not in ("fold", "model.num_heads")
+    ]
+    return [*options, *different]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.replace("-", "").replace("_", "").isalnum() else quoted(value)
+    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not _is_number(value) else repr(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
