@@ -1,7 +1,9 @@
 """The figures of a job: confusion matrix and ROC curves. One style, colours that colour-blind eyes can tell apart."""
 
+import os
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -10,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 # Okabe and Ito (2008), without yellow, which is too light for lines on white; line styles tell repeats apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
 LINE_STYLES = ("-", "--", ":", "-.")
+matplotlib.rcParams["text.parse_math"] = False  # a class may be called "$5 bill"
 FONT_SIZE = 9
 DPI = 130
 
@@ -50,16 +53,17 @@ def roc_figure(
     """One curve a class against the rest, with its area, and chance as a diagonal. Classes without clips are named."""
     figure = new_figure(8.0, 4.8)
     axes = figure.add_subplot()
+    # The names come second in the legend: matplotlib leaves out labels that begin with an underscore.
     for index, (curve, area, name) in enumerate(zip(curves, areas, classes, strict=True)):
         style = {
             "color": COLOURS[index % len(COLOURS)],
             "linestyle": LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)],
         }
         if curve is None:
-            axes.plot([], [], label=f"{name}: no clips", **style)
+            axes.plot([], [], label=f"no clips  {name}", **style)
         else:
-            axes.plot(curve[0], curve[1], label=f"{name}: {area:.3f}", linewidth=1.6, **style)
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (1, 3)), label="chance: 0.500")
+            axes.plot(curve[0], curve[1], label=f"{area:.3f}  {name}", linewidth=1.6, **style)
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (1, 3)), label="0.500  chance")
     axes.set_xlim(-0.01, 1)
     axes.set_ylim(0, 1.01)
     axes.set_aspect("equal")
@@ -81,6 +85,9 @@ def roc_figure(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.tmp.png")
-    figure.savefig(temporary)
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(temporary, format="png")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

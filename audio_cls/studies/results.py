@@ -9,9 +9,10 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -31,12 +32,22 @@ LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replaces a file in one step, so that no reader sees half of it."""
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """A text file that takes the place of `path` in one step once it is written, so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with _replacing(path) as file:
+        file.write(text)
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -44,13 +55,10 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with _replacing(path) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
@@ -84,7 +92,7 @@ def code_commit() -> str | None:
 
 
 def record_command(folder: Path, arguments: Sequence[str]) -> None:
-    """Adds a command line to the study's commands.txt, unless it stands there, so that the study can be trained again."""
+    """Adds a command line to the study's commands.txt, unless it stands there: the study can be trained again so."""
     path = folder / COMMANDS
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     command = shlex.join(["python", "train.py", *arguments])
@@ -106,7 +114,7 @@ def check_folder(job: Job, digest: str) -> None:
     try:
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
         before = result_keys(stored)
-    except (yaml.YAMLError, AttributeError, TypeError):
+    except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError):
         raise ConfigError(f"{path} cannot be read; move {job.folder} away, or choose another variant=NAME") from None
     now = result_keys(job.config.model_dump())
     differing = [
@@ -119,7 +127,8 @@ def check_folder(job: Job, digest: str) -> None:
         differing = [f"the clips of {job.dataset} themselves (files, labels or sources)"]
     if differing:
         raise ConfigError(
-            f"{job.folder} holds a result of another configuration: {'; '.join(differing)}. Choose another study=NAME or variant=NAME"
+            f"{job.folder} holds a result of another configuration: {'; '.join(differing)}."
+            " Choose another study=NAME or variant=NAME"
         )
 
 
