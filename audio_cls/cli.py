@@ -62,6 +62,27 @@ def _parser() -> argparse.ArgumentParser:
         "--results-dir", type=Path, default=Path("results"), help="where they are kept (default: results)"
     )
     publish.set_defaults(run=_publish)
+    best = commands.add_parser(
+        "best",
+        help="print the commands that train a search's best variants on every fold",
+        description="Ranks the variants of a study and prints, for each of the best, the command that trains it on"
+        " every fold. To run them: audio-cls best STUDY | sh",
+    )
+    best.add_argument("study", metavar="STUDY", help="a study's folder, or its name under the output folder")
+    best.add_argument("--top", type=int, default=3, metavar="N", help="how many variants (default: 3)")
+    best.add_argument("--into", metavar="NAME", help="the study they go to (default: STUDY-confirmed)")
+    best.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)")
+    best.set_defaults(run=_best)
+    dashboard = commands.add_parser(
+        "dashboard",
+        help="build the project's dashboard in Weights & Biases",
+        description="Saves a view of the project in Weights & Biases; without a key, says what it would save.",
+    )
+    dashboard.add_argument("study", metavar="STUDY", nargs="?", help="show this study only (default: all of them)")
+    dashboard.add_argument("--project", default="audio_cls", help="as in logger.project (default: audio_cls)")
+    dashboard.add_argument("--entity", help="user or team (default: the account's)")
+    dashboard.add_argument("--json", type=Path, metavar="FILE", help="write it to a file instead")
+    dashboard.set_defaults(run=_dashboard)
     return parser
 
 
@@ -91,6 +112,46 @@ def _compare(options: argparse.Namespace) -> int:
         raise UsageError(error) from None
     print_summary(summary)
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0
+
+
+def _best(options: argparse.Namespace) -> int:
+    path = _find_study(options.study, options.output_dir)
+    if options.top < 1:
+        raise UsageError(f"--top {options.top} names no variant; use 1 or more")
+    from audio_cls.studies.best import best_variants, confirming_command
+    from audio_cls.studies.study import StudyError
+
+    try:
+        ranked = best_variants(path, options.top)
+    except StudyError as error:
+        raise UsageError(error) from None
+    for place, variant in enumerate(ranked, start=1):
+        folds = ", ".join(map(str, variant.folds))
+        print(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}", file=sys.stderr)
+        print(confirming_command(variant, options.into or f"{path.resolve().name}-confirmed"))
+    return 0
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    try:
+        from audio_cls.studies import dashboard
+    except ImportError:
+        raise UsageError("needs wandb-workspaces: pip install 'audio_cls[dashboard]'") from None
+    study = Path(options.study).name if options.study else None
+    if options.json:
+        drawn = dashboard.as_json(dashboard.build_dashboard(options.project, options.entity or "ENTITY", study))
+        options.json.write_text(drawn + "\n", encoding="utf-8")
+        print(f"written to {options.json}")
+        return 0
+    try:
+        print(dashboard.save_dashboard(options.project, options.entity, study))
+    except dashboard.NoAccount as error:
+        print(f"nothing saved ({error}); with a key it would be a view of project {options.project} with")
+        print(dashboard.outline(study))
+    except Exception as error:
+        print(f"audio-cls dashboard: W&B did not take it: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _find_study(name: str, output_dir: Path) -> Path:

@@ -75,7 +75,7 @@ def test_a_float_that_wandb_chose_names_a_variant_and_folder():
     assert job.folder.parts[-2:] == ("transformer_h4_dropout-0.15_lr-0.000312341_max_epochs-30", "fold0-seed0")
 
 
-def agent(server: WandbServer, tmp_path: Path) -> subprocess.CompletedProcess:
+def wandb_cli(server: WandbServer, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
     environment |= server.environment | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -84,8 +84,18 @@ def agent(server: WandbServer, tmp_path: Path) -> subprocess.CompletedProcess:
         "AUDIO_CLS_CACHE": str(tmp_path / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "wandb", "agent", "me/audio_cls/heads"]
+    command = [sys.executable, "-m", "wandb", *arguments]
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_wandb_registers_a_sweep_file_as_it_stands(tmp_path):
+    with WandbServer() as server:
+        finished = wandb_cli(server, tmp_path, "sweep", "conf/wandb/search.yaml")
+    assert finished.returncode == 0, finished.stderr
+    assert "wandb agent me/audio_cls/heads" in finished.stderr
+    assert {key: server.sweep[key] for key in ("method", "command", "run_cap")} == {
+        key: SWEEPS["search.yaml"][key] for key in ("method", "command", "run_cap")
+    }
 
 
 def test_the_real_agent_drives_train_py_and_stops_a_job_when_the_sweep_says_so(tmp_path):
@@ -97,7 +107,7 @@ def test_the_real_agent_drives_train_py_and_stops_a_job_when_the_sweep_says_so(t
     queue = [{"heads": 1, "fold": 0, "trainer.max_epochs": 2}, {"heads": 2, "fold": 1, "trainer.max_epochs": 100000}]
     with WandbServer(sweep, queue) as server:
         server.stopped_when_started = {"sweeprun1"}
-        finished = agent(server, tmp_path)
+        finished = wandb_cli(server, tmp_path, "agent", "me/audio_cls/heads")
         assert finished.returncode == 0, finished.stderr
         first, second = server.runs["sweeprun0"], server.runs["sweeprun1"]
     assert first["exit_code"] == 0, finished.stderr

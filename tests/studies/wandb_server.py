@@ -27,6 +27,8 @@ class WandbServer:
         self.stopped_when_started: set[str] = set()  # runs that the sweep stops as soon as they train
         self.runs: dict[str, dict[str, Any]] = defaultdict(lambda: {"rows": [], "summary": {}, "exit_code": None})
         self.operations: list[str] = []
+        self.errors: list[str] = []
+        self.views: list[dict[str, Any]] = []  # saved dashboards
         self.lock = threading.Lock()
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -41,6 +43,7 @@ class WandbServer:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
+        assert not self.errors or error, f"the stand-in could not answer: {self.errors}"
 
     def graphql(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         operation = match[1] if (match := re.search(r"\b(?:query|mutation)\s+(\w+)", query)) else ""
@@ -65,6 +68,9 @@ class WandbServer:
 
     def _Viewer(self, _: dict) -> dict:
         return {"viewer": {"id": "v", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}}}
+
+    def _GetDefaultEntity(self, _: dict) -> dict:
+        return {"viewer": {"id": "v", "entity": "me"}}
 
     def _UpsertBucket(self, variables: dict) -> dict:
         name = variables.get("name") or variables["id"]
@@ -98,6 +104,15 @@ class WandbServer:
 
     def _CreateArtifact(self, _: dict) -> dict:
         return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": {"id": "s"}}}}
+
+    def _UpsertView2(self, variables: dict) -> dict:
+        self.views.append(variables)
+        return {"upsertView": {"view": {"id": "view", "name": variables["name"]}, "inserted": True}}
+
+    def _UpsertSweep(self, variables: dict) -> dict:
+        self.sweep = yaml.safe_load(variables["config"])
+        project = {"name": variables["projectName"], "entity": {"name": "me"}}
+        return {"upsertSweep": {"sweep": {"name": "heads", "project": project}, "configValidationWarnings": []}}
 
     def _SweepWithRuns(self, _: dict) -> dict:
         return {
@@ -137,14 +152,18 @@ class WandbServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                content: dict[str, Any] = {}
-                if self.path.endswith("/graphql"):
-                    request = json.loads(body)
-                    content = {"data": server.graphql(request["query"], request.get("variables") or {})}
-                elif self.path.endswith("/file_stream"):
-                    content = server.file_stream(self.path.split("/")[-2], json.loads(body))
+                status, content = 200, {}
+                try:
+                    if self.path.endswith("/graphql"):
+                        request = json.loads(body)
+                        content = {"data": server.graphql(request["query"], request.get("variables") or {})}
+                    elif self.path.endswith("/file_stream"):
+                        content = server.file_stream(self.path.split("/")[-2], json.loads(body))
+                except Exception as error:
+                    status = 400  # not repeated by the client, unlike a broken connection
+                    server.errors.append(repr(error))
                 reply = json.dumps(content).encode()
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()
