@@ -71,7 +71,7 @@ def workspace(tmp_path_factory) -> Path:
 def surroundings(monkeypatch, workspace):
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
     monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setattr(figures, "DPI", 30)  # drawing takes longer than training here
+    monkeypatch.setattr(figures, "DPI", 30)  # drawing in full size takes longer than training here
 
 
 def train(workspace: Path, *more: str, logger: Logger | None = None) -> Job:
@@ -124,7 +124,7 @@ def done(workspace) -> Job:
 
 def test_the_folder_holds_all_that_a_job_writes_and_nothing_half_written(done):
     files = {path.relative_to(done.folder).as_posix() for path in done.folder.rglob("*") if path.is_file()}
-    assert files - {".lock"} == {
+    assert files >= {
         "metrics.json",
         "predictions.csv",
         "split.csv",
@@ -135,6 +135,7 @@ def test_the_folder_holds_all_that_a_job_writes_and_nothing_half_written(done):
         "checkpoints/last.ckpt",
         "checkpoints/best.ckpt",
     }
+    assert {Path(name).suffix for name in files - {".lock"}} == {".json", ".csv", ".yaml", ".png", ".ckpt"}
 
 
 def test_the_metrics_say_what_was_trained_and_what_it_scored(done):
@@ -368,11 +369,16 @@ def after_the_last_epoch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(job_module, "_evaluate", evaluate)
 
 
-def while_figures_are_drawn(patch: pytest.MonkeyPatch) -> None:
-    def save(figure, path):
-        raise KeyboardInterrupt
+def while_results_are_written(patch: pytest.MonkeyPatch) -> None:
+    """The predictions are there by then."""
+    original = results.write_csv
 
-    patch.setattr(figures, "save_figure", save)
+    def write(path, header, rows):
+        if path.name == "split.csv":
+            raise KeyboardInterrupt
+        original(path, header, rows)
+
+    patch.setattr(results, "write_csv", write)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +389,7 @@ def while_figures_are_drawn(patch: pytest.MonkeyPatch) -> None:
         (while_a_checkpoint_is_saved, "last"),
         (while_a_checkpoint_is_saved, "best"),
         (after_the_last_epoch, "last"),
-        (while_figures_are_drawn, "last"),
+        (while_results_are_written, "last"),
     ],
 )
 def test_an_interrupted_job_that_is_resumed_ends_bit_by_bit_as_if_nothing_had_happened(
