@@ -127,7 +127,11 @@ class ClassifierModule(pl.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.optimizer_settings
-        optimizer = make_optimizer(self.network, settings["name"], settings["lr"], settings["weight_decay"])
+        # On a GPU torch chooses for itself.
+        fused = True if self.device.type == "cpu" and self.trainer.precision == "32-true" else None
+        optimizer = make_optimizer(
+            self.network, settings["name"], settings["lr"], settings["weight_decay"], fused=fused
+        )
         total_steps = int(self.trainer.estimated_stepping_batches)
         schedule = make_schedule(optimizer, settings["schedule"], settings["warmup_fraction"], total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -11,8 +11,13 @@ from torch.optim.lr_scheduler import LambdaLR
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW}
 
 
-def make_optimizer(model: nn.Module, name: str, lr: float, weight_decay: float) -> Optimizer:
-    """Adam or AdamW. Weight decay acts on matrices and kernels of layers, not on biases, norms, positions or CLS."""
+def make_optimizer(
+    model: nn.Module, name: str, lr: float, weight_decay: float, *, fused: bool | None = None
+) -> Optimizer:
+    """Adam or AdamW. Weight decay acts on matrices and kernels of layers, not on biases, norms, positions or CLS.
+
+    `fused` updates in one pass over the parameters; Lightning refuses to clip gradients then in mixed precision.
+    """
     layers = (nn.Linear, nn.Conv1d, nn.Conv2d)
     decayed = {id(layer.weight) for layer in model.modules() if isinstance(layer, layers)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -23,8 +28,7 @@ def make_optimizer(model: nn.Module, name: str, lr: float, weight_decay: float) 
     return OPTIMIZERS[name](
         [group for group in groups if group["params"]],
         lr=lr,
-        # One pass over the parameters; on a GPU it would clash with gradient scaling.
-        fused=parameters[0].device.type == "cpu",
+        fused=fused,
     )
 
 

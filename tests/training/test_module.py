@@ -172,6 +172,13 @@ def test_a_loss_that_is_not_finite_ends_training_with_the_remedy(tmp_path):
         tiny.trainer(2, []).fit(module, tiny.datamodule(tmp_path))
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_gradients_can_be_clipped_in_every_precision(tmp_path, precision):
+    trainer = tiny.trainer(1, [EMA(0.9)], precision=precision, gradient_clip_val=1.0)
+    trainer.fit(tiny.transformer(), tiny.datamodule(tmp_path))
+    assert trainer.callback_metrics["val_loss"].isfinite()
+
+
 def test_the_protocols_without_validation_train_too(tmp_path):
     trainer = tiny.trainer(1, [EMA(0.9)])
     trainer.fit(tiny.cnn(), tiny.datamodule(tmp_path, protocol="all"))
