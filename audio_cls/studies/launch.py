@@ -116,6 +116,9 @@ def run(overrides: Sequence[str], number: int) -> None:
         except JobBusy as error:
             _say(f"{place}{name} FAILED: {error}")
             return
+    except SystemExit:
+        _say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
+        raise
     except Exception as error:
         trace = _write_trace(job)
         if isinstance(error, DataError):

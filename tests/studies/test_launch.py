@@ -244,7 +244,9 @@ def test_an_interrupted_run_ends_at_once_with_the_usual_status(
     trained = training(interrupt)
     assert train(monkeypatch, "data=synthetic", *(["-m"] if multirun else [])) == status
     assert len(trained) == 1
-    assert "Traceback" not in capsys.readouterr().err
+    output = capsys.readouterr().err
+    assert "Traceback" not in output
+    assert "interrupted; the same command continues" in output.splitlines()[-1]
 
 
 def test_the_synthetic_fallback_is_loud(training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
