@@ -39,6 +39,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="audio-cls", description="Looks at what train.py has written.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    explore = commands.add_parser(
+        "explore",
+        help="look and listen before training: a page with findings, pictures and sounds of a data set",
+        description="Writes a page about a data set: findings (unreadable files, duplicates, silence, leakage ...),"
+        " examples to look at and listen to, durations, levels, spectra, recordings and folds."
+        " Exit status 1 where train.py would stop on the data.",
+    )
+    explore.add_argument(
+        "--data", choices=("auto", "esc10", "esc50", "folder", "synthetic"), default="auto",
+        help="what kind of data, as in train.py data=... (default: auto)",
+    )  # fmt: skip
+    explore.add_argument("--root", metavar="PATH", help="folder of the clips or CSV manifest (default: AUDIO_CLS_DATA)")
+    explore.add_argument("--out", type=Path, metavar="DIR", help="folder for the page (default: outputs/explore/NAME)")
+    explore.add_argument(
+        "--leaky-manifest", type=Path, metavar="FILE.csv",
+        help="also write a manifest with plain shuffled folds that ignore which clips share a recording, to measure"
+        " what such a leak is worth: python train.py data=folder data.root=FILE.csv protocol=crossval -m",
+    )  # fmt: skip
+    explore.set_defaults(run=_explore)
     compare = commands.add_parser(
         "compare",
         help="compare the variants of a study",
@@ -84,6 +103,20 @@ def _parser() -> argparse.ArgumentParser:
     dashboard.add_argument("--json", type=Path, metavar="FILE", help="write it to a file instead")
     dashboard.set_defaults(run=_dashboard)
     return parser
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from audio_cls.data.clips import DataError
+    from audio_cls.studies.config import ConfigError
+    from audio_cls.studies.explore.command import Request, explore
+
+    try:
+        return explore(Request(options.data, options.root, options.out, options.leaky_manifest))
+    except ConfigError as error:
+        raise UsageError(error) from None
+    except DataError as error:
+        print(f"audio-cls explore: {error}", file=sys.stderr)
+        return 1
 
 
 def _publish(options: argparse.Namespace) -> int:
