@@ -1,93 +1,72 @@
-"""The figures of a job: confusion matrix and ROC curves. One style, colours that colour-blind eyes can tell apart."""
+"""The pictures of a job. They show its results, and are not worth losing one: what cannot be drawn is reported."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-# Okabe and Ito (2008), without yellow, which is too light for lines on white; line styles tell repeats apart.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
-LINE_STYLES = ("-", "--", ":", "-.")
-matplotlib.rcParams["text.parse_math"] = False  # a class may be called "$5 bill"
-FONT_SIZE = 9
+from audio_cls.studies.class_figures import confusion_figure, f1_figure
+from audio_cls.studies.curve_figures import precision_recall_figure, roc_figure
+from audio_cls.studies.figure_style import figure_style
+from audio_cls.studies.learning_figure import Row, learning_figure
+
 DPI = 130
+MARGIN = 0.12  # inches
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches. Without pyplot, so that nothing is kept and jobs can run side by side."""
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
-    FigureCanvasAgg(figure)
-    return figure
+def write_figures(
+    folder: Path,
+    record: Mapping[str, Any],
+    split: str,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    history: Sequence[Row],
+) -> list[str]:
+    """Draws a job's pictures into its folder; returns a line for each that could not be drawn.
 
-
-def confusion_figure(confusion: np.ndarray, classes: tuple[str, ...], title: str) -> Figure:
-    """Counts in the cells, shades by row: true classes (K rows) against predicted classes (K columns)."""
-    num_classes = len(classes)
-    size = max(4.5, 0.42 * num_classes + 2.2)
-    figure = new_figure(size, size)
-    axes = figure.add_subplot()
-    totals = confusion.sum(axis=1, keepdims=True)
-    share = confusion / np.maximum(totals, 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    if num_classes <= 30:
-        for row, column in np.argwhere(confusion > 0):
-            colour = "white" if share[row, column] > 0.55 else "black"
-            axes.text(
-                column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=FONT_SIZE
-            )
-    axes.set_xticks(range(num_classes), classes, rotation=45, ha="right", fontsize=FONT_SIZE)
-    axes.set_yticks(range(num_classes), classes, fontsize=FONT_SIZE)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
-    axes.set_title(title, fontsize=FONT_SIZE + 1)
-    return figure
-
-
-def roc_figure(
-    curves: list[tuple[np.ndarray, np.ndarray] | None], areas: list[float | None], classes: tuple[str, ...], title: str
-) -> Figure:
-    """One curve a class against the rest, with its area, and chance as a diagonal. Classes without clips are named."""
-    figure = new_figure(8.0, 4.8)
-    axes = figure.add_subplot()
-    # The names come second in the legend: matplotlib leaves out labels that begin with an underscore.
-    for index, (curve, area, name) in enumerate(zip(curves, areas, classes, strict=True)):
-        style = {
-            "color": COLOURS[index % len(COLOURS)],
-            "linestyle": LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)],
-        }
-        if curve is None:
-            axes.plot([], [], label=f"no clips  {name}", **style)
-        else:
-            axes.plot(curve[0], curve[1], label=f"{area:.3f}  {name}", linewidth=1.6, **style)
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (1, 3)), label="0.500  chance")
-    axes.set_xlim(-0.01, 1)
-    axes.set_ylim(0, 1.01)
-    axes.set_aspect("equal")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("false positive rate")
-    axes.set_ylabel("true positive rate")
-    axes.set_title(title, fontsize=FONT_SIZE + 1)
-    columns = 1 if len(classes) <= 24 else 2
-    axes.legend(
-        loc="center left",
-        bbox_to_anchor=(1.02, 0.5),
-        fontsize=FONT_SIZE - 1,
-        frameon=False,
-        ncols=columns,
-        title="area under the curve",
-    )
-    return figure
+    Args:
+        record: what metrics.json holds.
+        split: which clips are shown: train, val or test.
+        labels, probabilities: of these clips, (N,) and (N, K).
+        history: the rows of history.csv.
+    """
+    classes, scores = record["classes"], record[split]
+    job = f"{record['variant']} on {record['dataset']}, fold {record['fold']}, seed {record['seed']}"
+    clips = {"train": "training", "val": "validation", "test": "test"}[split]
+    title = f"{job}: {len(labels):,} {clips} clips, accuracy {scores['accuracy']:.1%}"
+    confusion = np.array(scores["confusion"])
+    drawings: dict[str, Callable[[], Figure]] = {
+        "confusion_matrix.png": lambda: confusion_figure(confusion, classes, title),
+        "roc_curves.png": lambda: roc_figure(probabilities, labels, classes, title),
+        "precision_recall.png": lambda: precision_recall_figure(probabilities, labels, classes, title),
+        "f1_per_class.png": lambda: f1_figure(
+            scores["f1_per_class"], scores["f1_macro"], confusion.sum(axis=1), classes, title
+        ),
+        "learning_curves.png": lambda: learning_figure(history, len(classes), job),
+    }
+    problems = []
+    with figure_style():
+        for name, draw in drawings.items():
+            try:
+                save_figure(draw(), folder / name)
+            except Exception as error:
+                (folder / name).unlink(missing_ok=True)  # of an earlier run, if anything
+                reason = " ".join(f"{error}".split()) or type(error).__name__
+                problems.append(f"{name} could not be drawn ({reason}); the numbers are not affected")
+    return problems
 
 
 def save_figure(figure: Figure, path: Path) -> None:
+    """Writes the figure, cut to what is on it, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    figure.set_dpi(DPI)
+    # bbox_inches="tight" would find the same box, and draw everything one time more for it.
+    box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(MARGIN)
     try:
-        figure.savefig(temporary, format="png")
-        temporary.replace(path)
+        figure.savefig(temporary, format="png", dpi=DPI, bbox_inches=box, pil_kwargs={"compress_level": 3})
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

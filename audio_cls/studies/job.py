@@ -29,7 +29,7 @@ from audio_cls.studies.plan import Job, clips, num_folds
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport, read_history
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
-from audio_cls.training.metrics import ClipMetrics, Scores, roc_curves
+from audio_cls.training.metrics import ClipMetrics, Scores
 from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
 
@@ -332,20 +332,8 @@ def _write_results(
     results.write_csv(job.folder / results.SPLIT, ["split", "clip", "source"], sources)
     shown = next(name for name in ("val", "test", "train") if name in found)
     result = found[shown]
-    title = (
-        f"{job.variant}, {record['dataset']}, fold {job.config.fold}, seed {job.config.seed}:"
-        f" {shown} clips, accuracy {result.scores.accuracy:.1%}"
-    )
-    figures.save_figure(
-        figures.confusion_figure(np.array(result.scores.confusion), clip_set.classes, title),
-        job.folder / "confusion_matrix.png",
-    )
-    curves = [
-        None if curve is None else (curve[0].numpy(), curve[1].numpy())
-        for curve in roc_curves(result.probabilities, result.labels)
-    ]
-    figures.save_figure(
-        figures.roc_figure(curves, result.scores.auroc_per_class, clip_set.classes, title),
-        job.folder / "roc_curves.png",
-    )
+    labels, probabilities = result.labels.numpy(), result.probabilities.numpy()
+    history = read_history(job.folder / results.HISTORY)
+    for problem in figures.write_figures(job.folder, record, shown, labels, probabilities, history):
+        say(f"note: {problem}")
     results.write_json(job.folder / results.METRICS, record)

@@ -1,0 +1,86 @@
+"""What all figures share: canvas, colours that colour-blind eyes can tell apart, texts that fit and mean themselves."""
+
+import textwrap
+import unicodedata
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), without yellow, which is too light for lines on white; line styles tell repeats apart.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
+LINE_STYLES = ("-", "--", ":", "-.")
+GREY = "0.45"
+FONT_SIZE = 9
+MAX_NAME = 26  # characters of a class's name
+
+# For class names in scripts that matplotlib's own font lacks; whichever of them the machine has.
+_OTHER_FONTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "Arial Unicode MS", "PingFang SC", "Hiragino Sans",
+    "Microsoft YaHei", "Malgun Gothic", "Segoe UI", "FreeSans",
+)  # fmt: skip
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draws with fonts for many scripts, and without warnings of letters that none of them has."""
+    installed = set(font_manager.get_font_names())
+    fonts = ["DejaVu Sans", *(font for font in _OTHER_FONTS if font in installed)]
+    with matplotlib.rc_context({"font.family": fonts, "font.size": FONT_SIZE}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
+
+
+def new_figure() -> Figure:
+    """An empty figure that grows with what is put on it. Without pyplot, so that nothing is kept from job to job."""
+    figure = Figure(figsize=(1, 1))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place given in inches, from the left and downwards."""
+    return figure.add_axes((left, -top - height, width, height))  # the figure is one inch wide and high
+
+
+def add_title(axes: Axes, text: str, width: float, pad: float = 6) -> None:
+    """A title above the axes, in as many lines as `width` inches ask for."""
+    text = "\n".join(textwrap.wrap(text, int(width * 13)))
+    axes.set_title(text, fontsize=FONT_SIZE + 1, loc="left", pad=pad, parse_math=False)
+
+
+def short(name: str, length: int = MAX_NAME) -> str:
+    """A name in one line of at most `length` columns, its middle left out where it is longer."""
+    name = " ".join(name.split())
+    if text_columns(name) <= length:
+        return name
+    half = (length - 1) // 2
+    if text_columns(name) > len(name):  # letters two columns wide
+        half //= 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def text_columns(text: str) -> int:
+    """How many columns a text takes; letters of East Asian scripts take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def line_style(index: int, colours: Sequence[str] = COLOURS) -> dict[str, str]:
+    """The look of the n-th line of a figure: four times as many as there are colours can be told apart."""
+    return {
+        "color": colours[index % len(colours)],
+        "linestyle": LINE_STYLES[index // len(colours) % len(LINE_STYLES)],
+    }
+
+
+def thinned(values: np.ndarray, most: int = 1_000) -> np.ndarray:
+    """At most so many of the values, evenly spaced, with both ends."""
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).round().astype(int)]
