@@ -97,9 +97,11 @@ def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) 
     Runs are grouped by study and, within it, by variant (the job type), so that the folds of a variant stand together
     and W&B shows their mean and spread. Inside a W&B sweep the run, its project and its entity are the sweep's.
     """
+    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(REQUEST_SECONDS))
+    # wandb's reports on itself go to the same server: one that does not answer would hold up the end of the process.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(REQUEST_SECONDS))
     _silence()
     wanted, reason = _resolve_mode(mode)
     job.folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,11 @@ from audio_cls.studies.job import run_job
 def machine_without_account(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
-    for name in ("WANDB_MODE", "WANDB_HTTP_TIMEOUT"):  # set by the code under test: restored after it
+    for name in (
+        "WANDB_MODE",
+        "WANDB_HTTP_TIMEOUT",
+        "WANDB_ERROR_REPORTING",
+    ):  # set by the code: restored after the test
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "AUDIO_CLS_CACHE"):

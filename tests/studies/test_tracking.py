@@ -22,13 +22,16 @@ def machine_without_account(tmp_path, monkeypatch):
     """No key, no settings, no cache of the user's; nothing that a test sets in the environment survives it."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
-    for name in ("WANDB_MODE", "WANDB_HTTP_TIMEOUT"):  # set by the code under test: restored after it
+    for name in (
+        "WANDB_MODE",
+        "WANDB_HTTP_TIMEOUT",
+        "WANDB_ERROR_REPORTING",
+    ):  # set by the code: restored after the test
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "AUDIO_CLS_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     tracking._announced.clear()
     yield
     wandb.teardown()
@@ -362,8 +365,12 @@ assert "wandb" not in sys.modules
     assert overrides(tmp_path)  # nothing else of the command line had to change
 
 
-def test_an_offline_study_is_uploaded_by_the_command_that_was_printed(tmp_path, monkeypatch):
+def test_an_offline_study_is_uploaded_by_the_printed_command_a_resumed_job_as_one_run(tmp_path, monkeypatch):
     jobs = plan_jobs(tmp_path, "fold=0,1", "study=tones", multirun=True)
+    with monkeypatch.context() as patch:
+        fail_in_epoch(patch, 1, SystemExit(143))
+        with pytest.raises(SystemExit):
+            run(jobs[0])
     metrics = [run(job) for job in jobs]
     command = tracking.sync_command(jobs[0].folder.parent.parent)
     with WandbServer() as server:
@@ -376,4 +383,4 @@ def test_an_offline_study_is_uploaded_by_the_command_that_was_printed(tmp_path, 
             assert received["groupName"] == "tones"
             assert received["exit_code"] == 0
             assert received["summary"]["val_accuracy"] == pytest.approx(record["val"]["accuracy"])
-            assert len([row for row in received["rows"] if "train_loss" in row]) == record["epochs"]
+            assert [row["epoch"] for row in received["rows"] if "train_loss" in row] == [0, 1]
