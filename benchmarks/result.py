@@ -1,0 +1,149 @@
+"""Minutes of training until the mean accuracy over the folds passes a mark, from the history.csv files of studies."""
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks import data
+from benchmarks.processes import ROOT
+from benchmarks.section import BenchmarkError, Numbers, Options, Target, table
+
+TITLE = "To a result"
+LIMIT_SECONDS = 8 * 3600
+MARKS = (0.85, 0.90)
+PICTURE = "accuracy_over_minutes.png"
+STUDY = "benchmark-to-a-result"
+VARIANTS = {
+    "transformer_h4": ["model=transformer", "heads=4"],
+    "logmel_cnn": ["model=transformer", "model.pool=mean", "model.num_layers=0", "model.num_stem_layers=5"],
+    "original_cnn": ["experiment=original_cnn"],
+}
+
+
+def measure(options: Options) -> Numbers:
+    if options.studies:
+        return _read(options.studies)
+    if not options.quick:
+        return _read([_train(ROOT / "outputs", data.arguments(ROOT, quick=False), [])])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        few = ["trainer.max_epochs=1", "trainer.crops_per_clip=1", "trainer.validate_every=1", "fold=0"]
+        return _read([_train(folder, data.arguments(folder, quick=True), few)])
+
+
+def _train(output: Path, source: list[str], extra: list[str]) -> Path:
+    """Every fold of every variant, one job after another with all cores; what is there already is not trained again."""
+    from audio_cls.studies import results
+    from audio_cls.studies.job import run_job
+
+    for variant, overrides in VARIANTS.items():
+        chosen = [*source, *overrides, *extra, f"study={STUDY}", f"variant={variant}"]
+        for job in data.make_jobs(chosen, output, sweep=True):
+            if not results.is_done(job):
+                run_job(job, lambda _: [])
+    return output / STUDY
+
+
+def _read(studies: Iterable[Path]) -> Numbers:
+    """For each variant: minutes of all folds together and the mean accuracy of their validation clips, epoch by"
+    " epoch."""
+    from audio_cls.studies import results
+    from audio_cls.training.callbacks import read_history
+
+    found: dict[str, dict[tuple[int, int], list]] = defaultdict(dict)
+    records = {}
+    for study in studies:
+        for path in sorted(Path(study).glob("*/fold*-seed*/metrics.json")):
+            record = results.read_metrics(path.parent) or {}
+            if record.get("status") == "done" and record.get("val"):
+                records[record["variant"]] = record
+                key = record["seed"], record["fold"]
+                found[record["variant"]][key] = read_history(path.parent / "history.csv")
+    if not found:
+        raise BenchmarkError(f"no finished job with validation clips in {', '.join(str(study) for study in studies)}")
+    variants = {}
+    for variant, histories in found.items():
+        seed = min(seed for seed, _ in histories)
+        folds = {fold: history for (other, fold), history in histories.items() if other == seed}
+        record = records[variant]
+        variants[variant] = {
+            "dataset": record["dataset"],
+            "parameters": record["num_parameters"],
+            "folds": sorted(folds),
+            "curve": _curve(list(folds.values())),
+        }
+    return {"variants": variants, "cores": os.cpu_count()}
+
+
+def _curve(histories: list[list[dict[str, float | None]]]) -> list[tuple[float, float]]:
+    """(minutes, accuracy) of the epochs that every fold has validated."""
+    curve, seconds = [], 0.0
+    for rows in zip(*histories, strict=False):
+        seconds += sum(row["epoch_seconds"] for row in rows)
+        accuracies = [row["val_accuracy"] for row in rows]
+        if None not in accuracies:
+            curve.append((round(seconds / 60, 4), round(sum(accuracies) / len(accuracies), 5)))
+    return curve
+
+
+def minutes_to(curve: list, mark: float) -> float | None:
+    return next((minutes for minutes, accuracy in curve if accuracy >= mark), None)
+
+
+def targets(numbers: Numbers) -> list[Target]:
+    found = []
+    for mark in MARKS:
+        reached = [f"{name} {_minutes(variant['curve'], mark)}" for name, variant in numbers["variants"].items()]
+        found.append(Target(f"minutes until {mark:.0%} over the folds", ", ".join(reached), None))
+    return found
+
+
+def describe(numbers: Numbers) -> str:
+    rows = [
+        [
+            name,
+            f"{variant['parameters']:,}",
+            len(variant["folds"]),
+            *(_minutes(variant["curve"], mark) for mark in MARKS),
+            f"{variant['curve'][-1][1]:.1%}" if variant["curve"] else "none",
+            f"{variant['curve'][-1][0]:.1f}" if variant["curve"] else "none",
+        ]
+        for name, variant in numbers["variants"].items()
+    ]
+    datasets = ", ".join(sorted({variant["dataset"] for variant in numbers["variants"].values()}))
+    columns = ["variant", "parameters", "folds", *(f"min to {mark:.0%}" for mark in MARKS), "at the end", "min in all"]
+    return "\n\n".join(
+        [
+            f"Accuracy on the validation clips of {datasets}, mean over the folds, one seed, against the minutes that"
+            " training and validating all folds took together. These folds were used for development; a mark counts"
+            " as passed at the first epoch that reaches it.",
+            table(columns, rows),
+            f"![Accuracy over minutes of training]({PICTURE})",
+        ]
+    )
+
+
+def draw(numbers: Numbers, folder: Path) -> None:
+    """Writes the picture of the curves."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, variant in numbers["variants"].items():
+        if variant["curve"]:
+            minutes, accuracy = zip(*variant["curve"], strict=True)
+            axes.plot(
+                minutes, [100 * value for value in accuracy], label=name, marker="." if len(minutes) < 5 else None
+            )
+    for mark in MARKS:
+        axes.axhline(100 * mark, color="grey", linewidth=0.5, linestyle="--")
+    axes.set(xlabel="minutes of training, all folds together", ylabel="accuracy on validation clips, %", xscale="log")
+    axes.legend(loc="lower right")
+    figure.savefig(folder / PICTURE, dpi=120)
+
+
+def _minutes(curve: list, mark: float) -> str:
+    minutes = minutes_to(curve, mark)
+    return "not reached" if minutes is None else f"{minutes:.1f}"

@@ -1,0 +1,361 @@
+"""The transformer's training step against torch's own encoder, its memory at many tokens, and what each setting"
+" buys."""
+
+import copy
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audio_cls.models.attention import MultiHeadSelfAttention
+from audio_cls.models.stem import SpectrogramStem
+from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.training.allocator import keep_freed_memory
+from benchmarks import data
+from benchmarks.bare import BareTraining
+from benchmarks.machine import resident_mib
+from benchmarks.processes import isolated
+from benchmarks.section import BenchmarkError, Numbers, Options, Target, figures, milliseconds, table
+from benchmarks.timing import Ratio, interleaved, median, ratio
+
+TITLE = "Training step"
+LIMIT_SECONDS = 420
+HEADS = (1, 2, 4)
+ENCODER_TOKENS = (9, 256)  # of a one-second crop with the default stem; many
+MANY_TOKENS = 4096
+SAME_SPEED = 1.02  # ratios up to this count as equal: runs of the same code differ by as much
+COMPILE_SECONDS = 180
+
+
+def measure(options: Options) -> Numbers:
+    quick = options.quick
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        source = data.arguments(Path(folder), quick=quick)
+        jobs = [[*source, f"heads={heads}"] for heads in HEADS]
+        trainings = {
+            str(heads): BareTraining(data.make_jobs(job, Path(folder) / "outputs")[0])
+            for heads, job in zip(HEADS, jobs, strict=True)
+        }
+        numbers: Numbers = {"step": {}, "encoder": {}}
+        for heads, training in trainings.items():
+            numbers["step"][heads] = _compare_steps(training, quick)
+            numbers["encoder"][heads] = {
+                str(tokens): _compare_encoders(training.module.network, tokens, quick) for tokens in ENCODER_TOKENS
+            }
+        numbers["settings"] = _settings(trainings["4"], quick)
+        numbers["kept_memory"] = _kept_memory(quick, jobs[-1])
+        numbers["compile"] = _compile(quick, jobs[-1])
+    numbers["memory"] = _memory(quick)
+    return numbers
+
+
+# Against torch's encoder
+
+
+def torch_encoder(network: TransformerClassifier, job_model: dict[str, Any]) -> nn.TransformerEncoder:
+    """torch's encoder with the weights of ours."""
+    layer = nn.TransformerEncoderLayer(
+        job_model["d_model"],
+        job_model["num_heads"],
+        job_model["d_feedforward"],
+        job_model["dropout"],
+        job_model["activation"],
+        batch_first=True,
+        norm_first=job_model["norm"] == "pre",
+    )
+    encoder = nn.TransformerEncoder(layer, job_model["num_layers"], enable_nested_tensor=False)
+    with torch.no_grad():
+        for theirs, ours in zip(encoder.layers, network.blocks, strict=True):
+            projections = (ours.attention.query, ours.attention.key, ours.attention.value)
+            theirs.self_attn.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))
+            theirs.self_attn.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
+            theirs.self_attn.out_proj.load_state_dict(ours.attention.output.state_dict())
+            theirs.linear1.load_state_dict(ours.feedforward[0].state_dict())
+            theirs.linear2.load_state_dict(ours.feedforward[3].state_dict())
+            theirs.norm1.load_state_dict(ours.attention_norm.state_dict())
+            theirs.norm2.load_state_dict(ours.feedforward_norm.state_dict())
+    return encoder
+
+
+def _with_torch_encoder(training: BareTraining) -> BareTraining:
+    """The same training with torch's encoder in place of our blocks."""
+    other = BareTraining(training.job)
+    network = other.module.network
+    network.load_state_dict(training.module.network.state_dict())
+    network.blocks = nn.ModuleList([torch_encoder(network, training.job.config.model.model_dump())])
+    return _with_new_optimizer(other)
+
+
+def _with_new_optimizer(training: BareTraining, **settings: Any) -> BareTraining:
+    """With an optimizer and an average of the network as it is now; `settings` go to AdamW."""
+    groups = training.optimizer.param_groups
+    settings = {"lr": groups[0]["lr"], "weight_decay": groups[0]["weight_decay"], "fused": True, **settings}
+    training.optimizer = torch.optim.AdamW(training.module.network.parameters(), **settings)
+    training.schedule = torch.optim.lr_scheduler.LambdaLR(training.optimizer, lambda step: 1.0)
+    if training.average is not None:
+        training.average = type(training.average)(training.module.network, training.average.decay)
+    return training
+
+
+def _compare_steps(training: BareTraining, quick: bool) -> dict[str, list[float]]:
+    ours, theirs = _with_new_optimizer(training), _with_torch_encoder(training)
+    batch = next(iter(training.batches))
+    _check_equal(training.module, theirs.module, batch["waveform"][..., : training.datamodule.crop_samples])
+    return _interleaved_steps({"audio_cls": ours, "torch": theirs}, batch, quick)
+
+
+def _check_equal(ours: nn.Module, theirs: nn.Module, waveforms: Tensor) -> None:
+    with torch.no_grad():
+        difference = (ours.eval()(waveforms) - theirs.eval()(waveforms)).abs().max().item()
+    ours.train()
+    theirs.train()
+    if difference > 1e-4:
+        raise BenchmarkError(
+            f"the two networks differ by {difference:g}: they are not the same, so their times mean nothing"
+        )
+
+
+def _interleaved_steps(trainings: dict[str, BareTraining], batch: dict[str, Tensor], quick: bool) -> dict[str, list]:
+    calls = {name: lambda training=training: training.step(batch) for name, training in trainings.items()}
+    return interleaved(
+        calls, seconds=0 if quick else 6, min_rounds=2 if quick else 7, max_rounds=60, warm_up=1 if quick else 3
+    )
+
+
+def _compare_encoders(network: TransformerClassifier, num_tokens: int, quick: bool) -> dict[str, list[float]]:
+    """Forward and backward of the blocks alone, in training mode."""
+    ours = nn.Sequential(*copy.deepcopy(network.blocks)).train()
+    first = network.blocks[0]
+    model = {
+        "d_model": first.attention_norm.normalized_shape[0],
+        "num_heads": first.attention.num_heads,
+        "d_feedforward": first.feedforward[0].out_features,
+        "dropout": first.dropout.p,
+        "activation": "gelu",
+        "norm": first.norm,
+        "num_layers": len(network.blocks),
+    }
+    theirs = torch_encoder(network, model).train()
+    x = torch.randn(32 if num_tokens < 100 and not quick else 4, num_tokens, model["d_model"], requires_grad=True)
+    calls = {name: lambda it=it: it(x).sum().backward() for name, it in {"audio_cls": ours, "torch": theirs}.items()}
+    return interleaved(
+        calls, seconds=0 if quick else 3, min_rounds=1 if quick else 7, max_rounds=60, warm_up=1 if quick else 3
+    )
+
+
+# What each setting buys
+
+
+class _ContiguousStem(SpectrogramStem):
+    """The stem with its channels outermost, torch's default."""
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        x = self.convolutions(spectrogram.contiguous())  # (B, C, M/8, N)
+        return self.projection(x.permute(0, 3, 2, 1).flatten(2))
+
+
+def _settings(training: BareTraining, quick: bool) -> Numbers:
+    """Seconds of a step as it is and with one thing changed, in turns."""
+    batch = next(iter(training.batches))
+    usual = _with_new_optimizer(training)
+
+    def changed(change: Callable[[BareTraining], object], **settings: Any) -> BareTraining:
+        other = BareTraining(training.job)
+        change(other)
+        return _with_new_optimizer(other, **settings)
+
+    def without_average(other: BareTraining) -> None:
+        other.average = None
+
+    def contiguous(other: BareTraining) -> None:
+        other.module.network.stem.__class__ = _ContiguousStem
+
+    others = {
+        "channels outermost in the convolutions": changed(contiguous),
+        "their weights with channels innermost, too": changed(
+            lambda other: other.module.network.stem.to(memory_format=torch.channels_last)
+        ),
+        "AdamW over lists of tensors (foreach)": changed(lambda _: None, fused=False, foreach=True),
+        "AdamW tensor by tensor": changed(lambda _: None, fused=False, foreach=False),
+        "no moving average of the weights": changed(without_average),
+    }
+    found = {
+        name: _interleaved_steps({"usual": usual, "changed": other}, batch, quick) for name, other in others.items()
+    }
+    cores = os.cpu_count() or 1
+    if cores > 1 and not quick:
+        found[f"1 thread in place of {cores}"] = _with_threads(usual, batch, cores)
+    return found
+
+
+def _with_threads(training: BareTraining, batch: dict[str, Tensor], cores: int) -> dict[str, list[float]]:
+    def steps(threads: int) -> Callable[[], object]:
+        def call() -> None:
+            torch.set_num_threads(threads)
+            training.step(batch)
+
+        return call
+
+    try:
+        return interleaved({"usual": steps(cores), "changed": steps(1)}, seconds=6)
+    finally:
+        torch.set_num_threads(cores)
+
+
+def step_seconds(overrides: list[str], kept: bool, seconds: float) -> float:
+    """The median step of a fresh process; `kept`: with freed memory kept."""
+    if kept:
+        keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        training = BareTraining(data.make_jobs(overrides, Path(folder))[0])
+    batch = next(iter(training.batches))
+    return median(interleaved({"step": lambda: training.step(batch)}, seconds=seconds, min_rounds=1, warm_up=3)["step"])
+
+
+def _kept_memory(quick: bool, overrides: list[str]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {"usual": [], "changed": []}
+    for _ in range(1 if quick else 2):
+        for name in found:
+            found[name].append(
+                isolated(step_seconds, overrides, name == "usual", 0 if quick else 4, limit_seconds=60, here=quick)
+            )
+    return found
+
+
+def compiled_seconds(overrides: list[str], backend: str, seconds: float) -> Numbers:
+    """How long torch.compile takes for the network, and steps with and without it, in turns."""
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        job = data.make_jobs(overrides, Path(folder))[0]
+        usual, compiled = BareTraining(job), BareTraining(job)
+    network = compiled.module.network
+    network.forward_features = torch.compile(network.forward_features, backend=backend)
+    batch = next(iter(usual.batches))
+    first = interleaved({"first": lambda: compiled.step(batch)}, seconds=0, min_rounds=1, max_rounds=1, warm_up=1)
+    calls = {"usual": lambda: usual.step(batch), "changed": lambda: compiled.step(batch)}
+    return {"first": first["first"][0], **interleaved(calls, seconds=seconds, min_rounds=1, warm_up=3)}
+
+
+def _compile(quick: bool, overrides: list[str]) -> Numbers:
+    if quick:
+        return {"error": "not tried"}
+    try:
+        return isolated(compiled_seconds, overrides, "inductor", 6, limit_seconds=COMPILE_SECONDS, here=False)
+    except BenchmarkError as error:
+        return {"error": str(error)}
+
+
+# Memory at many tokens
+
+
+def attention_memory(way: str, num_tokens: int, dropout: float) -> float:
+    """MiB that a forward and a backward pass of one attention layer take beyond those of a few tokens."""
+    layer = {
+        "audio_cls": MultiHeadSelfAttention(96, 4, dropout),
+        "written out": MultiHeadSelfAttention(96, 4, dropout),
+        "torch": nn.MultiheadAttention(96, 4, dropout, batch_first=True),
+    }[way]
+
+    def train(x: Tensor) -> None:
+        if way == "torch":
+            output, _ = layer(x, x, x, need_weights=False)
+        else:
+            output = layer(x, need_weights=True)[0] if way == "written out" else layer(x)
+        output.sum().backward()
+
+    train(torch.randn(1, 16, 96))
+    before = resident_mib()
+    train(torch.randn(1, num_tokens, 96))
+    return resident_mib()["highest"] - before.get("resident", before["highest"])
+
+
+def _memory(quick: bool) -> Numbers:
+    tokens = 32 if quick else MANY_TOKENS
+    return {
+        str(dropout): {
+            way: isolated(attention_memory, way, tokens, dropout, limit_seconds=60, here=quick)
+            for way in ("audio_cls", "torch", "written out")
+        }
+        for dropout in (0.0, 0.1)
+    }
+
+
+# The document
+
+
+def targets(numbers: Numbers) -> list[Target]:
+    found = []
+    for heads, seconds in numbers["step"].items():
+        times = ratio(seconds["torch"], seconds["audio_cls"])
+        found.append(
+            Target(
+                f"step at {heads} head{'s' * (heads != '1')}: at least as fast as with nn.TransformerEncoder",
+                f"{times} times as fast",
+                times.median * SAME_SPEED >= 1,
+            )
+        )
+    memory = numbers["memory"]["0.0"]
+    found.append(
+        Target(
+            f"attention over {MANY_TOKENS} tokens: less memory than written out",
+            f"{memory['audio_cls']:,.0f} against {memory['written out']:,.0f} MiB",
+            memory["audio_cls"] < memory["written out"],
+        )
+    )
+    return found
+
+
+def describe(numbers: Numbers) -> str:
+    rows = []
+    for heads, step in numbers["step"].items():
+        encoders = [str(_faster(numbers["encoder"][heads][str(tokens)])) for tokens in ENCODER_TOKENS]
+        whole = [milliseconds(median(step[name])) for name in ("audio_cls", "torch")]
+        rows.append([heads, *whole, str(_faster(step)), *encoders])
+    columns = ["heads", "audio_cls", "nn.TransformerEncoder", "faster by"]
+    columns += [f"encoder alone, {tokens} tokens" for tokens in ENCODER_TOKENS]
+    changes = {**numbers["settings"], "freed memory given back to the system": numbers["kept_memory"]}
+    compiled = numbers["compile"]
+    if "error" not in compiled:
+        changes["torch.compile"] = {name: compiled[name] for name in ("usual", "changed")}
+    settings = [
+        [name, *(milliseconds(median(seconds[way])) for way in ("usual", "changed")), str(_slower(seconds))]
+        for name, seconds in changes.items()
+    ]
+    compiling = (
+        f"torch.compile: {compiled['error']}."
+        if "error" in compiled
+        else f"The first step with torch.compile takes {figures(compiled['first'])} s longer."
+    )
+    memory = [
+        [dropout, *(f"{found[way]:,.0f}" for way in ("audio_cls", "torch", "written out"))]
+        for dropout, found in numbers["memory"].items()
+    ]
+    return "\n\n".join(
+        [
+            "A training step of the default transformer (augmentation, log-mel, forward, backward, AdamW, moving"
+            " average) against the same network with torch's encoder and the same weights; before, both were seen to"
+            " give the same logits.",
+            table(columns, rows),
+            "One thing changed at a time (4 heads); above 1 the change makes a step slower, so the project is better"
+            " off as it is:",
+            table(["change", "as it is", "changed", "slower by"], settings),
+            compiling,
+            f"Memory in MiB of a forward and backward pass of one attention layer over {MANY_TOKENS} tokens (width"
+            " 96, 4 heads, one clip). torch's fused kernel for the CPU knows no dropout of the weights; with dropout"
+            " it holds all of them, as any other way does.",
+            table(["dropout", "audio_cls", "nn.MultiheadAttention", "softmax(QK)V written out"], memory),
+        ]
+    )
+
+
+def _faster(seconds: dict[str, list[float]]) -> Ratio:
+    return ratio(seconds["torch"], seconds["audio_cls"])
+
+
+def _slower(seconds: dict[str, list[float]]) -> Ratio:
+    return ratio(seconds["changed"], seconds["usual"])
