@@ -182,7 +182,7 @@ def test_the_keys_of_the_transformer_are_its_constructors_arguments() -> None:
 
 def test_the_keys_of_the_optimizer_are_the_arguments_that_make_it() -> None:
     arguments = {*inspect.signature(make_optimizer).parameters, *inspect.signature(make_schedule).parameters}
-    assert set(make_job().config.optimizer.model_dump()) == arguments - {"model", "optimizer", "total_steps"}
+    assert set(make_job().config.optimizer.model_dump()) == arguments - {"model", "optimizer", "total_steps", "fused"}
 
 
 def test_the_loggers_can_be_made_from_their_keys(tmp_path: Path) -> None:

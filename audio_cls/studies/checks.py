@@ -189,6 +189,11 @@ def _check_augment(config: Config) -> None:
             f"augment.spectrogram_masks={config.augment.spectrogram_masks} needs a spectrogram,"
             " and this model reads the waveform; set augment.spectrogram_masks=0"
         )
+    if config.augment.gain_db and not on_waveform:
+        raise ConfigError(
+            f"augment.gain_db={config.augment.gain_db:g} has no effect on this model, whose spectrogram is normalised;"
+            " set augment.gain_db=0"
+        )
 
 
 def _check_training(config: Config) -> None:
@@ -204,6 +209,11 @@ def _check_training(config: Config) -> None:
                 f"{key}={shown} needs validation clips, and protocol={config.protocol} has none"
                 f" (choosing by the test fold would flatter); set {key}={off} or protocol=holdout"
             )
+    if (trainer.early_stopping or trainer.weights == "best") and trainer.validate_every > trainer.max_epochs:
+        raise ConfigError(
+            f"trainer.validate_every={trainer.validate_every} leaves no validation in trainer.max_epochs="
+            f"{trainer.max_epochs} to choose by; set trainer.validate_every={trainer.max_epochs} or less"
+        )
     if config.augment.mix and trainer.batch_size < 2:
         raise ConfigError(
             f"trainer.batch_size={trainer.batch_size} leaves nothing to mix with; use 2 or more, or augment.mix=false"

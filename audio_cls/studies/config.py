@@ -43,6 +43,7 @@ class InputConfig(Section):
     crop_seconds: float = Field(ge=0.05, le=600)
     eval_crops: int = Field(ge=1, le=1_000)
     normalize: bool
+    silence_db: float = Field(ge=0, le=200)
 
     @property
     def crop_samples(self) -> int:

@@ -117,6 +117,7 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
     config = job.config
     recipe = {
         "normalize": config.input.normalize,
+        "silence_db": config.input.silence_db,
         "augment": config.augment.model_dump(),
         "optimizer": config.optimizer.model_dump(),
         "loss_on": config.trainer.loss_on,
@@ -147,6 +148,7 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         crops_per_clip=config.trainer.crops_per_clip,
         random_crop=config.augment.random_crop,
         eval_crops=config.input.eval_crops,
+        silence_db=config.input.silence_db,
         seed=config.seed,
         cache_dir=Path(cache) if cache else None,
     )

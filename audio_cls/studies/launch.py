@@ -23,6 +23,8 @@ from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_fo
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
+ERROR_TRACE = "error.txt"
+
 # What Hydra answers itself, without training.
 _HYDRA_QUESTIONS = (
     "--hydra-help",
@@ -127,6 +129,7 @@ def run(overrides: Sequence[str], number: int) -> None:
             message = " ".join(str(error).split()) or type(error).__name__
             _say(f"{place}{name} FAILED: {message} (see {trace})")
         return
+    (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
     _say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
 
 
@@ -169,7 +172,7 @@ def _unwritable(error: OSError) -> str:
 
 
 def _write_trace(job: Job) -> Path:
-    path = job.folder / "error.txt"
+    path = job.folder / ERROR_TRACE
     try:
         results.write_text(path, traceback.format_exc())
     except OSError:

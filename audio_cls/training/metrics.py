@@ -92,14 +92,14 @@ class ClipMetrics:
         auroc_per_class = [value if curve else None for value, curve in zip(auroc, with_curve, strict=True)]
         present = [value for value in auroc_per_class if value is not None]
         scores = Scores(
-            accuracy=float(values["accuracy"]),
-            f1_macro=float(values["f1_macro"]),
-            auroc_macro=sum(present) / len(present) if present else None,
+            accuracy=_decimal(values["accuracy"]),
+            f1_macro=_decimal(values["f1_macro"]),
+            auroc_macro=_decimal(sum(present) / len(present)) if present else None,
             f1_per_class=[
-                float(value) if either else None
+                _decimal(value) if either else None
                 for value, either in zip(values["f1_per_class"], predicted_or_true, strict=True)
             ],
-            auroc_per_class=auroc_per_class,
+            auroc_per_class=[None if value is None else _decimal(value) for value in auroc_per_class],
             confusion=self._confusion(predicted, labels).tolist(),
         )
         for metric in (self._metrics, self._auroc, self._confusion):
@@ -127,3 +127,8 @@ def roc_curves(probabilities: Tensor, labels: Tensor) -> list[tuple[Tensor, Tens
 def _bounded(probabilities: Tensor) -> Tensor:
     # The least value above 1, which a mean over crops may round to, makes torchmetrics apply a softmax to all of them.
     return probabilities.clamp(0, 1)
+
+
+def _decimal(value: Tensor | float) -> float:
+    """Without the noise of float32 behind the seventh digit: 0.175, not 0.17499999701976776."""
+    return round(float(value), 7)

@@ -37,6 +37,7 @@ class ClassifierModule(pl.LightningModule):
         augment: keys of conf/augment.
         optimizer: keys of `optimizer` in conf/config.yaml.
         loss_on: 'logits', or 'probabilities' for the double softmax of the original project.
+        silence_db: crops this much quieter than their clip's loudest one do not count at evaluation; 0: all count.
         seed: of everything random in a step; step n draws the same numbers whether the run was interrupted or not.
     """
 
@@ -52,9 +53,11 @@ class ClassifierModule(pl.LightningModule):
         loss_on: str = "logits",
         label_smoothing: float = 0.0,
         seed: int = 0,
+        silence_db: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
+        self.silence_db = silence_db
         self.classes = classes
         self.normalize = normalize
         self.augment = WaveformAugment(crop_samples, augment["time_scale"], augment["gain_db"], augment["mix"])
@@ -71,10 +74,14 @@ class ClassifierModule(pl.LightningModule):
         return self.network(self._normalized(waveforms))
 
     def clip_probabilities(self, waveforms: Tensor) -> Tensor:
-        """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops."""
+        """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops that are not silent."""
         num_clips, num_crops = waveforms.shape[:2]
-        probabilities = self(waveforms.flatten(0, 1)).float().softmax(-1)  # (B * C, K)
-        return probabilities.view(num_clips, num_crops, -1).mean(1)
+        probabilities = self(waveforms.flatten(0, 1)).float().softmax(-1).view(num_clips, num_crops, -1)  # (B, C, K)
+        if not self.silence_db:
+            return probabilities.mean(1)
+        power = waveforms.square().mean((-2, -1))  # (B, C)
+        audible = (power >= power.amax(1, keepdim=True) * 10 ** (-self.silence_db / 10)).to(probabilities)
+        return (probabilities * audible.unsqueeze(-1)).sum(1) / audible.sum(1, keepdim=True)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout and augmentation of step n must not depend on what was drawn before, or resuming would change results.
@@ -84,8 +91,9 @@ class ClassifierModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
-        waveforms, targets = self.augment(batch["waveform"], targets)
-        features = self.mask(self.network.front_end(self._normalized(waveforms)))
+        # Normalised before the gain, which would have no effect otherwise.
+        waveforms, targets = self.augment(self._normalized(batch["waveform"]), targets)
+        features = self.mask(self.network.front_end(waveforms))
         logits = self.network.forward_features(features)
         loss = self._loss(logits, targets)
         self._add(loss=loss.detach(), correct=(logits.argmax(1) == targets.argmax(1)).float().mean(), batches=1)

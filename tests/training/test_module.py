@@ -91,6 +91,18 @@ def test_the_probabilities_of_a_clip_are_the_mean_over_its_crops():
     assert torch.allclose(found.sum(1), torch.ones(4))
 
 
+def test_silent_crops_of_a_clip_do_not_count_and_a_clip_of_silence_alone_still_does():
+    module = tiny.transformer(silence_db=30.0).eval()
+    crops = torch.randn(3, 4, 1, tiny.CROP)
+    crops[0, 1:3] *= 0.02  # 34 dB quieter
+    crops[1, 1:3] *= 0.05  # 26 dB quieter
+    crops[2] = 0
+    found = module.clip_probabilities(crops)
+    each = torch.stack([module(crops[:, crop]).softmax(1) for crop in range(4)])  # (crops, clips, classes)
+    assert torch.allclose(found[0], each[[0, 3], 0].mean(0), atol=1e-6)
+    assert torch.allclose(found[1:], each[:, 1:].mean(0), atol=1e-6)
+
+
 class Watch(Callback):
     """Notes what the steps of training draw, and in which mode augmentation and network are used."""
 
