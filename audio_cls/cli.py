@@ -102,6 +102,21 @@ def _parser() -> argparse.ArgumentParser:
     dashboard.add_argument("--entity", help="user or team (default: the account's)")
     dashboard.add_argument("--json", type=Path, metavar="FILE", help="write it to a file instead")
     dashboard.set_defaults(run=_dashboard)
+    attention = commands.add_parser(
+        "attention",
+        help="draw where a trained transformer looks in a clip, or how several differ",
+        description="Draws a clip's waveform, spectrogram and, along the same time axis, the attention of the CLS token"
+        " in each layer and head. Several jobs, with 1, 2 and 4 heads for instance, stand one below the other.",
+    )
+    attention.add_argument("jobs", metavar="JOB", nargs="+", help="a job's folder, as STUDY/VARIANT/fold0-seed0")
+    attention.add_argument("clip", metavar="CLIP", help="a sound file, or the name of a clip of the job's data set")
+    attention.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="the picture (default: in the first job's folder)"
+    )
+    attention.add_argument(
+        "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
+    )
+    attention.set_defaults(run=_attention)
     return parser
 
 
@@ -185,6 +200,38 @@ def _dashboard(options: argparse.Namespace) -> int:
         print(f"audio-cls dashboard: W&B did not take it: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
     return 0
+
+
+def _attention(options: argparse.Namespace) -> int:
+    if options.out is not None and options.out.suffix != ".png":
+        raise UsageError(f"--out {options.out}: the picture is a PNG; call it {options.out.with_suffix('.png').name}")
+    from audio_cls.data.clips import DataError
+    from audio_cls.data.decode import BadAudio
+    from audio_cls.models.explain import NoAttention
+    from audio_cls.serving.load import LoadError
+    from audio_cls.studies.attention import NoSuchClip, heads_figure
+    from audio_cls.studies.config import ConfigError
+    from audio_cls.studies.figures import save_figure
+
+    jobs = [_find_job(name, options.output_dir) for name in options.jobs]
+    stem = Path(options.clip).stem + (f"_{len(jobs)}_jobs" if len(jobs) > 1 else "")
+    path = options.out or jobs[0] / f"attention_{stem}.png"
+    try:
+        figure = heads_figure(jobs, options.clip)
+    except (LoadError, NoAttention, NoSuchClip, ConfigError) as error:
+        raise UsageError(error) from None
+    except (BadAudio, DataError) as error:
+        print(f"audio-cls attention: {options.clip}: {error}", file=sys.stderr)
+        return 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_figure(figure, path)
+    print(f"written to {path}")
+    return 0
+
+
+def _find_job(name: str, output_dir: Path) -> Path:
+    """A path, or else one under the output folder."""
+    return output_dir / name if not Path(name).exists() and (output_dir / name).is_dir() else Path(name)
 
 
 def _find_study(name: str, output_dir: Path) -> Path:

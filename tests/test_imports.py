@@ -20,7 +20,7 @@ LAYERS = {
     "audio_cls.data": set(),
     "audio_cls.models": set(),
     "audio_cls.training": {"audio_cls.data", "audio_cls.models"},
-    "audio_cls.studies": {"audio_cls.data", "audio_cls.models", "audio_cls.training"},
+    "audio_cls.studies": {"audio_cls.data", "audio_cls.models", "audio_cls.training", "audio_cls.serving"},
     "audio_cls.serving": {"audio_cls.data", "audio_cls.models"},
 }
 # Which libraries, beside the standard library and numpy, a package may import.

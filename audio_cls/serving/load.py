@@ -50,6 +50,7 @@ class LoadedClassifier:
         classes: their names, in index order.
         crop_samples: T.
         eval_crops: crops of a clip whose probabilities are averaged.
+        silence_db: crops this much quieter than their clip's loudest one are left out of the average; 0: none is.
         folder: the job's.
         config: the job's resolved configuration, plain containers.
     """
@@ -59,6 +60,7 @@ class LoadedClassifier:
     sample_rate: int
     crop_samples: int
     eval_crops: int
+    silence_db: float
     folder: Path
     config: dict[str, Any]
 
@@ -78,10 +80,19 @@ class LoadedClassifier:
         crops = np.stack([padded[start : start + self.crop_samples] for start in starts])  # (C, T)
         return torch.from_numpy(crops).unsqueeze(1)
 
+    def crop_weights(self, crops: Tensor) -> Tensor:
+        """What each of a clip's crops (C, 1, T) counts in the average, (C,): the same, or nothing if it is silent."""
+        power = crops.square().mean((-2, -1))  # (C,)
+        audible = torch.ones_like(power)
+        if self.silence_db:
+            audible = (power >= power.max() * 10 ** (-self.silence_db / 10)).float()
+        return audible / audible.sum()
+
     @torch.no_grad()
     def probabilities(self, waveform: np.ndarray) -> Tensor:
         """Probabilities (K,) of a clip (samples,) at `sample_rate`: those of its crops, averaged."""
-        return self.module(self.crops(waveform)).softmax(-1).mean(0)
+        crops = self.crops(waveform)
+        return self.crop_weights(crops) @ self.module(crops).softmax(-1)
 
 
 def load_classifier(folder: Path) -> LoadedClassifier:
@@ -114,6 +125,7 @@ def load_classifier(folder: Path) -> LoadedClassifier:
         sample_rate=config["input"]["sample_rate"],
         crop_samples=parameters["crop_samples"],
         eval_crops=config["input"]["eval_crops"],
+        silence_db=parameters.get("silence_db", 0.0),
         folder=folder,
         config=config,
     )

@@ -1,0 +1,160 @@
+"""Draws a clip and, along the same time axis, what one or several transformers look at in it.
+
+Axis letters: L layers, H heads, M mel bands, P places along the clip.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from audio_cls.models.front_end import POWER_FLOOR, RANGE_DB, LogMel
+from audio_cls.studies.attention import ClipAttention, ShownClip
+from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, line_style, new_figure, short
+
+WIDTH = 7.5  # inches
+ROW = 0.17  # of one head
+MAX_ROWS_NAMED = 64
+COLUMNS = 1_200  # points in time of waveform and spectrogram
+TICKS_HZ = (250, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
+SPLITS = {"train": "a training clip", "val": "a validation clip", "test": "a test clip"}
+
+
+def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figure:
+    """Waveform, log-mel spectrogram, attention of each classifier by layer and head, and rollout."""
+    figure = new_figure()
+    seconds = len(clip.waveform) / clip.sample_rate
+    top = 0.0
+    waveform = add_axes(figure, 0, top, WIDTH, 0.8)
+    _draw_waveform(waveform, clip, seconds)
+    add_title(waveform, _title(clip, explained), WIDTH)
+    top += 0.9
+    spectrogram = add_axes(figure, 0, top, WIDTH, 1.5)
+    _draw_spectrogram(spectrogram, clip, explained[0], seconds)
+    top += 1.6
+    brightest = max(2.0, *(float(np.nanquantile(attention.heads, 0.995)) for attention in explained))
+    panels = [waveform, spectrogram]
+    first_top = top
+    for attention in explained:
+        top += 0.3
+        height = _height(attention)
+        panels.append(add_axes(figure, 0, top, WIDTH, height))
+        image = _draw_heads(panels[-1], attention, brightest, compared=len(explained) > 1)
+        top += height
+    _add_scale(figure, image, first_top + 0.3, top, brightest)
+    top += 0.3
+    panels.append(add_axes(figure, 0, top, WIDTH, 1.0))
+    _draw_rollout(panels[-1], explained)
+    for axes in panels:
+        axes.set_xlim(0, seconds)
+        axes.tick_params(labelbottom=axes is panels[-1], length=2, labelsize=FONT_SIZE - 1)
+    panels[-1].set_xlabel("time in seconds")
+    return figure
+
+
+def _title(clip: ShownClip, explained: Sequence[ClipAttention]) -> str:
+    title = clip.name
+    if clip.label is not None:
+        title += f", {SPLITS[clip.split]} of {clip.label}"
+    if len(explained) > 1:
+        return title
+    return f"{title}: predicted {explained[0].prediction} ({explained[0].classifier.name})"
+
+
+def _draw_waveform(axes: Axes, clip: ShownClip, seconds: float) -> None:
+    """The highest and lowest sample of each column."""
+    edges = np.linspace(0, len(clip.waveform), min(COLUMNS, len(clip.waveform)) + 1).astype(int)[:-1]
+    high, low = np.maximum.reduceat(clip.waveform, edges), np.minimum.reduceat(clip.waveform, edges)
+    axes.fill_between(edges / clip.sample_rate, low, high, color=COLOURS[0], linewidth=0.4)
+    reach = float(np.abs(clip.waveform).max()) or 1.0
+    axes.set_ylim(-1.05 * reach, 1.05 * reach)
+    axes.set_ylabel("waveform", fontsize=FONT_SIZE - 1)
+
+
+def _draw_spectrogram(axes: Axes, clip: ShownClip, attention: ClipAttention, seconds: float) -> None:
+    """Log-mel levels, with the bands of the first classifier where it has any, at evenly spaced moments."""
+    front_end = attention.classifier.module.network.front_end
+    if not isinstance(front_end, LogMel) or front_end.sample_rate != clip.sample_rate:
+        front_end = LogMel(clip.sample_rate)
+    window, bands = front_end.window.numpy(), front_end.mel_bands.numpy()  # (M, n_fft/2 + 1)
+    n_fft = front_end.n_fft
+    # Windows at so many moments rather than every hop: any length of clip takes the same memory.
+    padded = np.pad(clip.waveform, n_fft // 2)
+    starts = np.linspace(0, len(clip.waveform) - 1, COLUMNS).astype(int)
+    frames = np.stack([padded[start : start + n_fft] for start in starts]) * window
+    power = np.abs(np.fft.rfft(frames)) ** 2 @ bands.T  # (COLUMNS, M)
+    level = 10 * np.log10(np.maximum(power, POWER_FLOOR)).T
+    loudest = max(level.max(), 10 * np.log10(POWER_FLOOR) + RANGE_DB)  # silence is dark
+    axes.imshow(
+        level, origin="lower", aspect="auto", cmap="magma", vmin=loudest - RANGE_DB, vmax=loudest,
+        extent=(0, seconds, -0.5, len(level) - 0.5), interpolation="nearest",
+    )  # fmt: skip
+    centres = bands.argmax(axis=1) * clip.sample_rate / n_fft  # Hz
+    ticks = [hertz for hertz in TICKS_HZ if hertz <= centres[-1]]
+    names = [f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz" for hertz in ticks]
+    axes.set_yticks(np.interp(ticks, centres, np.arange(len(centres))), names)
+    axes.set_ylabel("log-mel", fontsize=FONT_SIZE - 1)
+
+
+def _height(attention: ClipAttention) -> float:
+    num_layers, num_heads = attention.heads.shape[:2]
+    return min(ROW * num_heads, MAX_ROWS_NAMED * ROW / num_layers) * num_layers
+
+
+def _draw_heads(axes: Axes, attention: ClipAttention, brightest: float, compared: bool) -> AxesImage:
+    """A row for each head, layer by layer from the first; behind it what CLS pays to the sound at all."""
+    num_layers, num_heads, num_places = attention.heads.shape
+    num_rows = num_layers * num_heads
+    rows = attention.heads.reshape(num_rows, num_places)
+    axes.set_facecolor("0.85")  # shows where no crop counts
+    image = axes.imshow(
+        rows, aspect="auto", cmap="viridis", vmin=0, vmax=brightest, interpolation="nearest",
+        extent=(attention.edges[0], attention.edges[-1], num_rows - 0.5, -0.5),
+    )  # fmt: skip
+    for layer in range(1, num_layers):
+        axes.axhline(layer * num_heads - 0.5, color="white", linewidth=2.5)
+    if num_rows <= MAX_ROWS_NAMED:
+        names = [f"layer {row // num_heads + 1}, head {row % num_heads + 1}" for row in range(num_rows)]
+        axes.set_yticks(range(num_rows), names)
+        for row, share in enumerate(attention.sound_share.ravel()):
+            axes.annotate(
+                f"{share:.0%}", (1, row), xytext=(4, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center", fontsize=FONT_SIZE - 2, color=GREY,
+            )  # fmt: skip
+        axes.annotate(
+            "on sound", (1, 1), xytext=(4, 2), xycoords="axes fraction", textcoords="offset points",
+            va="bottom", fontsize=FONT_SIZE - 2, color=GREY,
+        )  # fmt: skip
+    else:
+        axes.set_yticks(
+            np.arange(num_layers) * num_heads + (num_heads - 1) / 2, [f"layer {n + 1}" for n in range(num_layers)]
+        )
+    heading = "attention of the CLS token"
+    if compared:
+        heading = f"{short(attention.classifier.name, 60)}: predicted {attention.prediction}"
+    if np.isnan(rows).any():
+        heading += " (grey: no crop, or only silent ones)"
+    axes.set_title(heading, loc="left", fontsize=FONT_SIZE, pad=4, parse_math=False)
+    return image
+
+
+def _add_scale(figure: Figure, image: AxesImage, top: float, bottom: float, brightest: float) -> None:
+    height = min(bottom - top, 2.5)
+    bar = figure.colorbar(image, cax=add_axes(figure, WIDTH + 0.62, top, 0.12, height), extend="max")
+    bar.set_label("attention (1: even)", fontsize=FONT_SIZE - 1)
+    bar.ax.tick_params(labelsize=FONT_SIZE - 1, length=2)
+    bar.outline.set_visible(False)
+
+
+def _draw_rollout(axes: Axes, explained: Sequence[ClipAttention]) -> None:
+    for index, attention in enumerate(explained):
+        name = short(attention.classifier.name, 40) if len(explained) > 1 else None
+        axes.stairs(attention.rollout, attention.edges, baseline=None, linewidth=1.5, label=name, **line_style(index))
+    axes.axhline(1, color="0.6", linewidth=1, linestyle=(0, (1, 2)))
+    axes.set_ylim(0, 1.1 * max(1.5, *(float(np.nanmax(attention.rollout)) for attention in explained)))
+    axes.set_ylabel("rollout (1: even)", fontsize=FONT_SIZE - 1)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(explained) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=FONT_SIZE - 2)
