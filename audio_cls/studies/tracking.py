@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ class JobLogger(WandbLogger):
         except Exception as error:
             os.environ["WANDB_MODE"] = "offline"  # the jobs that follow need not wait for it as well
             folder = Path(self.experiment.dir).parent
-            _say(f"W&B: not everything was uploaded ({_one_line(error)}); do it later with `wandb sync {folder}`")
+            _say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
+            _drop_service()
 
     def _log_charts(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
         charts: dict[str, Any] = {}
@@ -100,7 +102,6 @@ def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) 
     os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(REQUEST_SECONDS))
     # wandb's reports on itself go to the same server: one that does not answer would hold up the end of the process.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
 
     _silence()
     wanted, reason = _resolve_mode(mode)
@@ -108,7 +109,7 @@ def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) 
     try:
         run, reason = _start_as_possible(job, project, entity, wanted, reason)
     except BaseException:  # Ctrl-C or SIGTERM while the run begins: there is nothing yet that `finish` could end
-        wandb.teardown(exit_code=_EXIT_CODES["interrupted"])
+        _drop_service(_EXIT_CODES["interrupted"])
         raise
     _announce(job, run, reason)
     return JobLogger(run, project, job.folder)
@@ -192,7 +193,6 @@ def _start_as_possible(
     job: Job, project: str, entity: str | None, wanted: str, reason: str | None
 ) -> tuple[Any, str | None]:
     """A run of the wanted mode, or else of the next humbler one and why; remembered for the jobs that follow."""
-    import wandb
 
     modes = ("online", "offline", "disabled")
     for mode in modes[modes.index(wanted) : -1]:
@@ -202,8 +202,7 @@ def _start_as_possible(
         except Exception as error:
             reason = _one_line(error)
             os.environ["WANDB_MODE"] = modes[modes.index(mode) + 1]  # child processes inherit it
-            wandb.teardown()  # wandb's service would hold on to the id of the run
-            _silence()
+            _drop_service()  # it would hold on to the id of the run
             for folder in _run_folders(job) - before:  # holds nothing, and would be uploaded as an empty run
                 shutil.rmtree(folder, ignore_errors=True)
     return _start(job, project, entity, "disabled"), reason
@@ -325,6 +324,15 @@ def _die_of_signal() -> None:
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _drop_service(exit_code: int = 1) -> None:
+    """Ends wandb's own process with all of its runs; the next run starts another."""
+    import wandb
+
+    with suppress(Exception):  # it may be gone
+        wandb.teardown(exit_code=exit_code)
+    _silence()
 
 
 def _silence() -> None:

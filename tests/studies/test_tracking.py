@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -326,6 +327,45 @@ def test_a_run_that_breaks_does_not_fail_training(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(wandb.Run, "log", broken)
     assert run(job)["status"] == "done"
     assert capfd.readouterr().err.count("W&B: stopped receiving (the service is gone)") == 1
+
+
+def test_a_service_process_that_dies_fails_no_job_and_the_next_job_has_its_run(tmp_path, monkeypatch, capfd):
+    first, second = plan_jobs(tmp_path, "fold=0,1", multirun=True)
+    original = ClassifierModule.on_validation_epoch_end
+
+    def kill_service(module):
+        original(module)
+        found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "wandb-core"], capture_output=True, text=True)
+        for pid in found.stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierModule, "on_validation_epoch_end", kill_service)
+        assert run(first)["status"] == "done"
+    assert "W&B: not everything was sent" in capfd.readouterr().err
+    assert run(second)["status"] == "done"
+    assert read_summary(offline_runs(second)[0])["state"] == "finished"
+
+
+def test_a_service_that_dies_while_a_run_begins_fails_no_job(tmp_path, monkeypatch):
+    (job,) = plan_jobs(tmp_path)
+    original = wandb.teardown
+
+    def broken(*arguments, **more):
+        original(*arguments, **more)
+        raise ConnectionResetError("Connection lost")
+
+    def lost(*_, **more):
+        if more["mode"] != "disabled":
+            raise ConnectionResetError("Connection lost")
+        return init(**more)
+
+    init = wandb.init
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb, "teardown", broken)
+        patch.setattr(wandb, "init", lost)
+        assert run(job)["status"] == "done"
+    assert os.environ["WANDB_MODE"] == "disabled"
 
 
 def test_a_server_that_is_lost_later_does_not_fail_training_and_says_how_to_upload(tmp_path, monkeypatch, capfd):
