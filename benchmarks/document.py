@@ -1,16 +1,18 @@
 """Numbers of all sections in one file, so that a section can be measured alone, and the document written from them."""
 
 import json
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.machine import BUSY
-from benchmarks.section import Section, table
+from benchmarks.section import Numbers, Section, table
 
 SECTIONS = ("floor", "input", "step", "loop", "sweep", "result", "prediction", "growth", "start")
 APART = ("result",)  # takes hours: measured when it is asked for
 DOCUMENT = "benchmarks.md"
+T = TypeVar("T")
 _MET = {True: "yes", False: "**no**", None: ""}
 
 
@@ -38,7 +40,7 @@ def write_document(results: dict[str, Any], folder: Path) -> Path:
     for name, record in results.items():
         draw = getattr(section(name), "draw", None)
         if draw is not None and "error" not in record:
-            draw(record["numbers"], folder)
+            _understood(lambda numbers, draw=draw: draw(numbers, folder), record["numbers"])
     path = folder / DOCUMENT
     path.write_text(compose(results), encoding="utf-8")
     return path
@@ -51,7 +53,7 @@ def compose(results: dict[str, Any]) -> str:
     for number, name in enumerate(SECTIONS):
         record = results.get(name)
         if record and "error" not in record:
-            found = section(name).targets(record["numbers"])
+            found = _understood(section(name).targets, record["numbers"]) or []
             targets += [[f"[{number}](#{_anchor(name)}) {t.wanted}", t.measured, _MET[t.met]] for t in found]
     parts = [
         "# Benchmarks",
@@ -76,13 +78,22 @@ def _section_parts(name: str, record: dict[str, Any] | None, machine: dict[str, 
     if "error" in record:
         parts.append(f"**Could not be measured:** {record['error']}")
     else:
-        parts.append(section(name).describe(record["numbers"]))
+        described = _understood(section(name).describe, record["numbers"])
+        parts.append(described or f"Measured by another version: measure again with `python -m benchmarks {name}`.")
     stamp = f"Measured on {record['date']} at commit {record['commit'] or 'unknown'} in {record['seconds']:.0f} s"
     differing = [f"{key} {value}" for key, value in record["machine"].items() if machine.get(key) != value]
     stamp += f", with {', '.join(differing)}." if differing else "."
     if (record["busy"] or 0) > BUSY:
         stamp += f" **The machine was busy with something else ({record['busy']:.0%} of its cores): measure again.**"
     return [*parts, stamp]
+
+
+def _understood(read: Callable[[Numbers], T], numbers: Numbers) -> T | None:
+    """What a section makes of its numbers; None where they were kept by a version that measured something else."""
+    try:
+        return read(numbers)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
 
 
 def _title(name: str) -> str:

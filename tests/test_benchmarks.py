@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import __main__ as suite
-from benchmarks import document, machine, processes, result
+from benchmarks import document, machine, processes, result, sweep
 from benchmarks.section import BenchmarkError, Options, figures, table
 from benchmarks.timing import interleaved, median, ratio
 
@@ -105,6 +105,12 @@ def test_targets_stand_at_the_head_and_say_whether_they_are_met():
     assert "Not measured yet: `python -m benchmarks floor`." in text
 
 
+def test_numbers_of_another_version_do_not_spoil_the_document():
+    text = document.compose({"loop": record({"nothing": "known"}), "start": record(start_numbers(0.5))})
+    assert "Measured by another version: measure again with `python -m benchmarks loop`." in text
+    assert "the first step within 10 s | 3.0 s | yes |" in text
+
+
 def test_a_busy_or_another_machine_is_told():
     results = {
         "floor": record({}, error="no time", machine={"cores": "64"}),
@@ -184,6 +190,24 @@ def test_a_function_can_be_measured_in_a_process_of_its_own(here):
 def test_train_py_with_a_mistake_is_an_error():
     with pytest.raises(BenchmarkError, match=r"ended with status 2: .*heads=5"):
         processes.train(["data=synthetic", "heads=5"], limit_seconds=20, here=True)
+
+
+def test_jobs_side_by_side_are_compared_with_one_thread_jobs_in_sequence():
+    ways = [
+        {"jobs": 1, "threads": 1, "command": [60.0], "training": [50.0]},
+        {"jobs": 2, "threads": 1, "command": [40.0], "training": [25.0]},
+        {"jobs": 2, "threads": 2, "command": [], "training": [], "error": "took longer than 120 s"},
+    ]
+    numbers = {"side_by_side": ways, "fixed": {"sizes": [1, 2, 4], "seconds": [6.0, 7.0, 9.0], "wandb": [7.0, 17.0]}}
+    side_by_side, cost, growth = sweep.targets(numbers)
+    assert (side_by_side.measured, side_by_side.met) == ("2.00 times", True)
+    assert (cost.measured, cost.met) == ("1.00 s", True)
+    assert growth.met
+    text = sweep.describe(numbers)
+    assert "| jobs=2 trainer.num_threads=1 | 40.0 s | 25.0 s | 2.00 |" in text
+    assert "| jobs=2 trainer.num_threads=2 | more than 120 s |  |  |" in text
+    assert "5.0 s to start and 1.00 s a job" in text
+    assert "2.00 s for each further job" in text
 
 
 def write_study(folder: Path, accuracies: list[list[float | None]], epoch_seconds: float = 60.0) -> Path:
