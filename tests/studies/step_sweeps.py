@@ -71,10 +71,13 @@ def main() -> int:
     stepped = {}
     for path in sorted(FOLDER.glob("*.yaml")):
         sweep = yaml.safe_load(path.read_text())
+        if violations := schema_violations_from_proposed_config(sweep):
+            print(f"{path.name} is not a sweep of W&B's: {'; '.join(violations)}")
+            return 1
         stepped[path.name] = {
             "method": sweep["method"],
             "parameters": sweep["parameters"],
-            "violations": schema_violations_from_proposed_config(sweep),
+            "violations": violations,
             "combinations": combinations(sweep),
             "early_stopped": early_stopped(sweep),
         }
