@@ -57,7 +57,7 @@ def test_a_loaded_classifier_predicts_what_the_job_wrote_down(job):
     "settings",
     [
         ("trainer.weights=best", "study=best"),
-        ("input.normalize=false", "trainer.ema_decay=0", "study=plain"),
+        ("input.normalize=false", "input.silence_db=0", "trainer.ema_decay=0", "study=plain"),
     ],
     ids=["best", "plain"],
 )

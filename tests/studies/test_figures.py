@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -7,12 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from tiny_jobs import plan_jobs
 
 from audio_cls.studies import figures
 from audio_cls.studies.class_figures import confusion_figure, f1_figure
 from audio_cls.studies.curve_figures import precision_recall_curve, precision_recall_figure, roc_curve, roc_figure
 from audio_cls.studies.figure_style import new_figure, short, text_columns, thinned
 from audio_cls.studies.figures import save_figure, write_figures
+from audio_cls.studies.job import run_job
 from audio_cls.studies.learning_figure import learning_figure
 
 CLASSES = ("Dog bark", "Rain", "Sea waves")
@@ -251,6 +254,23 @@ def test_a_full_disk_loses_the_pictures_only(tmp_path, monkeypatch):
     assert len(problems) == len(PICTURES)
     assert all("disk full" in problem for problem in problems)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_whose_pictures_cannot_be_drawn_keeps_its_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
+
+    def fail(*_):
+        raise ValueError("no letter for\nthat")
+
+    monkeypatch.setattr(figures, "confusion_figure", fail)
+    (planned,) = plan_jobs(tmp_path, "logger=none", "trainer.max_epochs=1")
+    run_job(planned, lambda _: [])
+    assert json.loads((planned.folder / "metrics.json").read_text())["status"] == "done"
+    assert (planned.folder / "predictions.csv").exists()
+    assert {path.name for path in planned.folder.glob("*.png")} == PICTURES - {"confusion_matrix.png"}
+    note = "note: confusion_matrix.png could not be drawn (no letter for that); the numbers are not affected"
+    assert note in capsys.readouterr().err
 
 
 def test_drawing_can_be_interrupted(tmp_path, monkeypatch):
