@@ -1,5 +1,6 @@
 """The best variants of a study, and the commands that train each of them on every fold: how a search is confirmed."""
 
+import re
 import shlex
 from collections import defaultdict
 from dataclasses import dataclass
@@ -74,10 +75,10 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return value if value.replace("-", "").replace("_", "").isalnum() else quoted(value)
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not _is_number(value) else repr(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """The value as Hydra reads it back."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if not isinstance(value, str):
+        return repr(value)
+    plain = re.fullmatch(r"[A-Za-z/][\w./-]*", value) and value.lower() not in ("null", "true", "false", "nan", "inf")
+    return value if plain else quoted(value)
