@@ -36,26 +36,29 @@ class WaveformStore:
         self.folder = folder
         self.sample_rate: int = index["sample_rate"]
         self.lengths = np.array(index["lengths"], dtype=np.int64)
-        self._ends = np.cumsum(self.lengths)
-        self._begins = self._ends - self.lengths
+        self._begins = np.cumsum(self.lengths) - self.lengths
         path = folder / "waveforms.f32"
         if path.stat().st_size != 4 * int(self.lengths.sum()):
             raise ValueError(f"{path} has {path.stat().st_size} bytes, its index says {4 * int(self.lengths.sum())}")
-        self._samples = np.memmap(path, dtype=np.float32, mode="r")
+        # Not mapped: pages of a map that were looked at count as this process's memory, which would grow with the data.
+        self._path = path
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         weakref.finalize(self, os.close, self._file)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
-        return WaveformStore, (self.folder,)  # a process that is handed the store maps the file, not copies it
+        return WaveformStore, (self.folder,)  # a process that is handed the store opens the file, not copies it
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def waveform(self, index: int) -> np.ndarray:
-        """The whole clip, (samples,) float32: a view of the file."""
+        """The whole clip, (samples,) float32, read-only."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index}: the store holds clips 0 to {len(self) - 1}")
-        return self._samples[self._begins[index] : self._ends[index]]
+        waveform = np.empty(self.lengths[index], np.float32)
+        self._read(waveform, int(self._begins[index]))
+        waveform.flags.writeable = False
+        return waveform
 
     def crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int) -> np.ndarray:
         """Crops of the clips `indices` from sample `starts` on, (len(indices), num_samples) float32; zeros where a crop
@@ -68,27 +71,35 @@ class WaveformStore:
         lasts = np.clip(starts + num_samples, firsts, self.lengths[indices])
         crops = np.zeros((len(indices), num_samples), np.float32)
         # one copy of memory per crop; an index for every sample would take twice the room of the batch
-        places = zip(crops, (firsts - starts).tolist(), (begins + firsts).tolist(), (lasts - firsts).tolist())
+        places = zip(
+            crops, (firsts - starts).tolist(), (begins + firsts).tolist(), (lasts - firsts).tolist(), strict=True
+        )
         for crop, at, begin, length in places:
             if length:
                 self._read(crop[at : at + length], begin)
         return crops
 
     def _read(self, target: np.ndarray, begin: int) -> None:
-        """Fills `target` with the samples from `begin` on.
-
-        Read, not copied out of the map: pages of a map that were looked at count as this process's memory, which would
-        grow with the data.
-        """
-        if not hasattr(os, "preadv"):  # Windows
-            target[:] = self._samples[begin : begin + len(target)]
+        """Fills `target` with the samples from `begin` on. Raises DataError where the file has become shorter."""
+        if not len(target):
             return
         rest, place = memoryview(target).cast("B"), 4 * begin
         while rest:
-            num_bytes = os.preadv(self._file, [rest], place)
+            num_bytes = self._read_bytes(rest, place)
             if not num_bytes:
                 raise DataError(f"{self.folder} was cut short while it was in use: delete it and start again")
             rest, place = rest[num_bytes:], place + num_bytes
+
+    def _read_bytes(self, target: memoryview, place: int) -> int:
+        """Fills the beginning of `target` from byte `place` on; returns how much of it.
+
+        Leaves no position behind: threads and forked processes share the file.
+        """
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file, [target], place)
+        with open(self._path, "rb") as file:  # Windows
+            file.seek(place)
+            return file.readinto(target)
 
 
 def open_store(
@@ -184,7 +195,7 @@ def _write_waveforms(clip_set: ClipSet, sample_rate: int, path: Path, num_worker
     lengths, problems = [], []
     with open(path, "wb") as file, progress_bar(progress) as bar:
         task = bar.add_task(f"decoding {clip_set.name} at {sample_rate} Hz", total=len(clip_set))
-        for clip, waveform in zip(clip_set.clips, _decoded(clip_set, sample_rate, num_workers)):
+        for clip, waveform in zip(clip_set.clips, _decoded(clip_set, sample_rate, num_workers), strict=True):
             if isinstance(waveform, BadAudio):
                 problems.append(f"{clip.name}: {waveform}")
             elif not problems:  # else only the rest of the problems is of interest

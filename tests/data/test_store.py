@@ -214,6 +214,7 @@ def test_crops_are_the_same_where_the_system_cannot_read_into_a_buffer(clips, ca
     expected = store.crops(indices, starts, 500)
     monkeypatch.delattr(os, "preadv")
     assert np.array_equal(store.crops(indices, starts, 500), expected)
+    assert np.array_equal(store.waveform(3), waveforms_of(clips)[3])
 
 
 def test_reads_that_return_less_than_was_asked_for_are_repeated(clips, cache, monkeypatch):
@@ -230,7 +231,7 @@ def test_a_store_that_is_cut_short_in_use_is_an_error(clips, cache):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_cutting_crops_does_not_make_the_store_part_of_the_process(tmp_path, cache):
+def test_looking_at_clips_does_not_make_the_store_part_of_the_process(tmp_path, cache):
     def resident_kib() -> int:
         return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
@@ -239,6 +240,8 @@ def test_cutting_crops_does_not_make_the_store_part_of_the_process(tmp_path, cac
     before = resident_kib()
     for start in range(0, 2_000_000, 10_000):
         store.crops(np.arange(4), np.full(4, start), 10_000)
+    for index in range(4):
+        store.waveform(index)
     assert resident_kib() - before < 8_000
 
 
