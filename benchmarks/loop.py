@@ -19,7 +19,7 @@ TARGET_RATIO = 1.05
 
 def measure(options: Options) -> Numbers:
     keep_freed_memory()
-    rounds, epochs = (1, 2) if options.quick else (4, 5)
+    rounds, epochs = (1, 2) if options.quick else (4, 4)
     seconds: dict[str, list[float]] = {"runner": [], "bare": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

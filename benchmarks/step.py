@@ -124,7 +124,7 @@ def _check_equal(ours: nn.Module, theirs: nn.Module, waveforms: Tensor) -> None:
 def _interleaved_steps(trainings: dict[str, BareTraining], batch: dict[str, Tensor], quick: bool) -> dict[str, list]:
     calls = {name: lambda training=training: training.step(batch) for name, training in trainings.items()}
     return interleaved(
-        calls, seconds=0 if quick else 6, min_rounds=2 if quick else 7, max_rounds=60, warm_up=1 if quick else 3
+        calls, seconds=0 if quick else 5, min_rounds=2 if quick else 7, max_rounds=60, warm_up=1 if quick else 3
     )
 
 
