@@ -13,7 +13,7 @@ from audio_cls.studies.explore.survey import Survey
 
 EXCERPT_SECONDS = 6.0
 PLAYED_RATE = 22_050  # Hz
-MAX_CLASSES = 120  # with examples
+FEW_CLASSES, SEVERAL_CLASSES, MAX_CLASSES = 16, 60, 120  # with three, two and one example
 ROLES = ("typical", "in between", "unusual")
 
 
@@ -33,7 +33,8 @@ def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
     """By label, clips and what they are examples of: the clip whose mean spectrum is nearest to that of its class, the
     farthest and one in between. Fewer of many classes. Other sources before the same again."""
     classes = range(min(len(survey.clip_set.classes), MAX_CLASSES))
-    roles = ROLES if len(classes) <= 16 else (ROLES[0], ROLES[2]) if len(classes) <= 60 else ROLES[:1]
+    some = (ROLES[0], ROLES[2]) if len(classes) <= SEVERAL_CLASSES else ROLES[:1]
+    roles = ROLES if len(classes) <= FEW_CLASSES else some
     return {label: _choose(survey, survey.of_class(label), roles) for label in classes}
 
 

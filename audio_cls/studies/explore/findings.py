@@ -106,10 +106,10 @@ def _hidden_copies(survey: Survey) -> Iterator[Finding]:
         folds = "" if one.fold is None else f" (folds {one.fold} and {other.fold})" if parted else f" (fold {one.fold})"
         (apart if parted else together).append((one.name, f"{how} as {other.name}{folds}"))
     if apart:
-        where = "in different folds" if survey.has_folds else "with nothing to keep them together"
+        where = ", in different folds" if survey.has_folds else ""
         yield Finding(
             WARNING,
-            f"{_pairs(len(apart), 'shares', 'share')} {where}",
+            f"{_pairs(len(apart), 'holds', 'hold')}{where}",
             "A model that trains on one knows the other, so its accuracy is a little too good. Listen to them below; "
             f"give both the same source in {MANIFEST}, or remove one.",
             tuple(apart),
@@ -117,7 +117,7 @@ def _hidden_copies(survey: Survey) -> Iterator[Finding]:
     if together:
         yield Finding(
             NOTE,
-            f"{_pairs(len(together), 'shares', 'share')}, under different sources but in the same fold",
+            f"{_pairs(len(together), 'holds', 'hold')}, in one fold but under different sources",
             "They do no harm with the published folds. With a split of your own, give them the same source.",
             tuple(together),
         )
@@ -141,7 +141,7 @@ def _silent_clips(survey: Survey) -> Iterator[Finding]:
     silent = {
         index: f"{each.examined / each.sample_rate:.2f} s of digital silence"
         for index, each in survey.good.items()
-        if each.silent == 1
+        if each.silent == 1 and each.cancelled_db <= CANCELLED_DB
     }
     if silent:
         yield Finding(
@@ -196,13 +196,11 @@ def _channels(survey: Survey) -> Iterator[Finding]:
     if len(channels) > 1:
         commonest = channels.most_common(1)[0][0]
         others = {
-            index: f"{each.channels} channels" if each.channels > 1 else "mono"
-            for index, each in survey.good.items()
-            if each.channels != commonest
+            index: _channel_word(each.channels) for index, each in survey.good.items() if each.channels != commonest
         }
         yield Finding(
             NOTE,
-            f"{_clips(len(others), 'has', 'have')} another number of channels than {commonest}",
+            f"{_clips(len(others), 'is', 'are')} not {_channel_word(commonest)}",
             "train.py averages the channels, so they can stay.",
             _named(survey, others),
         )
@@ -222,7 +220,7 @@ def _durations(survey: Survey) -> Iterator[Finding]:
         seconds = [each.seconds for each in survey.good.values()]
         yield Finding(
             NOTE,
-            f"Clips last from {min(seconds):.2f} to {max(seconds):.2f} s; no duration is common to half of them",
+            f"Clips last from {min(seconds):.3g} to {max(seconds):.3g} s; no duration is common to half of them",
             "A model hears crops of input.crop_seconds; shorter clips are padded with silence. Choose a crop that most "
             "clips fill.",
         )
@@ -438,6 +436,10 @@ def _sources_by_class(survey: Survey) -> dict[int, set]:
     for index, clip in enumerate(survey.clip_set.clips):
         sources[clip.label].add(index if clip.source is None else clip.source)
     return sources
+
+
+def _channel_word(channels: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(channels, f"of {channels} channels")
 
 
 def _named(survey: Survey, said: dict[int, str]) -> tuple[tuple[str, str], ...]:

@@ -18,9 +18,16 @@ from PIL import Image
 from audio_cls.data.cache import progress_bar
 from audio_cls.data.splits import published_folds
 from audio_cls.studies.explore import pictures
-from audio_cls.studies.explore.examples import EXCERPT_SECONDS, MAX_CLASSES, choose_examples, cut_excerpt, sound_uri
+from audio_cls.studies.explore.examples import (
+    EXCERPT_SECONDS,
+    FEW_CLASSES,
+    MAX_CLASSES,
+    choose_examples,
+    cut_excerpt,
+    sound_uri,
+)
 from audio_cls.studies.explore.findings import SEVERITIES, Finding
-from audio_cls.studies.explore.fingerprint import MAX_DIFFERENCE, NUM_BITS, num_neighbours
+from audio_cls.studies.explore.fingerprint import HOP_SECONDS, MAX_DIFFERENCE, NUM_BITS, Match, num_neighbours
 from audio_cls.studies.explore.leakage import check_leaky_manifest
 from audio_cls.studies.explore.survey import Survey
 
@@ -111,6 +118,7 @@ def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str
         ],
         "examples_text": _examples_text(survey),
         "examples": _examples(survey, album),
+        "examples_beside": len(clip_set.classes) > FEW_CLASSES,
         "pictures": _pictures(survey, album),
         "has_sources": survey.has_sources,
         "sample_text": _sample_text(survey),
@@ -118,6 +126,7 @@ def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str
         "num_bits": NUM_BITS,
         "max_difference": f"{MAX_DIFFERENCE:.0%}",
         **_shape(survey),
+        "any_silence": any(each.silent for each in survey.good.values()),
         "level_tables": _level_tables(survey),
         **_sources(survey),
         **_duplicates(survey),
@@ -138,7 +147,7 @@ def _facts(survey: Survey) -> list[dict[str, str]]:
         ("classes", f"{len(clip_set.classes)}", f"{few} clips each" if few == many else f"{few} to {many} clips each"),
         ("sound in all", _duration(seconds), ""),
         ("commonest shape", f"[{channels}, {frames}]", f"{len(members):,} of {len(good):,} clips"),
-        ("rate", _rate(rates.most_common(1)[0][0]), "all clips" if len(rates) == 1 else f"and {len(rates) - 1} others"),
+        ("rate", _rate(rates.most_common(1)[0][0]), "all clips" if len(rates) == 1 else f"and {len(rates) - 1} more"),
     ]
     if survey.has_sources:
         facts.append(("recordings", f"{len(survey.clips_of_source):,}", "that clips were cut from"))
@@ -186,9 +195,18 @@ def _examples(survey: Survey, album: _Album) -> list[dict[str, Any]]:
                         "sound": sound_uri(excerpt),
                     }
                 )
-            groups.append({"name": name, "examples": examples})
+            groups.append({"name": name, "about": _class_text(survey, label), "examples": examples})
             bar.advance(task)
     return groups
+
+
+def _class_text(survey: Survey, label: int) -> str:
+    members = [index for index, clip in enumerate(survey.clip_set.clips) if clip.label == label]
+    text = f"{len(members):,} clips"
+    if survey.has_sources:
+        text += f" from {len({survey.clip(index).source or index for index in members}):,} recordings"
+    unusable = sum(index in survey.bad for index in members)
+    return f"{text}; {unusable} cannot be used" if unusable else text
 
 
 def _pictures(survey: Survey, album: _Album) -> dict[str, Any]:
@@ -217,7 +235,8 @@ def _shape(survey: Survey) -> dict[str, Any]:
         having = sum(each.shape == (channels, sharp, rate) for each in good.values())
         text += (
             f" {sharp / rate:g} s sharp would be [{channels}, {sharp}], which {having or 'none'} "
-            f"{'has' if having == 1 else 'have'}; the commonest is {frames - sharp:+d} samples off it."
+            f"{'has' if having == 1 else 'have'}; "
+            f"the commonest is {abs(frames - sharp)} samples {'longer' if frames > sharp else 'shorter'}."
         )
     rows, others = [], []
     for shape, group in survey.shapes:
@@ -296,7 +315,7 @@ def _sources(survey: Survey) -> dict[str, Any]:
         if unknown:
             text += f" Of {unknown:,} clips the recording is not known."
         largest = sorted(survey.clips_of_source.items(), key=lambda item: (-len(item[1]), item[0]))
-        rows = [_source_row(survey, source, indices) for source, indices in largest[:8] if len(indices) > 1]
+        rows = [_source_row(survey, source, indices) for source, indices in largest[:8] if len(indices) > 2]
     if not survey.has_folds:
         text += " There are no published folds: train.py makes its own, and keeps recordings whole where it knows them."
     return {"sources_text": text, "largest_sources": rows}
@@ -335,9 +354,8 @@ def _duplicates(survey: Survey) -> dict[str, Any]:
         rows.append(
             {
                 "sides": sides,
-                "difference": f"{match.difference:.0%}",
-                "overlap": f"{match.overlap_seconds:.1f} s",
-                "offset": f"{abs(match.offset_seconds):.2f} s",
+                "text": f"{match.overlap_seconds:.1f} s of the same sound, {_offset(match)}; {match.difference:.0%} of "
+                "the bits differ.",
             }
         )
     nothing = "No two clips hold the same sound, as far as can be told." if not identical and not near else ""
@@ -350,6 +368,12 @@ def _duplicates(survey: Survey) -> dict[str, Any]:
         "softer, shifted in time, or cut from the same place of a recording.",
         "compared_text": compared + _sample_text(survey),
     }
+
+
+def _offset(match: Match) -> str:
+    if abs(match.offset_seconds) < HOP_SECONDS / 2:
+        return "at the same place"
+    return f"{abs(match.offset_seconds):.2f} s later in the first"
 
 
 def _side(survey: Survey, index: int, heard: bool) -> dict[str, str | None]:

@@ -21,7 +21,7 @@ DPI = 130
 MAX_ROWS = 120  # classes in a picture
 MAX_FOLDS = 12  # with numbers in the cells
 MAX_LABEL = 22  # characters of a class
-COLUMNS = 900  # of a waveform
+COLUMNS = 430  # of a waveform, one a pixel
 RANGE_DB = 80  # of a spectrogram
 HERTZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 BLUE, ORANGE, GREEN, VERMILION, SKY = COLOURS[:5]
@@ -41,13 +41,16 @@ def png(figure: Figure) -> bytes:
 def example_picture(excerpt: Excerpt, highest: float) -> Figure:
     """Waveform above log-mel spectrogram, over the same seconds."""
     figure = _canvas(4.0, 2.9)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    figure.set_layout_engine("none")  # the same margins in all of them, so that their axes line up
+    places = {"left": 0.13, "right": 0.98, "top": 0.96, "bottom": 0.15, "hspace": 0.14}
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2), gridspec_kw=places)
     start, seconds = excerpt.start_seconds, len(excerpt.waveform) / excerpt.sample_rate
     low, high = _envelope(excerpt.waveform)
     above.fill_between(np.linspace(start, start + seconds, len(low)), low, high, color=BLUE, linewidth=0.4)
-    limit = max(float(np.abs(excerpt.waveform).max()), 1e-4) * 1.05
-    above.set_ylim(-limit, limit)
-    above.set_yticks((-limit / 1.05, 0, limit / 1.05), (f"{-limit / 1.05:.2g}", "0", f"{limit / 1.05:.2g}"))
+    peak = max(float(np.abs(excerpt.waveform).max()), 1e-4)
+    shown = f"{peak:.2g}" if peak >= 0.01 else f"{peak:.0e}"
+    above.set_ylim(-1.05 * peak, 1.05 * peak)
+    above.set_yticks((-peak, 0, peak), (f"-{shown}", "0", shown))
     power = mel_power(excerpt.waveform, excerpt.sample_rate, highest, hop_seconds=max(seconds / 500, 0.004))
     decibels = 10 * np.log10(power.T + FLOOR)  # (B, N)
     below.imshow(
@@ -79,7 +82,10 @@ def classes_picture(survey: Survey) -> Figure:
     return figure
 
 
-def durations_picture(survey: Survey) -> Figure:
+def durations_picture(survey: Survey) -> Figure | None:
+    """None where all clips are of one shape."""
+    if len(survey.shapes) == 1:
+        return None
     seconds = np.array([each.seconds for each in survey.good.values()])
     figure = _canvas(WIDTH, 2.6)
     axes = figure.add_subplot()
@@ -92,7 +98,9 @@ def durations_picture(survey: Survey) -> Figure:
         margin = max(0.02 * seconds.max(), 0.02)
         bins = np.linspace(max(0, seconds.min() - margin), seconds.max() + margin, 41)
     axes.hist(seconds, bins, color=BLUE)
-    axes.set_yscale("log" if len(seconds) > 50 else "linear")
+    if len(seconds) > 50:
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=0.6)  # so that a bar of one clip is seen
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("seconds")
     axes.set_ylabel("clips" + (" (logarithmic)" if len(seconds) > 50 else ""))
@@ -107,15 +115,17 @@ def levels_picture(survey: Survey) -> Figure:
         if members:
             levels = np.array([each.rms_db for each in members])
             heights = label + random.uniform(-0.25, 0.25, len(levels))
-            axes.scatter(levels, heights, s=7, color=SKY, alpha=0.8, linewidths=0)
+            axes.scatter(levels, heights, s=7 if len(survey.good) > 100 else 16, color=SKY, alpha=0.8, linewidths=0)
             axes.vlines(np.median(levels), label - 0.38, label + 0.38, color="black", linewidth=2)
     axes.set_xlabel("RMS level in dBFS; a line marks the median")
     axes.grid(axis="x", color="0.9")
     return figure
 
 
-def silence_picture(survey: Survey) -> Figure:
-    """Mean share of each class's time that is digital silence, by where it is."""
+def silence_picture(survey: Survey) -> Figure | None:
+    """Mean share of each class's time that is digital silence, by where it is; None where there is none."""
+    if not any(each.silent for each in survey.good.values()):
+        return None
     figure, axes, shown = _rows_of_classes(survey)
     shares = np.zeros((shown, 3))
     for label in range(shown):
@@ -177,7 +187,7 @@ def folds_picture(survey: Survey) -> Figure | None:
             column = folds.index(clip.fold)
             clips[clip.label, column] += 1
             sources[clip.label][column].add(index if clip.source is None else clip.source)
-    axes.imshow(clips, aspect="auto", cmap="Blues", vmin=0, vmax=max(1, clips.max()) * 1.6, interpolation="nearest")
+    axes.imshow(clips, aspect="auto", cmap="Blues", vmin=0, vmax=max(1, clips.max()) * 2.5, interpolation="nearest")
     if len(folds) <= MAX_FOLDS:
         for row in range(shown):
             for column in range(len(folds)):
@@ -206,7 +216,7 @@ def sources_picture(survey: Survey) -> Figure | None:
         for size, count in counts.items():
             axes.text(size, count, str(count), ha="center", va="bottom", fontsize=FONT_SIZE - 1)
         axes.margins(y=0.12)
-    _integers(axes.xaxis)
+    _integers(axes.xaxis, most=12)
     _integers(axes.yaxis)
     axes.set_xlabel("clips cut from a recording")
     axes.set_ylabel("recordings")
@@ -246,14 +256,15 @@ def _rows_of_classes(survey: Survey) -> tuple[Figure, Axes, int]:
     figure = _canvas(WIDTH, 1.3 + (0.19 if small else 0.27) * shown)
     axes = figure.add_subplot()
     names = [short(name, MAX_LABEL) for name in survey.clip_set.classes[:shown]]
-    axes.set_yticks(range(shown), names, fontsize=FONT_SIZE - small)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)  # a class may be called $x$
+    axes.set_yticks(range(shown), names)
     axes.set_ylim(shown - 0.4, -0.6)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
-    axes.tick_params(axis="x", labelsize=FONT_SIZE)
-    return _finished(figure), axes, shown
+    _finished(figure)
+    axes.tick_params(axis="y", labelsize=FONT_SIZE - small)
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)  # a class may be called $x$
+    return figure, axes, shown
 
 
 def _finished(figure: Figure) -> Figure:
@@ -261,7 +272,7 @@ def _finished(figure: Figure) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.label.set_size(FONT_SIZE)
         axes.yaxis.label.set_size(FONT_SIZE)
-        axes.tick_params(axis="x", labelsize=FONT_SIZE)
+        axes.tick_params(axis="both", labelsize=FONT_SIZE)
     return figure
 
 
@@ -272,8 +283,8 @@ def _legend(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_SIZE - 1, frameon=False)
 
 
-def _integers(axis: Axis) -> None:
-    axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+def _integers(axis: Axis, most: int = 6) -> None:
+    axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
 def _hertz_ticks(axis: Axis, highest: float) -> None:
