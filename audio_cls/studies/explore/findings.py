@@ -107,11 +107,12 @@ def _hidden_copies(survey: Survey) -> Iterator[Finding]:
         (apart if parted else together).append((one.name, f"{how} as {other.name}{folds}"))
     if apart:
         where = ", in different folds" if survey.has_folds else ""
+        how = "put both into one fold" if survey.has_folds else f"give both the same source in {MANIFEST}"
         yield Finding(
             WARNING,
             f"{_pairs(len(apart), 'holds', 'hold')}{where}",
             "A model that trains on one knows the other, so its accuracy is a little too good. Listen to them below; "
-            f"give both the same source in {MANIFEST}, or remove one.",
+            f"{how}, or remove one.",
             tuple(apart),
         )
     if together:
@@ -235,9 +236,10 @@ def _durations(survey: Survey) -> Iterator[Finding]:
         )
     few = [index for _, group in survey.shapes[1:] for index in group if index not in off]
     if few and len(members) >= len(survey.good) / 2:
+        shape = f"[{channels}, {frames}] at {rate} Hz"
         yield Finding(
             NOTE,
-            f"{_clips(len(few), 'is', 'are')} a few samples off [{channels}, {frames}] at {rate} Hz",
+            f"{_clips(len(few), 'is', 'are')} off {shape} by less than {SIMILAR_SECONDS:.0%}",
             "Code that stacks clips as they are would fail on them. train.py cuts crops, so they can stay.",
             _named(survey, {index: f"{survey.good[index].frames - frames:+d} samples" for index in few}),
         )

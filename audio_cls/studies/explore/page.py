@@ -402,7 +402,7 @@ def _leakage(survey: Survey) -> dict[str, Any]:
         "on average."
     )
     if leak.published is not None:
-        text += f" With the published folds it is {leak.published}."
+        text += f" With the published folds it is {leak.published}, as far as recordings are named."
     commands = None if check_leaky_manifest(survey.clip_set) else _measure_commands(survey)
     return {"leak": {"text": text, "num_shuffles": len(counts), "commands": commands}, "no_leak_text": ""}
 
