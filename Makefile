@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SWEEPS := build/sweeps
 ARGS ?=
 
 help: ## list the targets
@@ -13,6 +14,14 @@ train: $(READY) ## train the default job; more with ARGS="model=transformer head
 
 test: $(READY) ## run the tests; some of them with ARGS="tests/models -k attention"
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY) ## measure and write docs/benchmarks.md; some sections with ARGS="step loop"
+	$(BIN)/python -m benchmarks $(ARGS)
+
+sweeps-check: ## step the W&B sweep files with W&B's own engine, in an environment of its own
+	test -x $(SWEEPS)/bin/python || $(PYTHON) -m venv $(SWEEPS)
+	$(SWEEPS)/bin/python -m pip install --quiet --disable-pip-version-check "sweeps==0.3.0" "numpy<2" pyyaml
+	$(SWEEPS)/bin/python -W ignore tests/studies/step_sweeps.py --check
 
 lint: $(READY) ## check style with ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -30,4 +39,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	@touch $(READY)
 
-.PHONY: help train test lint format clean
+.PHONY: help train test bench sweeps-check lint format clean
