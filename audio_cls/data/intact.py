@@ -80,7 +80,8 @@ def _holes(log: str) -> str | None:
 
 
 def _cut_according_to_log(log: str) -> str | None:
-    for name, said, held in re.findall(r"^\s*(data|riff|Data Size|Riff size)\s*: (\d+) \(should be (\d+)\)", log, re.M):
+    shortened = r"^\s*(?:data|riff|Data Size|Riff size)\s*: (\d+) \(should be (\d+)\)"
+    for said, held in re.findall(shortened, log, re.M):
         if int(held) < int(said) and int(said) % 2**32 < LENGTH_NEVER_WRITTEN:
             return f"truncated: the header says {said} bytes, {held} are there"
     return None
@@ -91,7 +92,7 @@ def _after_id3(file: BinaryIO) -> int:
     head = file.read(10)
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
-    length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0)))
+    length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
     return 10 + length + (10 if head[5] & 0x10 else 0)
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from audio_cls.data.clips import Clip, ClipSet, DataError
 
-AUDIO_SUFFIXES = frozenset(
-    f".{suffix}" for suffix in "wav flac ogg oga opus mp3 aiff aif aifc au caf w64 rf64".split()
-)
+AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in "wav flac ogg oga opus mp3 aiff aif aifc au caf w64 rf64".split())
 UNREADABLE_SUFFIXES = frozenset(f".{suffix}" for suffix in "m4a aac mp4 wma webm amr ape wv mka ac3".split())
 NUM_ESC_FOLDS = 5
 NUM_ESC10_CLASSES = 10
@@ -68,7 +66,9 @@ def read_esc50(root: Path) -> ClipSet:
         try:
             label, fold = int(row["target"]), int(row["fold"])
         except ValueError:
-            raise DataError(f"{table}, line {line}: target {row['target']!r} and fold {row['fold']!r} must be integers")
+            raise DataError(
+                f"{table}, line {line}: target {row['target']!r} and fold {row['fold']!r} must be integers"
+            ) from None
         if classes.setdefault(label, row["category"]) != row["category"]:
             raise DataError(f"{table}, line {line}: target {label} is both {classes[label]!r} and {row['category']!r}")
         path = root / "audio" / row["filename"]

@@ -179,7 +179,7 @@ def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num
             f"data.num_folds: {parts} need at least {num_parts} source recordings, the data set has {count}: "
             f"set data.num_folds lower or add recordings"
         )
-    sources_of_class = Counter(label for label, _ in set(zip(labels.tolist(), groups.tolist())))
+    sources_of_class = Counter(label for label, _ in set(zip(labels.tolist(), groups.tolist(), strict=True)))
     for label, name in enumerate(clip_set.classes):
         if sources_of_class[label] < 2:
             raise SplitError(

@@ -76,7 +76,8 @@ class LogMel(nn.Module):
         spectrum = torch.stft(
             waveforms.squeeze(1), self.n_fft, self.hop_length, window=self.window, return_complex=True
         )  # (B, n_fft/2 + 1, F), centred: frame f is around sample f * hop_length
-        power = spectrum.real.square() + spectrum.imag.square()  # abs() would take a root; summing pairs is 4 times slower
+        # abs() would take a root, and a sum over the two halves of view_as_real is four times slower.
+        power = spectrum.real.square() + spectrum.imag.square()
         mel = self.mel_bands @ power  # (M, n_fft/2 + 1) @ (B, n_fft/2 + 1, F) -> (B, M, F)
         level = 10 * mel.clamp(min=POWER_FLOOR).log10()  # dB
         level = torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - RANGE_DB)

@@ -1,4 +1,4 @@
-"""What a sweep says about itself: its jobs and their time before it starts, where it stands on the way, the comparison at the end."""
+"""What a sweep says about itself: its jobs and their time, where it stands on the way, the comparison at the end."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _SWEEP_FILE = "AUDIO_CLS_SWEEP"
 
 
 def announce(plan: Plan) -> None:
-    """Says how many jobs there are, which are done and about how long the rest takes; leaves word for the jobs themselves."""
+    """Says how many jobs there are, which are done and about how long the rest takes; leaves word for the jobs."""
     pending = [job for job in plan.jobs if not results.is_done(job)]
     variants = list(dict.fromkeys(job.variant for job in plan.jobs))
     folds = sorted({job.config.fold for job in plan.jobs})
@@ -70,7 +70,7 @@ def progress() -> str:
 
 
 def best_so_far(records: Sequence[dict[str, Any]]) -> str:
-    """Which variant has the highest mean accuracy over its finished jobs, on validation clips or, without any, on test clips."""
+    """Which variant has the highest mean accuracy over its finished jobs: on validation clips, else on test clips."""
     accuracies: dict[str, list[float]] = {}
     for record in records:
         ranked = record.get("val") or record.get("test")
@@ -97,7 +97,7 @@ def report(plan: Plan) -> None:
 
 
 def _estimated_seconds(pending: Sequence[Job]) -> float:
-    """How long the jobs take: as long as like jobs took before; else measured on a few steps, which takes about a second."""
+    """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second."""
     seconds = {}
     for job in pending:
         if job.variant not in seconds:

@@ -230,7 +230,10 @@ def test_random_bytes_behind_any_header_end_in_a_reason_or_a_finite_waveform(tmp
             try:
                 assert np.isfinite(decode(tmp_path / name, 16_000)).all()
             except BadAudio as error:
-                assert "\n" not in str(error) and str(tmp_path) not in str(error)
+                reason = str(error)
+            else:
+                continue
+            assert "\n" not in reason and str(tmp_path) not in reason
 
 
 def test_reading_headers_does_not_import_torch():

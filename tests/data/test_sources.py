@@ -135,8 +135,8 @@ def test_linked_folders_are_followed_and_a_circle_of_links_ends(tmp_path):
 
 
 def test_folders_that_cannot_be_a_data_set_are_refused_with_a_remedy(tmp_path):
+    (tmp_path / "birds").mkdir()
     with pytest.raises(DataError, match="brids does not exist: data.root.*did you mean .*birds"):
-        (tmp_path / "birds").mkdir()
         read_folder(tmp_path / "brids")
     with pytest.raises(DataError, match="no folders with audio files"):
         read_folder(touch(tmp_path / "flat", "1.wav", "2.wav"))

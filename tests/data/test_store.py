@@ -203,7 +203,7 @@ def test_crops_are_cut_from_their_clip_and_padded_with_zeros_on_either_side(clip
         starts = random.integers(-10_000, 10_000, size=50)
         crops = store.crops(indices, starts, num_samples)
         assert crops.shape == (50, num_samples) and crops.dtype == np.float32
-        for crop, index, start in zip(crops, indices, starts):
+        for crop, index, start in zip(crops, indices, starts, strict=True):
             assert np.array_equal(crop, expected_crop(waveforms[index], start, num_samples))
     assert store.crops(np.array([], int), np.array([], int), 10).shape == (0, 10)
 

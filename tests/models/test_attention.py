@@ -134,7 +134,7 @@ def copy_block(ours: EncoderBlock, reference: nn.TransformerEncoderLayer) -> Non
     reference.norm2.load_state_dict(ours.feedforward_norm.state_dict())
 
 
-@pytest.mark.parametrize("norm, activation", [*itertools.product(("pre", "post"), ("gelu", "relu"))])
+@pytest.mark.parametrize(("norm", "activation"), [*itertools.product(("pre", "post"), ("gelu", "relu"))])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_block_is_torchs_encoder_layer_with_the_same_weights(norm, activation, training):
     ours = shake(EncoderBlock(D, 4, 40, dropout=0.0, norm=norm, activation=activation)).train(training)

@@ -102,7 +102,7 @@ def test_more_bands_than_the_spectrum_has_frequencies_for_are_refused():
         LogMel(44_100, num_mels=256, n_fft=512)
 
 
-@pytest.mark.parametrize("f_min, f_max", [(-1.0, None), (500.0, 400.0), (0.0, 9_000.0)])
+@pytest.mark.parametrize(("f_min", "f_max"), [(-1.0, None), (500.0, 400.0), (0.0, 9_000.0)])
 def test_a_frequency_range_outside_the_spectrum_is_refused(f_min, f_max):
     with pytest.raises(ValueError, match="need 0 <= f_min < f_max <= 8000"):
         LogMel(16_000, f_min=f_min, f_max=f_max)

@@ -12,7 +12,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("num_mels, num_frames", [(64, 216), (64, 1), (40, 101), (61, 8), (128, 9)])
+@pytest.mark.parametrize(("num_mels", "num_frames"), [(64, 216), (64, 1), (40, 101), (61, 8), (128, 9)])
 def test_a_spectrogram_becomes_one_token_for_every_8_frames(num_mels, num_frames):
     stem = SpectrogramStem(num_mels, d_model=24, width=4)
     tokens = stem(torch.randn(2, 1, num_mels, num_frames))

@@ -204,7 +204,7 @@ def test_learned_positions_take_crops_up_to_the_length_they_were_made_for():
 
 
 @pytest.mark.parametrize(
-    "options, num_samples, message",
+    ("options", "num_samples", "message"),
     [({}, 255, "n_fft=256"), (ON_WAVEFORMS, 1_000, "one token takes 1024"), (SMALL_ORIGINAL, 400, "num_samples=800")],
 )
 def test_clips_too_short_for_the_model_are_refused(options, num_samples, message):
@@ -264,7 +264,7 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ({"num_heads": 5}, "num_heads=5 does not divide d_model=24: choose num_heads from 1, 2, 3, 4, 6, 8, 12"),
         ({"num_heads": 0}, "num_heads=0: set num_heads to 1 or more"),
