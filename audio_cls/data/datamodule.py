@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from audio_cls.data.clips import ClipSet
-from audio_cls.data.loudness import Loudness
 from audio_cls.data.splits import make_split
 from audio_cls.data.store import WaveformStore, open_store
 
@@ -20,9 +19,6 @@ Batch = dict[str, Tensor]
 
 # Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
 EVALUATION_SAMPLES = 16_000 * 320
-
-
-NUM_DRAWS = 8  # of a training crop's place, until one is not silent
 
 
 class TrainBatches:
@@ -45,11 +41,8 @@ class TrainBatches:
         random_crop: bool,
         seed: int,
         epoch: Callable[[], int],
-        silence_db: float = 0.0,
     ) -> None:
         self.store, self.clips, self.labels = store, clips, labels
-        self.silence_db = silence_db
-        self.loudness = Loudness(store, clips, num_samples) if silence_db and random_crop else None
         self.num_samples, self.batch_size, self.crops_per_clip = num_samples, batch_size, crops_per_clip
         self.random_crop, self.seed, self.epoch = random_crop, seed, epoch
 
@@ -75,14 +68,7 @@ class TrainBatches:
             return np.zeros(len(clips), dtype=np.int64)
         pad = self.num_samples // 2
         room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
-        if self.loudness is None:
-            return (rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad
-        # A silent crop teaches the label of nothing. The first audible one of a few draws; else the loudest.
-        starts = (rng.random((NUM_DRAWS, len(clips))) * (room + 1)).astype(np.int64) - pad  # (draws, crops)
-        silent = np.stack([self.loudness.is_silent(clips, draw, self.silence_db) for draw in starts])
-        loudest = np.stack([self.loudness.energy(clips, draw) for draw in starts]).argmax(0)
-        chosen = np.where(silent.all(0), loudest, silent.argmin(0))
-        return starts[chosen, np.arange(len(clips))]
+        return (rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad
 
 
 class EvaluationBatches:
@@ -126,7 +112,6 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size, crops_per_clip, random_crop: of training.
         eval_crops: crops of a clip at evaluation.
         seed: of the order of the clips and the crops.
-        silence_db: training crops this much quieter than their clip's loudest one are drawn again; 0 for none.
         cache_dir: where the store is kept; None for the user's cache folder.
 
     Raises SplitError where the split cannot be made, and, on first use of the store, DataError, which names every clip
@@ -150,7 +135,6 @@ class ClipDataModule(pl.LightningDataModule):
         random_crop: bool = True,
         eval_crops: int = 10,
         seed: int = 0,
-        silence_db: float = 0.0,
         cache_dir: Path | None = None,
     ) -> None:
         super().__init__()
@@ -163,7 +147,6 @@ class ClipDataModule(pl.LightningDataModule):
         self.train_samples = train_samples or crop_samples
         self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
         self.eval_crops, self.seed, self.cache_dir = eval_crops, seed, cache_dir
-        self.silence_db = silence_db
         self._store: WaveformStore | None = None
 
     @property
@@ -187,7 +170,6 @@ class ClipDataModule(pl.LightningDataModule):
             random_crop=self.random_crop,
             seed=self.seed,
             epoch=lambda: self.trainer.current_epoch,
-            silence_db=self.silence_db,
         )
 
     def val_dataloader(self) -> EvaluationBatches | list:

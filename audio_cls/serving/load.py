@@ -14,9 +14,8 @@ import yaml
 from torch import Tensor, nn
 
 from audio_cls.models.cnn import WaveformCNN
+from audio_cls.models.crops import crop_weights, unit_rms
 from audio_cls.models.transformer import TransformerClassifier
-
-MIN_RMS = 1e-4  # as in training: -80 dB; quieter crops are silence and stay quiet
 
 
 class LoadError(ValueError):
@@ -36,9 +35,7 @@ class Classifier(nn.Module):
 
     def normalized(self, waveforms: Tensor) -> Tensor:
         """What the network gets: each crop at unit RMS, if it was trained so."""
-        if not self.normalize:
-            return waveforms
-        return waveforms / waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=MIN_RMS)
+        return unit_rms(waveforms) if self.normalize else waveforms
 
 
 @dataclass(frozen=True)
@@ -82,11 +79,7 @@ class LoadedClassifier:
 
     def crop_weights(self, crops: Tensor) -> Tensor:
         """What each of a clip's crops (C, 1, T) counts in the average, (C,): the same, or nothing if it is silent."""
-        power = crops.square().mean((-2, -1))  # (C,)
-        audible = torch.ones_like(power)
-        if self.silence_db:
-            audible = (power >= power.max() * 10 ** (-self.silence_db / 10)).float()
-        return audible / audible.sum()
+        return crop_weights(crops.unsqueeze(0), self.silence_db).squeeze(0)
 
     @torch.no_grad()
     def probabilities(self, waveform: np.ndarray) -> Tensor:

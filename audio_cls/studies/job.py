@@ -148,7 +148,6 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         crops_per_clip=config.trainer.crops_per_clip,
         random_crop=config.augment.random_crop,
         eval_crops=config.input.eval_crops,
-        silence_db=config.input.silence_db,
         seed=config.seed,
         cache_dir=Path(cache) if cache else None,
     )

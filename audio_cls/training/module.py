@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from audio_cls.data.augment import SpectrogramMask, WaveformAugment
 from audio_cls.data.datamodule import Batch
 from audio_cls.models.cnn import WaveformCNN
+from audio_cls.models.crops import crop_weights, unit_rms
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule
-
-MIN_RMS = 1e-4  # -80 dB: quieter crops are silence and stay quiet
 
 
 class TrainingDiverged(RuntimeError):
@@ -77,11 +76,7 @@ class ClassifierModule(pl.LightningModule):
         """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops that are not silent."""
         num_clips, num_crops = waveforms.shape[:2]
         probabilities = self(waveforms.flatten(0, 1)).float().softmax(-1).view(num_clips, num_crops, -1)  # (B, C, K)
-        if not self.silence_db:
-            return probabilities.mean(1)
-        power = waveforms.square().mean((-2, -1))  # (B, C)
-        audible = (power >= power.amax(1, keepdim=True) * 10 ** (-self.silence_db / 10)).to(probabilities)
-        return (probabilities * audible.unsqueeze(-1)).sum(1) / audible.sum(1, keepdim=True)
+        return (probabilities * crop_weights(waveforms, self.silence_db).unsqueeze(-1)).sum(1)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout and augmentation of step n must not depend on what was drawn before, or resuming would change results.
@@ -145,9 +140,7 @@ class ClassifierModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _normalized(self, waveforms: Tensor) -> Tensor:
-        if not self.normalize:
-            return waveforms
-        return waveforms / waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=MIN_RMS)
+        return unit_rms(waveforms) if self.normalize else waveforms
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         scores = logits.softmax(-1) if self.loss_on == "probabilities" else logits

@@ -1,0 +1,24 @@
+"""How a crop is normalised, and what it counts for its clip: the same in training, evaluation and prediction.
+
+Axis letters: B batch, C crops of a clip, T samples.
+"""
+
+from torch import Tensor
+
+MIN_RMS = 1e-4  # -80 dB: quieter crops are silence and stay quiet
+
+
+def unit_rms(waveforms: Tensor) -> Tensor:
+    """Each waveform (..., T) at RMS 1; what is nearly silent is not amplified without bound."""
+    return waveforms / waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=MIN_RMS)
+
+
+def crop_weights(waveforms: Tensor, silence_db: float) -> Tensor:
+    """What each crop counts in the mean over its clip, (B, C) with rows that sum to 1, for crops (B, C, 1, T).
+
+    Crops more than `silence_db` quieter than their clip's loudest one count nothing; 0: all count the same.
+    """
+    power = waveforms.square().mean((-2, -1))  # (B, C)
+    threshold = power.amax(-1, keepdim=True) * 10 ** (-silence_db / 10) if silence_db else 0.0
+    audible = (power >= threshold).to(waveforms)
+    return audible / audible.sum(-1, keepdim=True)
