@@ -57,7 +57,7 @@ def folders(jobs: Plan) -> list[str]:
         ("optimizer.lr=0.0003", "transformer_h4_lr-0.0003"),
         ("optimizer.name=adam", "transformer_h4_optimizer-adam"),
         ("model=cnn augment=none", "cnn_augment-none"),
-        ("augment.mix=false augment.gain_db=0", "transformer_h4_gain_db-0_mix-false"),
+        ("augment.mask_fraction=0.1 augment.mix=false", "transformer_h4_mix-false_mask_fraction-0.1"),
         ("model.d_model=48 heads=3", "transformer_h3_d_model-48"),
         ("input.crop_seconds=2", "transformer_h4_crop_seconds-2"),
         ("trainer.max_epochs=3 model.dropout=0", "transformer_h4_dropout-0_max_epochs-3"),
@@ -78,7 +78,7 @@ def test_a_variant_is_named_after_the_model_the_heads_and_what_was_changed(line:
 def test_a_name_that_would_be_too_long_must_be_given() -> None:
     changes = (
         "optimizer.lr=0.123456 optimizer.weight_decay=0.123456 optimizer.warmup_fraction=0.12345 model.dropout=0.12345"
-        " input.crop_seconds=1.23456 trainer.ema_decay=0.123456 augment.mask_fraction=0.123456 augment.gain_db=1.23456"
+        " input.crop_seconds=1.23456 trainer.ema_decay=0.123456 augment.mask_fraction=0.123456 augment.time_scale=1.23456"
     )
     with pytest.raises(ConfigError, match="name this configuration: variant=NAME"):
         plan(changes)
