@@ -254,7 +254,7 @@ def _find_study(name: str, output_dir: Path) -> Path:
 
 
 def _no_study(name: str, output_dir: Path) -> str:
-    names = sorted(child.name for child in output_dir.iterdir() if child.is_dir()) if output_dir.is_dir() else []
+    names = sorted({job.parent.parent.name for job in output_dir.glob("*/*/fold*-seed*/")})
     near = difflib.get_close_matches(Path(name).name, names, n=1)
     if near:
         return f"no study {name!r}; did you mean {near[0]}?"

@@ -50,6 +50,12 @@ def test_a_wrong_study_ends_with_status_2_and_one_line(outputs, capsys, study, m
     assert captured.out == ""
 
 
+def test_only_folders_that_hold_jobs_are_listed_as_studies(outputs, capsys):
+    (outputs / "explore/esc10").mkdir(parents=True)
+    assert main(["compare", "zzz"]) == 2
+    assert capsys.readouterr().err.strip().endswith("in outputs there is esc10-holdout")
+
+
 def test_without_any_study_train_is_recommended(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", "x"]) == 2
