@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_cls.studies.document import markdown
+from audio_cls.studies.errors import find_errors
 from audio_cls.studies.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
+from audio_cls.studies.recalibration import recalibrate
 from audio_cls.studies.results import write_json, write_text
 from audio_cls.studies.statistics import (
     Predictions,
@@ -21,7 +24,7 @@ from audio_cls.studies.statistics import (
 )
 from audio_cls.studies.study import Study, StudyError, load_study
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
-from audio_cls.studies.tables import markdown, print_summary
+from audio_cls.studies.tables import print_summary
 from audio_cls.studies.verdict import headline, notes, verdict
 
 __all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "write_summary"]
@@ -62,6 +65,7 @@ def summarize(study: Study) -> Summary:
         num_folds=study.num_folds,
         rows=rows,
         comparisons=comparisons,
+        errors=find_errors({row.variant: _predictions(jobs[row.variant], ranking) for row in rows}, study.classes),
         notes=notes(study, rows, comparisons),
         num_done=sum(row.num_jobs for row in rows),
         missing=missing,
@@ -80,6 +84,7 @@ def _row(variant: str, jobs: Sequence[StudyJob], ranking: str | None) -> Variant
         test=_scores(jobs, "test") if ranking == "val" else None,
         train_accuracy=_figure(jobs, "train", "accuracy")[0],
         f1_per_class=_f1_per_class(jobs, ranking),
+        calibration=recalibrate(_predictions(jobs, ranking)),
         folds=sorted({job.fold for job in jobs}),
         seeds=sorted({job.seed for job in jobs}),
         num_jobs=len(jobs),

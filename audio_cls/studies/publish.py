@@ -9,8 +9,8 @@ import yaml
 
 from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError, summarize
+from audio_cls.studies.document import markdown, result_table
 from audio_cls.studies.study import load_study
-from audio_cls.studies.tables import markdown, result_table
 
 KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
 # Where something runs on one machine: not part of a study that others read or train again.

@@ -90,6 +90,12 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
                 found.append(
                     f"{row.variant} is not one thing: its jobs differ in {key} ({', '.join(map(str, values))})."
                 )
+    single = [row.variant for row in rows if row.ranking and not row.calibration]
+    if single:
+        found.append(
+            f"No calibration of {shorten(single, _MOST_NAMES)}: a temperature is fitted on the other folds of a seed,"
+            " and no seed has more than one fold."
+        )
     if done and len({job.seed for job in done}) == 1 and study.protocol != "all":
         found.append("One seed: how much training again would change the figures is not part of the intervals.")
     return found
