@@ -33,9 +33,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class VariantRow:
-    """One variant. `ranking` is None where nothing has finished or the protocol ranks nothing."""
+    """One variant. `ranking` is None where nothing has finished or the protocol ranks nothing.
+
+    An ensemble's parameters and seconds are the sums of its members', its jobs those that were averaged into.
+    """
 
     variant: str
+    kind: str  # 'variant', or 'ensemble'
+    members: list[str]  # of an ensemble; a single one stands for its seeds
     model: str | None
     heads: int | None
     ranking: Scores | None  # on the summary's ranking split
@@ -101,7 +106,7 @@ class VariantErrors:
 
 @dataclass(frozen=True)
 class Errors:
-    """Where the trained variants err on the ranking split."""
+    """Where the trained variants err on the ranking split; ensembles are left out, being made of them."""
 
     confusions: list[Confusion]  # the most frequent
     num_clips: int

@@ -103,7 +103,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _comparison_cells(comparison: Comparison) -> list[str]:
-    names = f"{comparison.first} - {comparison.second}"
+    names = f"{one_word(comparison.first)} - {one_word(comparison.second)}"
     if comparison.problem:
         return [names, f"not compared: {comparison.problem}", "-", "-", "-", "-", "-"]
     interval = comparison.interval and f" [{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
@@ -177,6 +177,11 @@ def _plain_table(header: list[str], rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (header, *rows)]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def one_word(variant: str) -> str:
+    """The name, in brackets if it is the longer one of an ensemble."""
+    return f"({variant})" if " " in variant else variant
 
 
 def escape(text: str) -> str:

@@ -91,6 +91,12 @@ def test_the_summary_tells_where_a_study_errs(tmp_path):
     assert f"- cnn (seeds 0, 1): {len(ours.clips)} of 160; " in text
 
 
+def test_an_ensemble_adds_nothing_to_the_errors_of_its_members(tmp_path):
+    write_variant(tmp_path, "cnn", chance=0.5)
+    write_variant(tmp_path, "transformer_h4", chance=0.6)
+    assert write_summary(tmp_path).errors == write_summary(tmp_path, ["cnn,transformer_h4"]).errors
+
+
 def test_a_long_list_of_clips_is_cut_in_the_document_and_whole_in_the_file(tmp_path):
     write_variant(tmp_path, "cnn", chance=0)
     write_variant(tmp_path, "transformer_h4", chance=0)
