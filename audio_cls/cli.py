@@ -68,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
         "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
     )
     compare.set_defaults(run=_compare)
+    _add_ensemble(
+        compare,
+        "Nothing remembers it: the summary shows the ensembles of the last comparison, and that of a sweep has none",
+    )
     publish = commands.add_parser(
         "publish",
         help="keep studies in results/ and write the documents that show them",
@@ -80,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument(
         "--results-dir", type=Path, default=Path("results"), help="where they are kept (default: results)"
     )
+    _add_ensemble(publish, "It is kept with the study, until the study is kept again without it")
     publish.set_defaults(run=_publish)
     best = commands.add_parser(
         "best",
@@ -120,6 +125,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_ensemble(command: argparse.ArgumentParser, memory: str) -> None:
+    command.add_argument(
+        "--ensemble", action="append", default=[], metavar="A,B", dest="ensembles",
+        help="also show what the variants A and B reach together, by the mean of their probabilities; A alone means its"
+        f" seeds; may be given several times. {memory}",
+    )  # fmt: skip
+
+
 def _explore(options: argparse.Namespace) -> int:
     from audio_cls.data.clips import DataError
     from audio_cls.studies.config import ConfigError
@@ -138,9 +151,12 @@ def _publish(options: argparse.Namespace) -> int:
     from audio_cls.studies.compare import StudyError
     from audio_cls.studies.publish import keep_study, write_documents
 
+    if options.ensembles and len(options.studies) != 1:
+        raise UsageError("--ensemble belongs to one study; name the one to keep with it")
     try:
         for name in options.studies:
-            print(f"kept {keep_study(_find_study(name, options.output_dir), options.results_dir)}")
+            study = _find_study(name, options.output_dir)
+            print(f"kept {keep_study(study, options.results_dir, options.ensembles)}")
         if not options.results_dir.is_dir():
             raise UsageError(f"{options.results_dir} holds no study yet; name one to keep")
         written = write_documents(options.results_dir, Path("docs/results.md"), Path("README.md"))
@@ -155,7 +171,7 @@ def _compare(options: argparse.Namespace) -> int:
     from audio_cls.studies.compare import StudyError, print_summary, write_summary
 
     try:
-        summary = write_summary(path)
+        summary = write_summary(path, options.ensembles)
     except StudyError as error:
         raise UsageError(error) from None
     print_summary(summary)
@@ -254,7 +270,7 @@ def _find_study(name: str, output_dir: Path) -> Path:
 
 
 def _no_study(name: str, output_dir: Path) -> str:
-    names = sorted(child.name for child in output_dir.iterdir() if child.is_dir()) if output_dir.is_dir() else []
+    names = sorted({job.parent.parent.name for job in output_dir.glob("*/*/fold*-seed*/")})
     near = difflib.get_close_matches(Path(name).name, names, n=1)
     if near:
         return f"no study {name!r}; did you mean {near[0]}?"

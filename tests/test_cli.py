@@ -50,6 +50,51 @@ def test_a_wrong_study_ends_with_status_2_and_one_line(outputs, capsys, study, m
     assert captured.out == ""
 
 
+def test_only_folders_that_hold_jobs_are_listed_as_studies(outputs, capsys):
+    (outputs / "explore/esc10").mkdir(parents=True)
+    assert main(["compare", "zzz"]) == 2
+    assert capsys.readouterr().err.strip().endswith("in outputs there is esc10-holdout")
+
+
+def test_ensembles_are_shown_beside_the_variants(outputs, capsys):
+    write_variant(outputs / "esc10-holdout", "transformer_h4")
+    write_variant(outputs / "esc10-holdout", "transformer_h2")
+    asked = ["--ensemble", "cnn,transformer_h4", "--ensemble", "cnn,transformer_h2,transformer_h4"]
+    assert main(["compare", "esc10-holdout", *asked]) == 0
+    out = capsys.readouterr().out
+    assert "\ncnn + transformer_h4  " in out
+    assert "\ncnn + transformer_h2 + transformer_h4  " in out
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        ("cnn,transfomer_h4", "--ensemble cnn,transfomer_h4: no variant 'transfomer_h4' in the study; did you mean"),
+        ("cnn", "averaging needs two"),
+        ("cnn,elsewhere", "no fold and seed is finished by all of them"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "publish"])
+def test_an_ensemble_that_is_none_ends_with_status_2_and_one_line_and_nothing_written(
+    outputs, tmp_path, capsys, command, ensemble, message
+):
+    write_variant(outputs / "esc10-holdout", "transformer_h4")
+    write_variant(outputs / "esc10-holdout", "elsewhere", seeds=(1,))
+    assert main([command, "esc10-holdout", "--ensemble", ensemble]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (outputs / "esc10-holdout/summary.md").exists()
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("studies", [[], ["esc10-holdout", "other"]])
+def test_an_ensemble_is_published_with_one_study(outputs, capsys, studies):
+    write_variant(outputs / "other", "cnn")
+    assert main(["publish", *studies, "--ensemble", "cnn,transformer_h4"]) == 2
+    assert "--ensemble belongs to one study" in capsys.readouterr().err
+
+
 def test_without_any_study_train_is_recommended(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", "x"]) == 2

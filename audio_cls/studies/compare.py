@@ -1,14 +1,18 @@
 """Compares the variants of a study: means over folds, how sure they are, and which variant is better."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
+from audio_cls.studies.document import markdown
+from audio_cls.studies.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
+from audio_cls.studies.errors import find_errors
 from audio_cls.studies.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
+from audio_cls.studies.recalibration import recalibrate
 from audio_cls.studies.results import write_json, write_text
 from audio_cls.studies.statistics import (
     Predictions,
@@ -21,7 +25,7 @@ from audio_cls.studies.statistics import (
 )
 from audio_cls.studies.study import Study, StudyError, load_study
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
-from audio_cls.studies.tables import markdown, print_summary
+from audio_cls.studies.tables import print_summary
 from audio_cls.studies.verdict import headline, notes, verdict
 
 __all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "write_summary"]
@@ -31,23 +35,32 @@ MOST_VARIANTS_FOR_ALL_PAIRS = 6
 _INTERVALS = {"accuracy": accuracy_interval, "f1_macro": f1_macro_interval, "auroc_macro": auroc_macro_interval}
 
 
-def write_summary(path: Path | str) -> Summary:
+def write_summary(path: Path | str, ensembles: Sequence[str] = ()) -> Summary:
     """Summarizes a study folder and writes summary.json and summary.md into it, unless there is no job in it at all."""
     study = load_study(path)
-    summary = summarize(study)
+    summary = summarize(study, ensembles)
     if study.jobs:
         write_json(study.path / "summary.json", asdict(summary))
         write_text(study.path / "summary.md", markdown(summary))
     return summary
 
 
-def summarize(study: Study) -> Summary:
-    """Everything a study says. Jobs that are not done are named and count for nothing else."""
+def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:
+    """Everything a study says. Jobs that are not done are named and count for nothing else.
+
+    `ensembles` asks for rows beside the variants: 'A,B' averages these variants, 'A' the seeds of A. Raises StudyError
+    for one that cannot be built.
+    """
     ranking = RANKING_SPLIT.get(study.protocol or "")
     jobs: dict[str, list[StudyJob]] = defaultdict(list)
     for job in study.jobs:
         jobs[job.variant] += [job] if job.status == "done" else []
-    rows = sorted((_row(variant, done, ranking) for variant, done in jobs.items()), key=_rank)
+    rows = [_row(variant, done, ranking) for variant, done in jobs.items()]
+    trained = [row.variant for row in sorted(rows, key=_rank)]
+    for ensemble in _build_ensembles(study, ensembles):
+        jobs[ensemble.name] = list(ensemble.jobs)
+        rows.append(_ensemble_row(ensemble, ranking))
+    rows.sort(key=_rank)
     comparisons = _compare(rows, jobs, ranking) if ranking else []
     missing = _missing(study)
     return Summary(
@@ -62,8 +75,9 @@ def summarize(study: Study) -> Summary:
         num_folds=study.num_folds,
         rows=rows,
         comparisons=comparisons,
+        errors=find_errors({variant: _predictions(jobs[variant], ranking) for variant in trained}, study.classes),
         notes=notes(study, rows, comparisons),
-        num_done=sum(row.num_jobs for row in rows),
+        num_done=sum(job.status == "done" for job in study.jobs),
         missing=missing,
         **{status: [job.name for job in study.jobs if job.status == status] for status in UNFINISHED},
     )
@@ -74,12 +88,15 @@ def _row(variant: str, jobs: Sequence[StudyJob], ranking: str | None) -> Variant
     first = jobs[0].metrics if jobs else {}
     return VariantRow(
         variant=variant,
+        kind="variant",
+        members=[],
         model=first.get("model"),
         heads=first.get("heads"),
         ranking=_scores(jobs, ranking),
         test=_scores(jobs, "test") if ranking == "val" else None,
         train_accuracy=_figure(jobs, "train", "accuracy")[0],
         f1_per_class=_f1_per_class(jobs, ranking),
+        calibration=recalibrate(_predictions(jobs, ranking)),
         folds=sorted({job.fold for job in jobs}),
         seeds=sorted({job.seed for job in jobs}),
         num_jobs=len(jobs),
@@ -88,6 +105,20 @@ def _row(variant: str, jobs: Sequence[StudyJob], ranking: str | None) -> Variant
         train_seconds=sum(seconds) / len(seconds) if seconds else None,
         train_seconds_total=sum(seconds) if seconds else None,
     )
+
+
+def _build_ensembles(study: Study, requests: Sequence[str]) -> Iterable[Ensemble]:
+    """Each once, in whatever order its members were named."""
+    built: dict[frozenset[str], Ensemble] = {}
+    for request in requests:
+        ensemble = build_ensemble(study, request)
+        built.setdefault(frozenset(ensemble.members), ensemble)
+    return built.values()
+
+
+def _ensemble_row(ensemble: Ensemble, ranking: str | None) -> VariantRow:
+    row = _row(ensemble.name, ensemble.jobs, ranking)
+    return replace(row, kind="ensemble", members=list(ensemble.members), seeds=list(ensemble.seeds))
 
 
 def _figure(jobs: Sequence[StudyJob], split: str, key: str) -> tuple[float | None, float | None]:
@@ -148,8 +179,9 @@ def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split:
 
 
 def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str) -> Comparison:
+    ours, theirs = _predictions(jobs[first], split), _predictions(jobs[second], split)
     try:
-        test = paired_test(_predictions(jobs[first], split), _predictions(jobs[second], split))
+        test = paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours))
     except ValueError as error:
         return Comparison(first, second, problem=str(error))
     return Comparison(
@@ -161,7 +193,7 @@ def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], spli
         num_clips=test.num_clips,
         num_sources=test.num_sources,
         folds=tuple(sorted({fold for fold, _ in test.jobs})),
-        seeds=tuple(sorted({seed for _, seed in test.jobs})),
+        seeds=tuple(sorted({seed for _, seed in test.jobs} - {OVER_SEEDS})),
         reduced=test.reduced,
     )
 

@@ -3,33 +3,46 @@
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError, summarize
+from audio_cls.studies.document import markdown, result_table
+from audio_cls.studies.ensemble import build_ensemble
 from audio_cls.studies.study import load_study
-from audio_cls.studies.tables import markdown, result_table
 
 KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
+ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
 # Where something runs on one machine: not part of a study that others read or train again.
 _LOCAL = ("data.root", "output_dir", "jobs", "logger", "trainer.num_threads", "trainer.accelerator")
 _MARKERS = re.compile(r"(<!-- results: (?P<study>[\w.+-]+) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
 
 
-def keep_study(study: Path, results_dir: Path) -> Path:
-    """Copies the small files of a study's finished jobs to results_dir/<study>, without paths of this machine."""
+def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) -> Path:
+    """Copies the small files of a study's finished jobs to results_dir/<study>, without paths of this machine.
+
+    Keeps with them which ensembles the documents show, in place of what was kept before.
+    """
     target = results_dir / study.name
-    done = [job for job in load_study(study).jobs if job.status == "done"]
+    loaded = load_study(study)
+    done = [job for job in loaded.jobs if job.status == "done"]
     if not done:
         raise StudyError(f"{study} has no finished job to keep")
+    for ensemble in ensembles:
+        build_ensemble(loaded, ensemble)  # refused before anything is copied
     for job in done:
         folder = target / job.variant / f"fold{job.fold}-seed{job.seed}"
         folder.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
             shutil.copyfile(study / job.variant / folder.name / name, folder / name)
         _forget_machine(folder / results.CONFIG)
+    if ensembles:
+        results.write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
+    else:
+        (target / ENSEMBLES).unlink(missing_ok=True)
     commands = study / results.COMMANDS
     if commands.exists():
         lines = [_portable(line) for line in commands.read_text(encoding="utf-8").splitlines()]
@@ -48,7 +61,9 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         "Written by `audio-cls publish` from the files in results/. Accuracy, F1 and AUROC in percent.",
     ]
     for folder in sorted(path for path in results_dir.iterdir() if path.is_dir()):
-        summary = summaries[folder.name] = summarize(load_study(folder))
+        ensembles = folder / ENSEMBLES
+        asked = ensembles.read_text(encoding="utf-8").splitlines() if ensembles.exists() else []
+        summary = summaries[folder.name] = summarize(load_study(folder), asked)
         commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
         commands = folder / results.COMMANDS

@@ -122,7 +122,7 @@ def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], see
             f"no fold and seed in common: the first has {_name_jobs(ours)}, the second {_name_jobs(theirs)}; "
             "train both with the same fold= and seed="
         )
-    pairs = [(ours[job], _in_order_of(ours[job], theirs[job])) for job in jobs]
+    pairs = [(ours[job], in_order_of(ours[job], theirs[job])) for job in jobs]
     differences = [mine.correct - theirs.correct for mine, theirs in pairs]
     sources, values = _clip_means([mine for mine, _ in pairs], differences)
     names, index = np.unique(sources, return_inverse=True)
@@ -188,7 +188,7 @@ def _check_same_split(predictions: Sequence[Predictions]) -> None:
         )
 
 
-def _in_order_of(first: Predictions, second: Predictions) -> Predictions:
+def in_order_of(first: Predictions, second: Predictions) -> Predictions:
     """The second's predictions in the order of the first's clips; ValueError unless both predict the same."""
     differing = sorted(set(first.clips) ^ set(second.clips))
     where = f"fold {first.fold} seed {first.seed}"

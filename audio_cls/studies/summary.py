@@ -22,16 +22,32 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How far probabilities are from what they promise, on the ranking split: folds pooled, seeds averaged."""
+
+    confidence: float  # mean of the largest probability, to be held against the accuracy
+    error: float  # expected calibration error (Guo et al. 2017)
+    temperature: float  # mean over folds, each fitted on held-out clips of the other folds; above 1: too sure
+    error_after: float  # of the probabilities after it
+
+
+@dataclass(frozen=True)
 class VariantRow:
-    """One variant. `ranking` is None where nothing has finished or the protocol ranks nothing."""
+    """One variant. `ranking` is None where nothing has finished or the protocol ranks nothing.
+
+    An ensemble's parameters and seconds are the sums of its members', its jobs those that were averaged into.
+    """
 
     variant: str
+    kind: str  # 'variant', or 'ensemble'
+    members: list[str]  # of an ensemble; a single one stands for its seeds
     model: str | None
     heads: int | None
     ranking: Scores | None  # on the summary's ranking split
     test: Scores | None  # of holdout: a second column, by which nothing is chosen
     train_accuracy: float | None
     f1_per_class: list[float | None] | None  # on the ranking split, pooled over folds
+    calibration: Calibration | None  # None where there is no second fold to fit a temperature on
     folds: list[int]
     seeds: list[int]
     num_jobs: int
@@ -61,6 +77,44 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """Clips of one class that were taken for another; counts are of predictions: clips times seeds and variants."""
+
+    label: str
+    heard_as: str
+    count: int
+    total: int  # predictions for clips of this label
+    by_variant: dict[str, tuple[int, int]]  # count and total of each variant
+
+
+@dataclass(frozen=True)
+class WrongClip:
+    """A clip that none of several predictions gets right."""
+
+    clip: str
+    label: str
+    heard_as: dict[str, int]  # how often each class was predicted instead, most often first
+
+
+@dataclass(frozen=True)
+class VariantErrors:
+    variant: str
+    seeds: list[int]
+    num_clips: int
+    clips: list[WrongClip]  # that no seed gets right
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Where the trained variants err on the ranking split; ensembles are left out, being made of them."""
+
+    confusions: list[Confusion]  # the most frequent
+    num_clips: int
+    clips: list[WrongClip]  # that no variant gets right, with any seed
+    variants: list[VariantErrors]
+
+
+@dataclass(frozen=True)
 class Summary:
     """A whole study. `headline` is its first line: what is missing, failed, damaged, or that all is there."""
 
@@ -75,6 +129,7 @@ class Summary:
     num_folds: int | None
     rows: list[VariantRow]  # best first; variants with fewer folds than others last
     comparisons: list[Comparison]
+    errors: Errors | None  # None where no held-out clip was predicted
     notes: list[str]
     num_done: int
     missing: list[str]

@@ -1,58 +1,21 @@
-"""A summary for readers: as Markdown for summary.md, as a table on the terminal, as plain text elsewhere."""
+"""The tables of a summary: with colours on the terminal, as plain text elsewhere, in Markdown for documents."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
-from audio_cls.studies.bootstrap import NUM_RESAMPLES
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
 
 DEVELOPMENT = "Figures on validation folds are development figures."
-_SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
 _DISPENSABLE = ("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Train", "Folds", "AUROC")  # in this order
 Table = tuple[list[str], list[list[str]]]  # header and rows
-_METHOD = (
-    "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
-    "± is the standard deviation over fold means, seeds averaged first. "
-    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
-    "Points are the difference of accuracies; p is of a paired sign-flip test over source recordings, "
-    "on the clips that both variants predicted, and 0.05 after Holm's correction is enough."
-)
-
-
-def markdown(summary: Summary) -> str:
-    """The content of summary.md: the headline first, then the verdict and the tables."""
-    ranked_on = _SPLIT_WORDS.get(summary.ranking_split or "")
-    parts = [summary.headline, f"# {summary.study}" + (f": accuracy on {ranked_on}" if ranked_on else "")]
-    parts += [DEVELOPMENT] if summary.ranking_split == "val" else []
-    parts += [f"**{_escape(summary.verdict)}**"]
-    about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []
-    parts += [", ".join([*about, f"{summary.num_done} finished jobs"]) + "."]
-    if summary.rows:
-        parts.append(_markdown_table(*_variant_table(summary, _full)))
-    if summary.comparisons:
-        parts += ["## Differences", _markdown_table(*_comparison_table(summary.comparisons))]
-    if any(row.f1_per_class for row in summary.rows):
-        parts += ["## F1 of each class, folds pooled", _markdown_table(*_class_table(summary))]
-    if summary.notes or summary.ranking_split:
-        method = [_METHOD] if summary.ranking_split else []
-        parts += ["## Notes", "\n".join(f"- {_escape(note)}" for note in [*summary.notes, *method])]
-    return "\n\n".join(parts) + "\n"
-
-
-def result_table(summary: Summary) -> str:
-    """The verdict and the table of variants in Markdown, for a README."""
-    parts = [f"**{_escape(summary.verdict)}**", _markdown_table(*_variant_table(summary, _mean))]
-    if summary.ranking_split == "val":
-        parts.append(f"{DEVELOPMENT} ± is over fold means, [ ] a 95% interval over source recordings.")
-    return "\n\n".join(parts)
 
 
 def print_summary(summary: Summary, file: TextIO | None = None) -> None:
     """Prints the headline, the table of variants and the verdict; colours and lines only on a terminal."""
     file = file or sys.stdout
-    tables = [_variant_table(summary, _mean)] if summary.rows else []
-    tables += [_comparison_table(summary.comparisons)] if summary.comparisons else []
+    tables = [variant_table(summary, mean_only)] if summary.rows else []
+    tables += [comparison_table(summary.comparisons)] if summary.comparisons else []
     notes = [DEVELOPMENT] if summary.ranking_split == "val" else []
     notes += summary.notes
     if file.isatty():
@@ -102,7 +65,7 @@ def _fit(table: Table, width: int) -> Table:
     return header, rows
 
 
-def _variant_table(summary: Summary, spread: Callable[[Spread], str]) -> Table:
+def variant_table(summary: Summary, spread: Callable[[Spread], str]) -> Table:
     """`spread` writes the figures that are not the accuracy."""
     with_test = any(row.test for row in summary.rows)
     header = ["Variant"]
@@ -131,16 +94,16 @@ def _variant_cells(summary: Summary, row: VariantRow, spread: Callable[[Spread],
 def _score_cells(scores: Scores | None, spread: Callable[[Spread], str]) -> list[str]:
     if scores is None:
         return ["-", "-", "-"]
-    return [_full(scores.accuracy), spread(scores.f1_macro), spread(scores.auroc_macro)]
+    return [with_spread(scores.accuracy), spread(scores.f1_macro), spread(scores.auroc_macro)]
 
 
-def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     header = ["Variants", "Points", "p", "p (Holm)", "Enough", "Clips", "Sources"]
     return header, [_comparison_cells(comparison) for comparison in comparisons]
 
 
 def _comparison_cells(comparison: Comparison) -> list[str]:
-    names = f"{comparison.first} - {comparison.second}"
+    names = f"{one_word(comparison.first)} - {one_word(comparison.second)}"
     if comparison.problem:
         return [names, f"not compared: {comparison.problem}", "-", "-", "-", "-", "-"]
     interval = comparison.interval and f" [{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
@@ -155,7 +118,7 @@ def _comparison_cells(comparison: Comparison) -> list[str]:
     ]
 
 
-def _class_table(summary: Summary) -> Table:
+def class_table(summary: Summary) -> Table:
     rows = [row for row in summary.rows if row.f1_per_class]
     cells = [
         [name, *("-" if row.f1_per_class[k] is None else f"{100 * row.f1_per_class[k]:.1f}" for row in rows)]
@@ -164,16 +127,16 @@ def _class_table(summary: Summary) -> Table:
     return ["Class", *(row.variant for row in rows)], cells
 
 
-def _mean(spread: Spread) -> str:
+def mean_only(spread: Spread) -> str:
     """86.2, in percent."""
     return "-" if spread.mean is None else f"{100 * spread.mean:.1f}"
 
 
-def _full(spread: Spread) -> str:
+def with_spread(spread: Spread) -> str:
     """86.2 ± 3.1 [82.5, 90.0], in percent."""
     sd, interval = spread.sd, spread.interval
     return (
-        _mean(spread)
+        mean_only(spread)
         + ("" if sd is None else f" ± {100 * sd:.1f}")
         + ("" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
     )
@@ -205,9 +168,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 
-def _markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(header), *([["---"] * len(list(header))]), *rows]
-    return "\n".join("| " + " | ".join(_escape(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines)
 
 
 def _plain_table(header: list[str], rows: list[list[str]]) -> str:
@@ -216,5 +179,10 @@ def _plain_table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _escape(text: str) -> str:
+def one_word(variant: str) -> str:
+    """The name, in brackets if it is the longer one of an ensemble."""
+    return f"({variant})" if " " in variant else variant
+
+
+def escape(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from audio_cls.studies.job_folder import UNFINISHED, StudyJob
 from audio_cls.studies.study import Study, shorten
 from audio_cls.studies.summary import Comparison, VariantRow
-from audio_cls.studies.tables import p_value, ranges
+from audio_cls.studies.tables import one_word, p_value, ranges
 
 _MOST_NAMES = 12
 
@@ -75,7 +75,7 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
     fewer = [row.variant for row in rows if row.ranking and len(row.folds) < most]
     if fewer:
         found.append(f"Ranked below the variants with {_count(most, 'fold')}, for having fewer: {', '.join(fewer)}.")
-    reduced = [f"{c.first} and {c.second} ({_where(c)})" for c in comparisons if c.reduced]
+    reduced = [f"{one_word(c.first)} and {one_word(c.second)} ({_where(c)})" for c in comparisons if c.reduced]
     if reduced:
         found.append(f"Compared only on the folds and seeds that both have: {shorten(reduced, _MOST_NAMES)}.")
     if any("" in predictions.sources for job in done for predictions in job.predictions.values()):
@@ -90,14 +90,27 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
                 found.append(
                     f"{row.variant} is not one thing: its jobs differ in {key} ({', '.join(map(str, values))})."
                 )
+    single = [row.variant for row in rows if row.ranking and not row.calibration]
+    if single:
+        found.append(
+            f"No calibration of {shorten(single, _MOST_NAMES)}: a temperature is fitted on the other folds of a seed,"
+            " and no seed has more than one fold."
+        )
+    ensembles = [row.variant for row in rows if row.kind == "ensemble"]
+    if ensembles:
+        found.append(
+            f"{', '.join(ensembles)}: the mean of the members' probabilities for a clip; parameters and time are the"
+            " members' sums. An ensemble that was chosen for these figures is flattered by them."
+        )
     if done and len({job.seed for job in done}) == 1 and study.protocol != "all":
         found.append("One seed: how much training again would change the figures is not part of the intervals.")
     return found
 
 
 def _where(comparison: Comparison) -> str:
-    folds, seeds = comparison.folds, comparison.seeds
-    return f"{_list('fold', folds)}, {_list('seed', seeds)}"
+    """The folds and seeds; without seeds where both sides were averaged over theirs."""
+    numbers = {"fold": comparison.folds, "seed": comparison.seeds}
+    return ", ".join(_list(word, found) for word, found in numbers.items() if found)
 
 
 def _list(word: str, numbers: Sequence[int]) -> str:

@@ -58,6 +58,27 @@ def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
     assert readme.read_text() == before
 
 
+def test_ensembles_are_kept_with_a_study_until_it_is_kept_without(study, tmp_path):
+    document = tmp_path / "docs/results.md"
+
+    def written():
+        write_documents(tmp_path / "results", document, tmp_path / "README.md")
+        return document.read_text()
+
+    kept = keep_study(study, tmp_path / "results", ["cnn,transformer_h4"])
+    assert (kept / "ensembles.txt").read_text() == "cnn,transformer_h4\n"
+    assert "| cnn + transformer_h4 |" in written()
+    assert "| cnn + transformer_h4 |" in written()
+    keep_study(study, tmp_path / "results")
+    assert "cnn + transformer_h4" not in written()
+
+
+def test_an_ensemble_that_cannot_be_built_is_refused_before_anything_is_kept(study, tmp_path):
+    with pytest.raises(StudyError, match="--ensemble cnn,zzz"):
+        keep_study(study, tmp_path / "results", ["cnn,zzz"])
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_readme_that_shows_a_study_which_is_not_kept_is_refused(study, tmp_path):
     keep_study(study, tmp_path / "results")
     readme = tmp_path / "README.md"
