@@ -78,7 +78,7 @@ def test_a_variant_is_named_after_the_model_the_heads_and_what_was_changed(line:
 def test_a_name_that_would_be_too_long_must_be_given() -> None:
     changes = (
         "optimizer.lr=0.123456 optimizer.weight_decay=0.123456 optimizer.warmup_fraction=0.12345 model.dropout=0.12345"
-        " input.crop_seconds=1.23456 trainer.ema_decay=0.123456 augment.mask_fraction=0.12345 augment.time_scale=1.23456"
+        " input.crop_seconds=1.23456 trainer.ema_decay=0.123456 augment.mask_fraction=0.1234 augment.time_scale=1.23456"
     )
     with pytest.raises(ConfigError, match="name this configuration: variant=NAME"):
         plan(changes)
