@@ -125,7 +125,7 @@ class Config(Section):
     study: Name | None
     variant: VariantName | None
     output_dir: Place
-    jobs: int = Field(ge=1, le=256)
+    jobs: Annotated[int, Field(ge=1, le=256)] | None
     heads: int | None = None
     data: DataConfig
     input: InputConfig
