@@ -87,6 +87,8 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         _ = datamodule.store  # decode now: bad files are named before anything else starts
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
+        if config.trainer.compile:
+            module.compile_network()
         loggers = make_loggers(job)
         tracking.log_start(loggers, record)
         trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
