@@ -287,7 +287,16 @@ def test_the_jobs_that_hydra_runs_are_the_planned_ones(monkeypatch: pytest.Monke
     monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
     make_folder(Path("it's (1)"))
-    line = ["data=folder", "data.root=it's (1)", "heads=range(1,3)", "++seed=0,1", "fold=0", "study='a'", "jobs=1", "-m"]
+    line = [
+        "data=folder",
+        "data.root=it's (1)",
+        "heads=range(1,3)",
+        "++seed=0,1",
+        "fold=0",
+        "study='a'",
+        "jobs=1",
+        "-m",
+    ]
     assert train(monkeypatch, *line) == 0
     assert [number for number, _ in ran] == list(range(4))
     for (_, job), expected in zip(ran, planned[0].jobs, strict=True):
