@@ -8,6 +8,7 @@ from unittest import mock
 
 import numpy as np
 
+from audio_cls.studies.plan import num_cores
 from benchmarks import data
 from benchmarks.processes import train
 from benchmarks.section import BenchmarkError, Numbers, Options, Target, figures, table
@@ -43,7 +44,7 @@ def _train(overrides: list[str], output: Path, quick: bool, *, logger: str, limi
 
 def _side_by_side(source: list[str], folder: Path, quick: bool) -> list[Numbers]:
     """Four folds of the default transformer in each of the ways; the two with one thread a second time, in turns."""
-    cores = os.cpu_count() or 1
+    cores = num_cores()
     ways = [(1, 1), (cores, 1), (1, cores), (cores, cores)] if cores > 1 and not quick else [(1, 1)]
     found: list[Numbers] = [{"jobs": jobs, "threads": threads, "command": [], "training": []} for jobs, threads in ways]
     for number, way in enumerate(found if quick else [*found, *found[1::-1]]):
@@ -86,7 +87,7 @@ def _fixed_cost(source: list[str], folder: Path, quick: bool) -> Numbers:
 
 
 def _tiny_sweep(source: list[str], output: Path, size: int, quick: bool, *, logger: str) -> float:
-    overrides = [*source, *TINY, "fold=0", f"seed={','.join(str(seed) for seed in range(size))}", "-m"]
+    overrides = [*source, *TINY, "fold=0", f"seed={','.join(str(seed) for seed in range(size))}", "jobs=1", "-m"]
     return _train(overrides, output, quick, logger=logger)
 
 
@@ -117,13 +118,16 @@ def describe(numbers: Numbers) -> str:
         rows.append([command, *seconds, f"{_gain(ways, way):.2f}"])
     fixed = numbers["fixed"]
     slope, intercept, _ = _line(fixed)
+    cores = max(way["jobs"] for way in ways)
     tiny = [[size, f"{seconds:.1f} s"] for size, seconds in zip(fixed["sizes"], fixed["seconds"], strict=True)]
     parts = [
-        f"Four folds of the default transformer, {EPOCHS} epochs each, as one command. Start-up is importing torch and"
-        " Lightning, once in the command and once more in each worker of `jobs=2`; real jobs are long enough to hide"
-        " it, so the gain is that of the rest.",
+        f"Four folds of the default transformer, {EPOCHS} epochs each, as one command. Without `jobs` a sweep on this"
+        f" machine runs as `jobs={cores} trainer.num_threads=1` does. Start-up is importing torch and Lightning, once"
+        " in the command and once more in each worker of jobs side by side; real jobs are long enough to hide it, so"
+        " the gain is that of the rest.",
         table(["way", "command", "without start-up", "times as fast as jobs=1 with 1 thread"], rows),
-        "Sweeps of the smallest jobs that can be trained (one epoch, all result files and pictures):",
+        "Sweeps of the smallest jobs that can be trained (one epoch, all result files and pictures), one after another"
+        " (`jobs=1`):",
         table(["jobs", "command"], tiny),
         f"That is {intercept:.1f} s to start and {slope:.2f} s a job.",
     ]

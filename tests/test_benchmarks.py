@@ -229,7 +229,14 @@ def test_minutes_to_a_mark_count_all_folds_and_use_their_mean(tmp_path):
     assert curve == [(2.0, 0.3), (4.0, 0.85), (6.0, 0.95)]
     assert result.minutes_to(curve, 0.85) == 4.0
     assert result.minutes_to(curve, 0.99) is None
-    assert "| some | 1,234 | 2 | 4.0 | 6.0 | 95.0% | 6.0 |" in result.describe(numbers)
+    assert "| some | 1,234 | 2 | 1 | 4.0 | 6.0 | 95.0% | 6.0 |" in result.describe(numbers)
+
+
+def test_minutes_of_folds_that_were_trained_at_once_count_once(tmp_path):
+    study = write_study(tmp_path / "study", [[0.2, 0.8], [0.4, 0.9]])
+    for job in study.glob("*/fold*"):
+        (job / "config.yaml").write_text("jobs: 2\n")
+    assert result.measure(Options(studies=(study,)))["variants"]["some"]["curve"] == [(1.0, 0.3), (2.0, 0.85)]
 
 
 def test_epochs_without_validation_only_cost_time(tmp_path):

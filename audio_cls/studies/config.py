@@ -104,6 +104,7 @@ class TrainerConfig(Section):
     validate_every: int = Field(ge=1)
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    compile: bool
     num_threads: Annotated[int, Field(ge=1, le=1_024)] | None
 
 
@@ -125,7 +126,7 @@ class Config(Section):
     study: Name | None
     variant: VariantName | None
     output_dir: Place
-    jobs: int = Field(ge=1, le=256)
+    jobs: Annotated[int, Field(ge=1, le=256)] | None
     heads: int | None = None
     data: DataConfig
     input: InputConfig
@@ -140,6 +141,8 @@ class Config(Section):
 EXECUTION_KEYS = frozenset(
     {"study", "variant", "output_dir", "jobs", "data.root", "data.name", "trainer.num_threads", "trainer.accelerator"}
 )
+# Keys that results of earlier versions lack, with the value that these had without naming it.
+ADDED_KEYS = {"trainer.compile": False}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -152,5 +155,5 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def result_keys(values: dict[str, Any]) -> dict[str, Any]:
     """The flat keys of a dumped configuration that determine a job's result, without logger and places on disk."""
-    flat = flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
+    flat = ADDED_KEYS | flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
     return {key: value for key, value in flat.items() if key not in EXECUTION_KEYS}

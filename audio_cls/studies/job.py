@@ -25,7 +25,7 @@ from audio_cls.data.clips import ClipSet
 from audio_cls.data.datamodule import ClipDataModule
 from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
-from audio_cls.studies.plan import Job, clips, num_folds
+from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport, read_history
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
@@ -58,7 +58,7 @@ def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
     wrong, after writing it down: DataError for clips that cannot be used, TrainingDiverged, JobBusy.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(job.folder / ".lock")
+    lock = FileLock(job.folder / results.LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -87,6 +87,8 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         _ = datamodule.store  # decode now: bad files are named before anything else starts
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
+        if config.trainer.compile:
+            module.compile_network()
         loggers = make_loggers(job)
         tracking.log_start(loggers, record)
         trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
@@ -204,7 +206,7 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
     settings = job.config.trainer
     folder = job.folder / "checkpoints"
     callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
-    callbacks += [History(job.folder / results.HISTORY), TerminalReport()]
+    callbacks += [History(job.folder / results.HISTORY), TerminalReport(_label(job))]
     if has_val:
         callbacks.append(EpochCheckpoint(folder, "best", "val_loss", every_n_epochs=settings.validate_every))
         callbacks += [StopEarly(settings.early_stopping)] if settings.early_stopping else []
@@ -227,11 +229,18 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
     )
 
 
+def _label(job: Job) -> str:
+    """What tells this job's lines on the terminal from those of the jobs beside it; empty for a job alone."""
+    if (job.config.jobs or 1) == 1:
+        return ""
+    return f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
+
+
 @contextmanager
 def _threads(job: Job) -> Iterator[None]:
     """Gives the job its share of the cores, and the process its own number back."""
     before = torch.get_num_threads()
-    torch.set_num_threads(job.config.trainer.num_threads or max(1, (os.cpu_count() or 1) // job.config.jobs))
+    torch.set_num_threads(num_threads(job.config))
     try:
         yield
     finally:
@@ -302,7 +311,8 @@ def _announce(
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # at once: jobs side by side must not write into each other's lines
+    sys.stderr.flush()
 
 
 def _evaluate(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, SplitResult | None]:

@@ -3,6 +3,7 @@
 Heavy imports wait until they are needed: a mistake is said, and a job that is done is passed over, without torch.
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -10,20 +11,23 @@ import textwrap
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from filelock import FileLock, Timeout
 from hydra import initialize_config_dir
 
 from audio_cls.data.clips import DataError
 from audio_cls.studies import results, sweep, usage
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
-from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds
+from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, thread_warning
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
 ERROR_TRACE = "error.txt"
+WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
 
 # What Hydra answers itself, without training.
 _HYDRA_QUESTIONS = (
@@ -88,13 +92,19 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     except OSError as error:
         _end(2, _unwritable(error))
     sweep.forget()
+    warning = thread_warning(plan.jobs)
+    if warning:
+        _say(warning)
     if plan.multirun:
         sweep.announce(plan)
+    _handle_signals(plan.jobs)
     return plan
 
 
 def run(overrides: Sequence[str], number: int) -> None:
     """Runs one job inside Hydra, given its overrides. Never raises for a failed job: its folder says what happened."""
+    if _ending:  # a worker's next job may wait in its queue already
+        raise SystemExit(_ending[0])
     _handle_signals()
     place = sweep.place(number)
     place = f"{place}: " if place else ""
@@ -203,15 +213,40 @@ def _outcome(job: Job) -> str:
     return "; ".join(scores) or "no held-out clips in this protocol"
 
 
-def _handle_signals() -> None:
-    """Ctrl-C and SIGTERM end the process with the usual status, once the job's folder and its loggers were told."""
+_ending: list[int] = []  # the exit status, once a signal has come
+
+
+def _handle_signals(jobs: Sequence[Job] = ()) -> None:
+    """Ctrl-C and SIGTERM end the process with the usual status, once the job's folder and its loggers were told.
+
+    `jobs` are those that train in processes of their own, started by this one: they end first.
+    """
+    _ending.clear()
 
     def end(number: int, _: Any) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
+        _ending.append(128 + number)
+        _stop_workers(number, jobs)
         raise SystemExit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+
+
+def _stop_workers(number: int, jobs: Sequence[Job]) -> None:
+    """Passes a signal on to the processes that train jobs, and waits until these have let go of their folders.
+
+    Without the wait the launcher would kill them before they have written down that they were interrupted.
+    """
+    workers = multiprocessing.active_children()
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, number)
+    given_up = time.monotonic() + WORKERS_END_SECONDS
+    for job in jobs if workers else ():
+        if (job.folder / results.LOCK).exists():
+            with suppress(Timeout), FileLock(job.folder / results.LOCK, timeout=max(0, given_up - time.monotonic())):
+                pass
 
 
 def _end(status: int, message: str) -> NoReturn:
@@ -220,4 +255,5 @@ def _end(status: int, message: str) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # at once: jobs side by side must not write into each other's lines
+    sys.stderr.flush()

@@ -3,6 +3,9 @@
 Nothing here writes to disk, so that a mistake leaves nothing behind.
 """
 
+import os
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,8 @@ from audio_cls.studies.config import (
     flatten,
 )
 from audio_cls.studies.dataset import PUBLISHED_FOLDS, load_clips, resolve_auto
+
+JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,16 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
         fold = _every_fold([describe(combination) for combination in combinations(others)])
     ordered = [*others, fold] if fold is not None else others  # the folds of a variant one after the other
     jobs = [describe(combination) for combination in combinations(ordered)]
-    if jobs[0].config.jobs > 1 and not multirun:
+    if (jobs[0].config.jobs or 1) > 1 and not multirun:
         raise ConfigError(f"jobs={jobs[0].config.jobs} runs the jobs of a sweep side by side; add -m, or leave it out")
     for job in jobs:
         check_split_exists(job)
     _check_folders_differ(jobs)
+    if multirun and jobs[0].config.jobs is None:
+        side_by_side = _default_side_by_side(jobs, {override.key_or_group for override in ordered})
+        ordered = [override for override in ordered if override.key_or_group != "jobs"]
+        ordered.append(parse(f"jobs={side_by_side}"))
+        jobs = [describe(combination) for combination in combinations(ordered)]
     hydra_arguments = [override.input_line for override in ordered]
     if multirun:
         hydra_arguments += _sweep_arguments(jobs, {override.key_or_group for override in ordered})
@@ -113,6 +123,29 @@ def _clips(data: DataConfig) -> ClipSet:
     if data not in _clip_sets:
         _clip_sets[data] = load_clips(data)
     return _clip_sets[data]
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def num_threads(config: Config) -> int:
+    """CPU threads of one job: as configured, or else its share of the cores."""
+    return config.trainer.num_threads or max(1, num_cores() // (config.jobs or 1))
+
+
+def thread_warning(jobs: Sequence[Job]) -> str:
+    """One line if the jobs that run at once have more threads than there are cores; empty if not."""
+    config, cores = jobs[0].config, num_cores()
+    side_by_side, threads = min(config.jobs or 1, len(jobs)), max(num_threads(job.config) for job in jobs)
+    if side_by_side * threads <= cores:
+        return ""
+    return (
+        f"warning: {side_by_side} job{'s' * (side_by_side > 1)} at once with {threads}"
+        f" thread{'s' * (threads > 1)} each share {cores} core{'s' * (cores > 1)} and will wait for each other;"
+        " lower jobs or trainer.num_threads"
+    )
 
 
 def num_folds(job: Job) -> int:
@@ -179,12 +212,32 @@ def _every_fold(jobs: Sequence[Job]) -> Override:
     return parse(f"fold={','.join(map(str, range(counts.pop())))}")
 
 
+def _default_side_by_side(jobs: Sequence[Job], given: set[str]) -> int:
+    """How many jobs run at once where `jobs` does not say: as many as cores, one thread each, as networks this small
+    gain little from a second thread. One where a graphics processor does the work, or another launcher was chosen."""
+    accelerators = {job.config.trainer.accelerator for job in jobs}
+    # Asking torch would take seconds; where `auto` finds no graphics processor after all, jobs run one by one.
+    may_have_gpu = sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
+    on_cpu = accelerators == {"cpu"} or (accelerators <= {"cpu", "auto"} and not may_have_gpu)
+    if not on_cpu or "hydra/launcher" in given:
+        return 1
+    return max(1, min(num_cores(), len(jobs), _memory() // JOB_MEMORY))
+
+
+def _memory() -> int:
+    """Bytes of the machine's memory; more than enough where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**60
+
+
 def _sweep_arguments(jobs: Sequence[Job], given: set[str]) -> list[str]:
     """What Hydra is told about the sweep beside its jobs."""
     studies = {job.study for job in jobs}
     folder = Path(jobs[0].config.output_dir) / (studies.pop() if len(studies) == 1 else "")
     arguments = [f"hydra.sweep.dir={quoted(str(folder))}"]
-    if jobs[0].config.jobs > 1:
+    if (jobs[0].config.jobs or 1) > 1:
         arguments += ["hydra/launcher=joblib"] if "hydra/launcher" not in given else []
         arguments += [f"hydra.launcher.n_jobs={jobs[0].config.jobs}"] if "hydra.launcher.n_jobs" not in given else []
     return [*arguments, "-m"]

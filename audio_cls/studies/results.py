@@ -28,6 +28,7 @@ METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
     "split.csv",
 )
 COMMANDS = "commands.txt"
+LOCK = ".lock"  # held while a job is trained
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 

@@ -33,6 +33,9 @@ def announce(plan: Plan) -> None:
             _say(f"  {variant}: done are {', '.join(done)}")
         elif done:
             _say(f"  {variant}: done")
+    side_by_side = min(plan.jobs[0].config.jobs or 1, len(plan.jobs))
+    if side_by_side > 1:
+        _say(f"{side_by_side} jobs side by side; jobs=1 trains them one after another")
     seconds = _estimated_seconds(pending) if pending else 0.0
     if pending:
         _say(f"about {_duration(seconds)} for the other {len(pending)} on this machine" if seconds else "")
@@ -102,7 +105,7 @@ def _estimated_seconds(pending: Sequence[Job]) -> float:
     for job in pending:
         if job.variant not in seconds:
             seconds[job.variant] = _seconds_before(job) or _seconds_measured(job)
-    return sum(seconds[job.variant] for job in pending) / pending[0].config.jobs
+    return sum(seconds[job.variant] for job in pending) / min(pending[0].config.jobs or 1, len(pending))
 
 
 def _seconds_before(job: Job) -> float | None:

@@ -71,9 +71,13 @@ class StopEarly(EarlyStopping):
 
 
 class TerminalReport(Callback):
-    """A progress bar where there is a terminal, and one line for each epoch, which stays."""
+    """A progress bar where there is a terminal, and one line for each epoch, which stays.
 
-    def __init__(self) -> None:
+    With a `label` each line begins with it and there is no bar: several jobs share the terminal.
+    """
+
+    def __init__(self, label: str = "") -> None:
+        self._label = label
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._started = 0.0
@@ -82,8 +86,8 @@ class TerminalReport(Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._started, self._first_epoch = time.perf_counter(), trainer.current_epoch
         if trainer.current_epoch:
-            self._console.print(f"continuing after epoch {trainer.current_epoch} of {trainer.max_epochs}")
-        if self._console.is_terminal:
+            self._say(f"continuing after epoch {trainer.current_epoch} of {trainer.max_epochs}")
+        if self._console.is_terminal and not self._label:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._progress = Progress(*columns, console=self._console, transient=True)
             total = trainer.max_epochs * trainer.num_training_batches
@@ -108,13 +112,16 @@ class TerminalReport(Callback):
         else:
             parts += [f"train accuracy {values['train_accuracy']:6.1%}"]
         parts += [f"lr {values['lr']:.1e}", f"{duration(left)} left"]
-        self._console.print(" | ".join(parts))
+        self._say(" | ".join(parts))
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._stop()
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         self._stop()
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"{self._label} | {text}" if self._label else text, markup=False)
 
     def _stop(self) -> None:
         if self._progress is not None:

@@ -23,9 +23,12 @@ from sklearn import metrics as sklearn_metrics
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
 from audio_cls.data.clips import DataError
+from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
+from audio_cls.serving.load import load_classifier
 from audio_cls.studies import figures, results
 from audio_cls.studies import job as job_module
+from audio_cls.studies.config import ConfigError
 from audio_cls.studies.job import JobBusy, run_job
 from audio_cls.studies.launch import make_loggers
 from audio_cls.studies.plan import Job, clips, make_plan
@@ -407,6 +410,47 @@ def test_an_interrupted_job_that_is_resumed_ends_bit_by_bit_as_if_nothing_had_ha
     resumed = train(workspace, *settings)
     expected = done if weights == "last" else train(workspace, *settings[1:], "study=uninterrupted-best")
     assert outcome(resumed) == outcome(expected)
+
+
+def test_a_compiled_job_is_resumed_bit_by_bit_and_its_checkpoint_fits_the_network_that_is_not_compiled(
+    workspace, monkeypatch
+):
+    compiled = []
+
+    def compile_quickly(function):
+        compiled.append(function)
+        return usual(function, backend="aot_eager")  # all of it but the C++ compiler
+
+    usual = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_quickly)
+    settings = ("trainer.compile=true", "trainer.max_epochs=2", "study=compiled")
+    with pytest.MonkeyPatch.context() as patch:
+        while_a_checkpoint_is_saved(patch)
+        with pytest.raises(SystemExit):
+            train(workspace, *settings)
+    resumed = train(workspace, *settings)
+    expected = train(workspace, *settings[:2], "study=compiled-at-once")
+    assert outcome(resumed) == outcome(expected)
+    assert len(compiled) == 3
+    rows = [row for row in predictions_of(resumed) if row["split"] == "val"]
+    loaded = load_classifier(resumed.folder)
+    assert len(rows) == 6
+    for row in rows:
+        waveform = decode(workspace / "tones" / row["clip"], 4000)
+        assert loaded.probabilities(waveform).numpy() == pytest.approx(probabilities_of([row])[0], abs=1e-5)
+
+
+def test_a_result_of_before_there_was_compilation_is_of_the_same_configuration(workspace, done):
+    path = done.folder / "config.yaml"
+    stored = yaml.safe_load(path.read_text())
+    assert stored["trainer"].pop("compile") is False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "read_metrics", lambda _: None)
+        patch.setattr(type(path), "read_text", lambda *_, **__: yaml.safe_dump(stored))
+        results.check_folder(done, "")
+        stored["trainer"]["compile"] = True
+        with pytest.raises(ConfigError, match=r"trainer.compile \(True there, False now\)"):
+            results.check_folder(done, "")
 
 
 def test_the_job_that_is_resumed_uses_what_would_make_it_differ(done):

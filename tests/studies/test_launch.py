@@ -6,17 +6,19 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import CONF, TINY, contents, forbid_heavy_imports, train, write_sounds
+from command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
 from audio_cls.data.clips import DataError
-from audio_cls.studies import launch, results, usage
+from audio_cls.studies import launch, plan, results, usage
 from audio_cls.studies.plan import Job
 
 RunJob = Callable[[Job], None]
@@ -31,6 +33,7 @@ def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(plan, "num_cores", lambda: 1)  # jobs side by side would not see what is replaced here
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():
@@ -314,6 +317,59 @@ def test_a_sweep_over_a_users_own_folder_trains_and_compares(trained: tuple[Path
         assert (metrics["status"], metrics["dataset"], metrics["fold"]) == ("done", "sounds", fold)
     assert (study / "summary.md").is_file()
     assert {path.name for path in folder.iterdir()} == {"sounds", "cache", "outputs"}
+
+
+def test_jobs_side_by_side_end_at_a_signal_and_the_same_command_then_finishes_them(tmp_path: Path) -> None:
+    write_sounds(tmp_path / "sounds", {"Dog": 6, "Cat": 6})
+    settings = [setting for setting in TINY if not setting.startswith("trainer.max_epochs")]
+    arguments = ["data=folder", "data.root=sounds", "heads=2", *settings, "trainer.max_epochs=80", "jobs=2"]
+    folders = [tmp_path / "outputs" / "sounds-holdout" / "tiny" / f"fold{fold}-seed0" for fold in (0, 1, 2)]
+
+    def begin() -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, str(REPOSITORY / "train.py"), *arguments, "fold=0,1,2", "-m"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def rows(folder: Path) -> int:
+        history = folder / "history.csv"
+        return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+    def any_left(group: int) -> bool:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    process = begin()
+    deadline = time.monotonic() + 120
+    while min(map(rows, folders[:2])) < 2:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert "Traceback" not in said
+    assert said.count("interrupted; the same command continues") == 2
+    while any_left(process.pid):  # soon no worker is
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for folder in folders[:2]:
+        assert json.loads((folder / "metrics.json").read_text())["status"] == "interrupted"
+    assert not folders[2].exists()  # was waiting in a worker's queue
+
+    process = begin()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert said.count("continuing after epoch") == 2
+    assert [rows(folder) for folder in folders] == [80, 80, 80]
+    epochs = [line for line in said.splitlines() if "epoch 80/80" in line]
+    assert sorted(line.split(" | ")[0] for line in epochs) == [f"tiny fold {fold} seed 0" for fold in (0, 1, 2)]
 
 
 def test_a_finished_sweep_is_compared_again_without_torch(

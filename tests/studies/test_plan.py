@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from audio_cls.studies import launch, results
 from audio_cls.studies import plan as plan_module
 from audio_cls.studies.compose import compose_job
 from audio_cls.studies.config import Config, ConfigError
-from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds
+from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, num_threads, thread_warning
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +154,7 @@ def test_it_does_not_matter_where_the_m_stands(line: str, monkeypatch: pytest.Mo
 def test_the_m_is_found_by_the_launcher_wherever_it_stands(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["data=synthetic", "heads=1,2"]
     arguments.insert(place, "-m")
-    monkeypatch.setattr(launch, "_handle_signals", lambda: None)
+    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
     found = launch.prepare(arguments, CONF)
     assert found.multirun
@@ -283,10 +284,19 @@ def test_the_jobs_that_hydra_runs_are_the_planned_ones(monkeypatch: pytest.Monke
     monkeypatch.setattr(launch, "prepare", recording)
     monkeypatch.setattr(launch, "run", run)
     monkeypatch.setattr(launch, "finish", lambda _: 0)
-    monkeypatch.setattr(launch, "_handle_signals", lambda: None)
+    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
     make_folder(Path("it's (1)"))
-    line = ["data=folder", "data.root=it's (1)", "heads=range(1,3)", "++seed=0,1", "fold=0", "study='a'", "-m"]
+    line = [
+        "data=folder",
+        "data.root=it's (1)",
+        "heads=range(1,3)",
+        "++seed=0,1",
+        "fold=0",
+        "study='a'",
+        "jobs=1",
+        "-m",
+    ]
     assert train(monkeypatch, *line) == 0
     assert [number for number, _ in ran] == list(range(4))
     for (_, job), expected in zip(ran, planned[0].jobs, strict=True):
@@ -303,6 +313,76 @@ def test_settings_of_hydra_are_passed_on() -> None:
 
 def test_jobs_side_by_side_use_the_joblib_launcher() -> None:
     assert plan("jobs=3 -m").hydra_arguments[-3:] == ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "-m")
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets what the plan is told of the machine."""
+
+    def install(cores: int, gigabytes: int = 64, nvidia: bool = False, system: str = "linux") -> None:
+        monkeypatch.setattr(plan_module, "num_cores", lambda: cores)
+        monkeypatch.setattr(plan_module, "_memory", lambda: gigabytes * 2**30)
+        monkeypatch.setattr(plan_module.shutil, "which", lambda _: "nvidia-smi" if nvidia else None)
+        monkeypatch.setattr(plan_module.sys, "platform", system)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("line", "about", "expected"),
+    [
+        ("heads=1,2 -m", {"cores": 2}, 2),
+        ("heads=1,2 -m", {"cores": 1}, 1),
+        ("heads=1,2 -m", {"cores": 64}, 8),
+        ("heads=1,2 fold=0 -m", {"cores": 64}, 2),
+        ("fold=0 -m", {"cores": 2}, 1),
+        ("heads=1,2 jobs=1 -m", {"cores": 8}, 1),
+        ("heads=1,2 jobs=null -m", {"cores": 4}, 4),
+        ("heads=1,2 -m", {"cores": 8, "gigabytes": 7}, 3),
+        ("heads=1,2 -m", {"cores": 8, "gigabytes": 1}, 1),
+        ("heads=1,2 -m", {"cores": 8, "nvidia": True}, 1),
+        ("heads=1,2 -m", {"cores": 8, "system": "darwin"}, 1),
+        ("heads=1,2 trainer.accelerator=cpu -m", {"cores": 8, "nvidia": True}, 8),
+        ("heads=1,2 trainer.accelerator=gpu -m", {"cores": 8}, 1),
+        ("heads=1,2 hydra/launcher=basic -m", {"cores": 8}, 1),
+    ],
+)
+def test_a_sweep_runs_as_many_jobs_at_once_as_the_machine_has_cores_for(
+    line: str, about: dict, expected: int, machine: Callable[..., None]
+) -> None:
+    machine(**about)
+    found = plan(line)
+    assert {job.config.jobs for job in found.jobs} == {expected}
+    assert f"jobs={expected}" in found.hydra_arguments
+    assert ("hydra/launcher=joblib" in found.hydra_arguments) == (expected > 1)
+
+
+def test_jobs_side_by_side_share_the_cores_and_a_job_alone_has_them_all(machine: Callable[..., None]) -> None:
+    machine(cores=4)
+    assert num_threads(job("").config) == 4
+    assert {num_threads(job.config) for job in plan("heads=1,2 -m").jobs} == {1}
+    assert {num_threads(job.config) for job in plan("heads=1,2 jobs=2 -m").jobs} == {2}
+    assert num_threads(job("trainer.num_threads=3").config) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("heads=1,2 -m", ""),
+        ("heads=1,2 jobs=2 trainer.num_threads=1 -m", ""),
+        ("trainer.num_threads=2", ""),
+        ("heads=1,2 jobs=2 trainer.num_threads=2 -m", "warning: 2 jobs at once with 2 threads each share 2 cores"),
+        ("heads=1,2 jobs=3 -m", "warning: 3 jobs at once with 1 thread each share 2 cores"),
+        ("trainer.num_threads=3", "warning: 1 job at once with 3 threads each share 2 cores"),
+        ("heads=1,2 fold=0 jobs=8 -m", ""),
+    ],
+)
+def test_more_threads_than_cores_are_warned_of(line: str, warning: str, machine: Callable[..., None]) -> None:
+    machine(cores=2)
+    said = thread_warning(plan(line).jobs)
+    assert said.startswith(warning)
+    assert bool(said) == bool(warning)
+    assert "\n" not in said
 
 
 def test_the_sweep_of_one_study_belongs_into_its_folder() -> None:
@@ -378,7 +458,7 @@ def test_an_environment_variable_that_points_nowhere_is_named(monkeypatch: pytes
 
 def test_an_empty_environment_variable_is_none(monkeypatch: pytest.MonkeyPatch, downloads: list[Path]) -> None:
     monkeypatch.setenv("AUDIO_CLS_DATA", "")
-    monkeypatch.setattr(launch, "_handle_signals", lambda: None)
+    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
     assert launch.prepare([], CONF).jobs[0].dataset == "esc10"
 
 

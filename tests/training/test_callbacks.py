@@ -132,6 +132,16 @@ def test_the_terminal_shows_one_line_for_each_epoch(tmp_path, data, capfd):
     assert "\x1b" not in lines[-1]  # no colours where there is no terminal
 
 
+def test_lines_of_jobs_side_by_side_begin_with_their_job_and_no_bar_is_drawn(data, capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes this for a terminal
+    tiny.trainer(1, [TerminalReport()]).fit(tiny.cnn(), data)
+    assert "training" in capfd.readouterr().err  # the bar
+    tiny.trainer(2, [TerminalReport("cnn fold 1 seed 0")]).fit(tiny.cnn(), data)
+    lines = [line for line in capfd.readouterr().err.splitlines() if "epoch" in line]
+    assert [line.split(" | ")[:2] for line in lines] == [["cnn fold 1 seed 0", f"epoch {n}/2"] for n in (1, 2)]
+    assert "\x1b" not in "".join(lines)
+
+
 def test_without_validation_the_terminal_shows_the_training_accuracy(tmp_path, capfd):
     tiny.trainer(1, [TerminalReport()]).fit(tiny.cnn(), tiny.datamodule(tmp_path, protocol="all"))
     line = next(line for line in capfd.readouterr().err.splitlines() if line.startswith("epoch"))

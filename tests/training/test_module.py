@@ -1,4 +1,5 @@
 import math
+import shutil
 
 import pytest
 import tiny
@@ -41,6 +42,20 @@ def test_one_batch_can_be_overfitted(make):
     probabilities = module.clip_probabilities(batch["waveform"].unsqueeze(1))
     assert torch.equal(probabilities.argmax(1), batch["label"])
     assert probabilities.gather(1, batch["label"][:, None]).min() > 0.8
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_computes_the_same_and_keeps_the_names_of_its_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no processes that outlive the test
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    usual, compiled, batch = tiny.cnn(), tiny.cnn(), tiny.batch()
+    compiled.compile_network()
+    for module in (usual, compiled):
+        module.training_step(batch, 0).backward()
+    for (name, ours), (_, theirs) in zip(usual.named_parameters(), compiled.named_parameters(), strict=True):
+        torch.testing.assert_close(theirs.grad, ours.grad, msg=lambda text, name=name: f"{name}: {text}")
+    assert compiled.state_dict().keys() == usual.state_dict().keys()
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
 
 
 def test_the_first_loss_of_the_transformer_is_near_that_of_a_guess():
