@@ -27,8 +27,9 @@ from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.training.allocator import keep_freed_memory
-from audio_cls.training.callbacks import History, StopEarly, TerminalReport, read_history
+from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
+from audio_cls.training.history import read_history
 from audio_cls.training.metrics import ClipMetrics, Scores
 from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
