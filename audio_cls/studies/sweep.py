@@ -101,7 +101,7 @@ def report(plan: Plan) -> None:
 
 
 def suggest_report(plan: Plan) -> None:
-    """The last word: how to get the page of each study. It takes seconds, more with sounds, so it is not written here."""
+    """The last word: how to get each study's page. It takes seconds, more with sounds, so it is not written here."""
     for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
         _say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 

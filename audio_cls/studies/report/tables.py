@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_cls.studies.figure_style import Look
-from audio_cls.studies.job_folder import StudyJob
+from audio_cls.studies.job_folder import JOB_FOLDER, StudyJob
 from audio_cls.studies.report.mistakes import Mistake
 from audio_cls.studies.summary import Comparison, Spread, Summary, VariantRow
 from audio_cls.studies.tables import duration, with_spread, mean_only, p_value, ranges
@@ -47,24 +47,26 @@ def comparison_table(comparisons: Sequence[Comparison], looks: Mapping[str, Look
 
 def fold_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | None, looks: Mapping[str, Look]) -> Table:
     """A row for each variant and seed, a column for each fold: its accuracy on `split`, or what became of the job."""
-    by_place = {(job.variant, job.seed, job.fold): job for job in jobs}
-    folds = range(max([job.fold for job in jobs], default=-1) + 1)
-    seeds = {(job.variant, job.seed): None for job in jobs}
-    absent = set(missing)
-    folds = range(max([len(folds), *(1 + int(name.rpartition("/fold")[2].partition("-")[0]) for name in missing)]))
+    by_place: dict[tuple[str, int, int], StudyJob | None] = {(job.variant, job.seed, job.fold): job for job in jobs}
+    for name in missing:
+        variant, _, folder = name.rpartition("/")
+        fold, seed = map(int, JOB_FOLDER.fullmatch(folder).groups())
+        by_place[variant, seed, fold] = None
+    folds = range(max((fold for _, _, fold in by_place), default=-1) + 1)
     rows = []
-    for variant, seed in seeds:
+    for variant, seed in sorted({(variant, seed) for variant, seed, _ in by_place}):
         cells = []
         for fold in folds:
-            job = by_place.get((variant, seed, fold))
-            if job is not None and job.status == "done" and split:
+            if (variant, seed, fold) not in by_place:
+                cells.append(_number("–", None))
+                continue
+            job = by_place[variant, seed, fold]
+            if job is None or job.status != "done" or not split:
+                status = "missing" if job is None else job.status
+                cells.append(_number(status, None, bad=status != "done"))
+            else:
                 accuracy = job.metrics[split]["accuracy"]
                 cells.append(_number(f"{100 * accuracy:.1f}", accuracy))
-            elif job is not None:
-                cells.append(_number(job.status, None, bad=job.status != "done"))
-            else:
-                gone = f"{variant}/fold{fold}-seed{seed}" in absent
-                cells.append(_number("missing" if gone else "–", None, bad=gone))
         values = [cell["value"] for cell in cells if cell["value"] is not None]
         mean = sum(values) / len(values) if values else None
         mean_cell = _number("–" if mean is None else f"{100 * mean:.1f}", mean)
