@@ -101,5 +101,5 @@ def checkpoint_artifact(record: Mapping[str, Any], checkpoint: Path) -> Any:
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[-MAX_ARTIFACT_NAME:]
     scores = {split: record[split]["accuracy"] for split in ("val", "test") if record[split]}
     artifact = wandb.Artifact(name, type="model", metadata={"classes": list(record["classes"]), "accuracy": scores})
-    artifact.add_file(str(checkpoint), name=checkpoint.name)
+    artifact.add_file(str(checkpoint), name=checkpoint.name, policy="immutable")  # not copied first
     return artifact

@@ -14,7 +14,7 @@ from audio_cls.data.cache import progress_bar
 from audio_cls.studies.clip_figure import clip_figure
 from audio_cls.studies.explore import pictures, sections
 from audio_cls.studies.explore.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
-from audio_cls.studies.explore.findings import SEVERITIES, Finding
+from audio_cls.studies.explore.finding import SEVERITIES, Finding
 from audio_cls.studies.explore.fingerprint import MAX_DIFFERENCE, NUM_BITS
 from audio_cls.studies.explore.sections import CREDITS, kilohertz
 from audio_cls.studies.explore.survey import Survey

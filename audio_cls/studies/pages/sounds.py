@@ -46,7 +46,7 @@ def cut_excerpt(waveform: np.ndarray, sample_rate: int, clip_seconds: float | No
 
 def encode(waveform: np.ndarray, sample_rate: int) -> tuple[bytes, str]:
     """The sound (T,) as the bytes of a file and its kind: mp3 where libsndfile can write it, else wav."""
-    played = np.clip(resample(np.ascontiguousarray(waveform), sample_rate, PLAYED_RATE), -1, 1)
+    played = np.clip(resample(waveform.copy(), sample_rate, PLAYED_RATE), -1, 1)  # torch wants memory of its own
     buffer = io.BytesIO()
     if "MP3" in soundfile.available_formats():
         soundfile.write(buffer, played, PLAYED_RATE, format="MP3", compression_level=0.6)
