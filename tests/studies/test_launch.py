@@ -316,6 +316,7 @@ def test_a_sweep_over_a_users_own_folder_trains_and_compares(trained: tuple[Path
         metrics = json.loads((study / "tiny" / f"fold{fold}-seed0" / "metrics.json").read_text())
         assert (metrics["status"], metrics["dataset"], metrics["fold"]) == ("done", "sounds", fold)
     assert (study / "summary.md").is_file()
+    assert said.splitlines()[-1].endswith("audio-cls report outputs/sounds-holdout")
     assert {path.name for path in folder.iterdir()} == {"sounds", "cache", "outputs"}
 
 

@@ -119,7 +119,8 @@ def durations(survey: Survey) -> Iterator[Finding]:
         furthest = sorted(off, key=lambda index: -abs(survey.good[index].seconds - usual))
         yield Finding(
             WARNING if len(off) > 0.02 * len(survey.good) else NOTE,
-            f"{count_clips(len(off), 'lasts', 'last')} more than {SIMILAR_SECONDS:.0%} longer or shorter than {usual:.3f} s",
+            f"{count_clips(len(off), 'lasts', 'last')} more than {SIMILAR_SECONDS:.0%} longer or shorter than "
+            f"{usual:.3f} s",
             "Crops are taken from what is there and padded with silence where it is too short; a clip that was cut off "
             "by mistake should be replaced.",
             named(survey, {index: off[index] for index in furthest}),

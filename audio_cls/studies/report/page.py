@@ -9,6 +9,7 @@ from audio_cls.data.decode import BadAudio
 from audio_cls.studies import results
 from audio_cls.studies.clip_figure import clip_figure
 from audio_cls.studies.compare import summarize
+from audio_cls.studies.document import METHOD
 from audio_cls.studies.figure_style import figure_style, variant_looks
 from audio_cls.studies.job_folder import UNFINISHED
 from audio_cls.studies.pages.page import render
@@ -20,7 +21,7 @@ from audio_cls.studies.report.listening import Looks, Sounds, find_sounds
 from audio_cls.studies.report.mistakes import Mistake, find_mistakes
 from audio_cls.studies.study import Study, load_study
 from audio_cls.studies.summary import Summary
-from audio_cls.studies.tables import DEVELOPMENT, METHOD, duration, ranges
+from audio_cls.studies.tables import DEVELOPMENT, duration, ranges
 
 GENERATOR = "audio-cls report"
 NAME = "report.html"
