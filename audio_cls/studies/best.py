@@ -82,7 +82,7 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         usual = flatten(compose_job(options)[0])
     now = result_keys(stored)
-    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir")}
+    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir") and value}
     different = [
         f"{key}={_value(value)}"
         for key, value in (now | places).items()

@@ -210,6 +210,16 @@ def test_every_variant_has_the_command_and_configuration_that_train_it_again(tmp
     assert text.count("max_epochs: 2") == 2
 
 
+def test_the_command_of_kept_results_names_no_place_of_the_machine_that_made_them(tmp_path, monkeypatch):
+    folder = write_job(tmp_path / "s", "tiny_h4", heads=4)
+    stored = config_of(tmp_path)
+    stored["data"]["root"] = None
+    (folder / "config.yaml").write_text(yaml.safe_dump(stored | {"output_dir": "outputs"}))
+    monkeypatch.setenv("AUDIO_CLS_DATA", str(tmp_path))
+    (command,) = re.findall(r"^python train.py .*variant=tiny_h4 -m$", Page(report(tmp_path / "s")).text, re.M)
+    assert "data.root" not in command and "output_dir" not in command
+
+
 def test_variants_that_differ_in_more_than_heads_do_not_stand_side_by_side(tmp_path):
     for heads, rate in ((1, 0.001), (2, 0.002)):
         folder = write_job(tmp_path / "s", f"transformer_h{heads}", heads=heads)
