@@ -72,6 +72,19 @@ def _parser() -> argparse.ArgumentParser:
         compare,
         "Nothing remembers it: the summary shows the ensembles of the last comparison, and that of a sweep has none",
     )
+    report = commands.add_parser(
+        "report",
+        help="write a page about a study: verdict, figures, tables, the clips that were wrong to listen to",
+        description="Writes STUDY/report.html, one file that needs nothing else: the verdict, the variants, every fold"
+        " and seed, heads side by side, confusion, ROC and calibration, training curves, the clips most often wrong"
+        " (with sound, spectrogram and attention where sounds and checkpoints are on this machine), and the command"
+        " that trains each variant again.",
+    )
+    report.add_argument("study", metavar="STUDY", help="a study's folder, or its name under the output folder")
+    report.add_argument("--root", metavar="PATH", help="where its sounds are (default: where they were)")
+    report.add_argument("--out", type=Path, metavar="FILE.html", help="the page (default: report.html of the study)")
+    report.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)")
+    report.set_defaults(run=_report)
     publish = commands.add_parser(
         "publish",
         help="keep studies in results/ and write the documents that show them",
@@ -175,6 +188,23 @@ def _compare(options: argparse.Namespace) -> int:
     except StudyError as error:
         raise UsageError(error) from None
     print_summary(summary)
+    return 1 if summary.failed or summary.damaged or not summary.num_done else 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {options.out}: the page is HTML; call it {options.out.with_suffix('.html').name}")
+    path = _find_study(options.study, options.output_dir)
+    from audio_cls.studies.config import ConfigError
+    from audio_cls.studies.report.page import write_report
+    from audio_cls.studies.study import StudyError
+
+    try:
+        report = write_report(path, options.root, options.out)
+    except (StudyError, ConfigError) as error:
+        raise UsageError(error) from None
+    summary = report.summary
+    print(summary.headline, summary.verdict, f"page: {report.path}", sep="\n")
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0
 
 

@@ -152,3 +152,9 @@ def test_comparing_imports_neither_torch_nor_lightning(outputs):
     found = modules_after("from audio_cls.cli import main; main(['compare', 'esc10-holdout'])")
     assert "audio_cls.studies.compare" in found
     assert not {"torch", "lightning", "wandb"} & found
+
+
+def test_a_report_on_results_without_checkpoints_imports_neither_torch_nor_lightning(outputs):
+    found = modules_after("from audio_cls.cli import main; main(['report', 'esc10-holdout'])")
+    assert "audio_cls.studies.report.page" in found
+    assert not {"torch", "lightning", "wandb"} & found

@@ -45,7 +45,7 @@ HOMES = {
         "audio_cls.studies.best",
     ),
     "omegaconf": ("train", "audio_cls.studies.compose"),
-    "wandb": ("audio_cls.studies.tracking", "audio_cls.studies.dashboard"),
+    "wandb": ("audio_cls.studies.tracking", "audio_cls.studies.tracking_media", "audio_cls.studies.dashboard"),
     "pydantic": ("audio_cls.studies.config", "audio_cls.studies.checks"),
 }
 

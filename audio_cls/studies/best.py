@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -13,7 +14,7 @@ from hydra import initialize_config_dir
 
 from audio_cls.studies import results
 from audio_cls.studies.compose import compose_job, quoted
-from audio_cls.studies.config import flatten, result_keys
+from audio_cls.studies.config import ConfigError, flatten, result_keys
 from audio_cls.studies.job_folder import RANKING_SPLIT
 from audio_cls.studies.study import StudyError, load_study
 
@@ -53,9 +54,25 @@ def best_variants(study: Path, top: int) -> list[Ranked]:
 
 def confirming_command(ranked: Ranked, study: str) -> str:
     """The command line that trains the variant's configuration on every fold, in a study of its own."""
-    stored = yaml.safe_load((ranked.folder / results.CONFIG).read_text(encoding="utf-8"))
-    arguments = [*_arguments(stored), f"study={study}", f"variant={ranked.variant}", "-m"]
-    return shlex.join(["python", "train.py", *arguments])
+    return training_command(ranked.folder, study, ranked.variant)
+
+
+def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int] = ()) -> str:
+    """The command line that trains the configuration of a job's folder on every fold; `seeds`: other ones than its.
+
+    Raises OSError or ValueError where the folder's config.yaml cannot be read, or the project's conf/ is not there.
+    """
+    if not CONF.is_dir():
+        raise ValueError(f"{CONF} is not there: run this from a checkout of the project")
+    try:
+        stored = yaml.safe_load((folder / results.CONFIG).read_text(encoding="utf-8"))
+        arguments = _arguments(stored)
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise ValueError(f"{folder / results.CONFIG} cannot be read: {error}") from None
+    if seeds:
+        arguments = [argument for argument in arguments if not argument.startswith("seed=")]
+        arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []
+    return shlex.join(["python", "train.py", *arguments, f"study={study}", f"variant={variant}", "-m"])
 
 
 def _arguments(stored: dict[str, Any]) -> list[str]:
@@ -65,7 +82,7 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         usual = flatten(compose_job(options)[0])
     now = result_keys(stored)
-    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir")}
+    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir") and value}
     different = [
         f"{key}={_value(value)}"
         for key, value in (now | places).items()

@@ -115,6 +115,7 @@ class WandbConfig(Section):
     project: Text = Field(min_length=1)
     entity: Text | None
     mode: Literal["auto", "online", "offline"]
+    log_checkpoint: bool = False
 
 
 class Config(Section):

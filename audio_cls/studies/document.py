@@ -22,7 +22,7 @@ MOST_CLIPS = 20  # in a table; summary.json has them all
 MOST_NAMES = 5  # of clips in a line
 MOST_COLUMNS = 6  # for variants, beside a column for all of them
 _SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
-_METHOD = (
+METHOD = (
     "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
     "± is the standard deviation over fold means, seeds averaged first. "
     f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
@@ -57,7 +57,7 @@ def markdown(summary: Summary) -> str:
     if summary.errors:
         parts += ["## Where it errs", *_error_parts(summary.errors)]
     if summary.notes or summary.ranking_split:
-        method = [_METHOD] if summary.ranking_split else []
+        method = [METHOD] if summary.ranking_split else []
         parts += ["## Notes", "\n".join(f"- {escape(note)}" for note in [*summary.notes, *method])]
     return "\n\n".join(parts) + "\n"
 

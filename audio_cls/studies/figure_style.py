@@ -5,6 +5,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito (2008), without yellow, which is too light for lines on white; line styles tell repeats apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
 LINE_STYLES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "D", "^")
 GREY = "0.45"
 FONT_SIZE = 9
 MAX_NAME = 26  # characters of a class's name
@@ -25,6 +27,27 @@ _OTHER_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "Arial Unicode MS", "PingFang SC", "Hiragino Sans",
     "Microsoft YaHei", "Malgun Gothic", "Segoe UI", "FreeSans",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a variant looks like in every figure of a study."""
+
+    colour: str
+    line_style: str
+    marker: str
+
+
+def variant_looks(variants: Sequence[str]) -> dict[str, Look]:
+    """By name, in the order of the names, so that the ranking changes no colour."""
+    return {
+        name: Look(
+            COLOURS[place % len(COLOURS)],
+            LINE_STYLES[place // len(COLOURS) % len(LINE_STYLES)],
+            MARKERS[place // len(COLOURS) % len(MARKERS)],
+        )
+        for place, name in enumerate(sorted(variants))
+    }
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from audio_cls.studies.class_figures import confusion_figure, f1_figure
 from audio_cls.studies.curve_figures import precision_recall_figure, roc_figure
@@ -63,10 +64,15 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Writes the figure, cut to what is on it, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     figure.set_dpi(DPI)
-    # bbox_inches="tight" would find the same box, and draw everything one time more for it.
-    box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(MARGIN)
     try:
-        figure.savefig(temporary, format="png", dpi=DPI, bbox_inches=box, pil_kwargs={"compress_level": 3})
+        figure.savefig(
+            temporary, format="png", dpi=DPI, bbox_inches=tight_box(figure), pil_kwargs={"compress_level": 3}
+        )
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def tight_box(figure: Figure) -> Bbox:
+    """What is on the figure and a margin, in inches. `bbox_inches="tight"` would draw everything once more for it."""
+    return figure.get_tightbbox(figure.canvas.get_renderer()).padded(MARGIN)

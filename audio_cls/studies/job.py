@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +27,9 @@ from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.training.allocator import keep_freed_memory
-from audio_cls.training.callbacks import History, StopEarly, TerminalReport, read_history
+from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
+from audio_cls.training.history import read_history
 from audio_cls.training.metrics import ClipMetrics, Scores
 from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
@@ -102,7 +103,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         _write_results(job, record, clip_set, evaluated)
-        tracking.log_result(loggers, record, evaluated)
+        tracking.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
         interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
@@ -313,6 +314,13 @@ def _announce(
 def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")  # at once: jobs side by side must not write into each other's lines
     sys.stderr.flush()
+
+
+def _hear(datamodule: ClipDataModule) -> Callable[[int], tuple[str, np.ndarray, int]]:
+    """Name, waveform and rate of a clip by its index."""
+    return lambda index: (
+        datamodule.clip_set.clips[index].name, datamodule.store.waveform(index), datamodule.sample_rate
+    )  # fmt: skip
 
 
 def _evaluate(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, SplitResult | None]:

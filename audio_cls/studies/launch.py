@@ -150,6 +150,7 @@ def finish(plan: Plan) -> int:
         sweep.report(plan)
         for job in failed:  # a job by itself has said so just now
             _say(f"FAILED {job.folder}: {_reason(job)}")
+        sweep.suggest_report(plan)
     elif not failed:
         _say(f"results: {plan.jobs[0].folder}")
     return 1 if failed else 0

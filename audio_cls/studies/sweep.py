@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import statistics
 import sys
 import time
@@ -97,6 +98,12 @@ def report(plan: Plan) -> None:
             _say(f"no comparison of {study}: {error}")
         else:
             _say(f"written to {study / 'summary.md'}")
+
+
+def suggest_report(plan: Plan) -> None:
+    """The last word: how to get each study's page. It takes seconds, more with sounds, so it is not written here."""
+    for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
+        _say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 
 
 def _estimated_seconds(pending: Sequence[Job]) -> float:

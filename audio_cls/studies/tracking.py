@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +19,13 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, WandbLogger
 
+from audio_cls.studies import tracking_media
 from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import Job
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
 REQUEST_SECONDS = 5  # for one request; wandb's own 20 s would make a server that is lost later cost a minute
-MAX_ROC_POINTS = 200  # of one class: W&B draws at most 10,000 rows in a chart
 MAX_TAG_LENGTH = 64  # W&B refuses longer ones
 _EXIT_CODES = {"done": 0, "interrupted": 255}  # 255 is what wandb itself uses for Ctrl-C; everything else failed: 1
 _SCORES = ("accuracy", "f1_macro", "auroc_macro")
@@ -36,8 +37,9 @@ class JobLogger(WandbLogger):
     Lightning finalizes its loggers when fitting is over; the job is not over then, so `finalize` does nothing.
     """
 
-    def __init__(self, run: Any, project: str, save_dir: Path) -> None:
+    def __init__(self, run: Any, project: str, save_dir: Path, *, log_checkpoint: bool = False) -> None:
         super().__init__(experiment=run, project=project, save_dir=save_dir)
+        self._folder, self._log_checkpoint = save_dir, log_checkpoint
         self._works = True
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -57,12 +59,19 @@ class JobLogger(WandbLogger):
         sizes = {key: value for key, value in record.items() if key.startswith("num_")}
         self._attempt(lambda: self.experiment.config.update(sizes, allow_val_change=True))
 
-    def log_result(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
-        """Adds the final scores to the summary, and confusion matrix and ROC curves of the held-out clips."""
+    def log_result(
+        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: tracking_media.Hear, checkpoint: Path
+    ) -> None:
+        """Adds the final scores to the summary; charts, figures and some of the held-out clips; if asked for, weights.
+
+        `hear` gives a clip's name and sound by its index.
+        """
         # Ends the last epoch's row first: it would replace what the summary says of the final model.
         self._attempt(lambda: self.experiment.log({}, step=record["epochs"]))
         self._attempt(lambda: self.experiment.summary.update(summary(record)))
-        self._attempt(lambda: self._log_charts(record, evaluated))
+        self._attempt(lambda: self._log_media(record, evaluated, hear))
+        if self._log_checkpoint:
+            self._attempt(lambda: self.experiment.log_artifact(tracking_media.checkpoint_artifact(record, checkpoint)))
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Ends the run as finished, failed or (interrupted) killed, so that the next job gets one of its own."""
@@ -75,12 +84,16 @@ class JobLogger(WandbLogger):
             _say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
             _drop_service()
 
-    def _log_charts(self, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
-        charts: dict[str, Any] = {}
-        for split in ("val", "test"):
-            if evaluated.get(split) is not None:
-                charts |= _charts(split, evaluated[split], record["classes"])
-        self.experiment.log(charts, step=record["epochs"])
+    def _log_media(self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: tracking_media.Hear) -> None:
+        """All in one row: W&B's charts, the job's own figures, and a table of clips to listen to."""
+        found = {split: evaluated[split] for split in ("val", "test") if evaluated.get(split) is not None}
+        media = tracking_media.figures(self._folder)
+        for split, result in found.items():
+            media |= tracking_media.charts(split, result, record["classes"])
+        with tempfile.TemporaryDirectory() as folder:  # until W&B has its copies
+            for split, result in list(found.items())[:1]:
+                media[f"{split}_clips"] = tracking_media.clip_table(result, record["classes"], hear, Path(folder))
+            self.experiment.log(media, step=record["epochs"])
 
     def _attempt(self, action: Callable[[], Any]) -> None:
         """Tries an action. After a failure nothing more is sent, and training goes on."""
@@ -93,8 +106,11 @@ class JobLogger(WandbLogger):
             _say(f"W&B: stopped receiving ({_one_line(error)}); training goes on, its results are in the job's folder")
 
 
-def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) -> WandbLogger:
+def make_wandb_logger(
+    job: Job, *, project: str, entity: str | None, mode: str, log_checkpoint: bool = False
+) -> WandbLogger:
     """Starts the job's run. `mode`: auto (online where a key is configured), online, offline; WANDB_MODE overrides it.
+    `log_checkpoint`: whether the final weights go to W&B as well.
 
     Runs are grouped by study and, within it, by variant (the job type), so that the folds of a variant stand together
     and W&B shows their mean and spread. Inside a W&B sweep the run, its project and its entity are the sweep's.
@@ -112,7 +128,7 @@ def make_wandb_logger(job: Job, *, project: str, entity: str | None, mode: str) 
         _drop_service(_EXIT_CODES["interrupted"])
         raise
     _announce(job, run, reason)
-    return JobLogger(run, project, job.folder)
+    return JobLogger(run, project, job.folder, log_checkpoint=log_checkpoint)
 
 
 def log_start(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
@@ -121,11 +137,20 @@ def log_start(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
         logger.log_start(record)
 
 
-def log_result(loggers: Sequence[Logger], record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> None:
-    """Tells the loggers what the final model scored; loggers of other libraries get the scores as their last row."""
+def log_result(
+    loggers: Sequence[Logger],
+    record: Mapping[str, Any],
+    evaluated: Mapping[str, Any],
+    hear: tracking_media.Hear,
+    checkpoint: Path,
+) -> None:
+    """Tells the loggers what the final model scored; loggers of other libraries get the scores as their last row.
+
+    `hear` gives a clip's name and sound by its index, `checkpoint` is that of the final model.
+    """
     for logger in loggers:
         if isinstance(logger, JobLogger):
-            logger.log_result(record, evaluated)
+            logger.log_result(record, evaluated, hear, checkpoint)
         else:
             logger.log_metrics(
                 {f"final_{name}": value for name, value in _scores(record).items()}, step=record["epochs"]
@@ -240,41 +265,6 @@ def _start(job: Job, project: str, entity: str | None, mode: str) -> Any:
     run.define_metric("epoch")
     run.define_metric("*", step_metric="epoch")
     return run
-
-
-def _charts(split: str, result: Any, classes: Sequence[str]) -> dict[str, Any]:
-    import wandb
-
-    from audio_cls.training.metrics import roc_curves
-
-    predicted, labels = result.probabilities.argmax(1).tolist(), result.labels.tolist()
-    curves = {
-        name: tuple(_thinned(axis.tolist()) for axis in curve)
-        for name, curve in zip(classes, roc_curves(result.probabilities, result.labels), strict=True)
-        if curve is not None
-    }
-    charts = {
-        f"{split}_confusion_matrix": wandb.plot.confusion_matrix(
-            y_true=labels, preds=predicted, class_names=list(classes), title=f"Confusion matrix ({split} clips)"
-        )
-    }
-    if curves:
-        charts[f"{split}_roc_curves"] = wandb.plot.line_series(
-            xs=[curve[0] for curve in curves.values()],
-            ys=[curve[1] for curve in curves.values()],
-            keys=list(curves),
-            title=f"ROC curves ({split} clips): true positive rate",
-            xname="false positive rate",
-        )
-    return charts
-
-
-def _thinned(values: list[float]) -> list[float]:
-    """At most MAX_ROC_POINTS of the values, evenly spaced, with both ends."""
-    last = len(values) - 1
-    if last < MAX_ROC_POINTS:
-        return values
-    return [values[round(index * last / (MAX_ROC_POINTS - 1))] for index in range(MAX_ROC_POINTS)]
 
 
 def _scores(record: Mapping[str, Any]) -> dict[str, float]:

@@ -5,38 +5,19 @@ import csv
 import os
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from command_line import contents, write_esc10, write_sounds
+from page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
 
 from audio_cls.cli import main
 from audio_cls.data.sources import read_manifest
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize, synthetic_clips
 
 SCRIPT, FORMULA = "<script>alert('x')", '$x^2$ & "quotes"'
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text."""
-
-    def __init__(self, content: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.text = ""
-        self.feed(content)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def attributes(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +54,10 @@ def test_unreadable_files_are_named_on_the_page_and_in_the_exit_status(awkward):
 
 
 def test_the_page_asks_no_server_and_runs_no_script(awkward):
+    assert_asks_no_server(awkward[3])
     page = Page(awkward[3])
-    assert {name for name, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "embed", "base", "form"})
-    for tag in ("img", "audio"):
-        assert page.attributes(tag)
-        assert all(attributes["src"].startswith("data:") for attributes in page.attributes(tag))
-    assert all(attributes["href"].startswith("#") for attributes in page.attributes("a"))
-    assert "default-src 'none'" in page.attributes("meta")[3]["content"]
-    assert "http://" not in awkward[3]
-    assert "https://" not in awkward[3]
-    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert page.attributes("img") and page.attributes("audio")
+    assert not page.attributes("script")
 
 
 def test_names_stay_text(awkward):
@@ -94,9 +69,7 @@ def test_names_stay_text(awkward):
 
 
 def test_every_link_leads_somewhere(awkward):
-    page = Page(awkward[3])
-    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert {attributes["href"].removeprefix("#") for attributes in page.attributes("a")} == anchors
+    assert_links_lead_somewhere(awkward[3])
 
 
 def test_pictures_are_embedded_and_beside_the_page(awkward):

@@ -8,7 +8,8 @@ import pytest
 
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.decode import BadAudio
-from audio_cls.studies.explore.findings import ERROR, NOTE, WARNING, find
+from audio_cls.studies.explore.finding import ERROR, NOTE, WARNING
+from audio_cls.studies.explore.findings import find
 from audio_cls.studies.explore.fingerprint import Match
 from audio_cls.studies.explore.measure import Measures
 from audio_cls.studies.explore.survey import Leak, Survey

@@ -9,8 +9,8 @@ from audio_cls.data.decode import BadAudio
 from audio_cls.data.synthetic import synthetic_clips
 from audio_cls.studies.explore import measure as measuring
 from audio_cls.studies.explore.measure import measure
-from audio_cls.studies.explore.spectrum import band_edges, mel_power
 from audio_cls.studies.explore.survey import choose_sample, survey
+from audio_cls.studies.spectrum import band_edges, mel_power
 
 RATE = 16_000
 

@@ -32,8 +32,8 @@ from audio_cls.studies.config import ConfigError
 from audio_cls.studies.job import JobBusy, run_job
 from audio_cls.studies.launch import make_loggers
 from audio_cls.studies.plan import Job, clips, make_plan
-from audio_cls.training.callbacks import HISTORY_COLUMNS, read_history
 from audio_cls.training.checkpoint import AtomicCheckpointIO
+from audio_cls.training.history import HISTORY_COLUMNS, read_history
 from audio_cls.training.module import ClassifierModule
 
 QUICK = ("trainer.crops_per_clip=4", "logger=none")  # three steps an epoch

@@ -162,7 +162,7 @@ def test_a_failed_job_is_named_with_its_error_and_the_others_are_trained(
     output = capsys.readouterr().err
     folder = Path("outputs/synthetic-holdout/transformer_h1/fold1-seed0")
     assert f"FAILED: the loss is not finite (see {folder / 'error.txt'})" in output
-    assert output.splitlines()[-2:] == [
+    assert output.splitlines()[-3:-1] == [
         f"FAILED outputs/synthetic-holdout/transformer_h{heads}/fold1-seed0: the loss is not finite" for heads in (1, 2)
     ]
     assert "Traceback" not in output
@@ -200,7 +200,7 @@ def test_a_job_of_another_process_is_left_alone(
     assert train(monkeypatch, "data=synthetic", "fold=0,1", "-m") == 1
     output = capsys.readouterr().err
     assert "is being trained by another process" in output
-    assert output.splitlines()[-1].endswith("another process is training it, or was killed while it did")
+    assert output.splitlines()[-2].endswith("another process is training it, or was killed while it did")
     assert not list(Path("outputs").rglob("error.txt"))
 
 
@@ -316,6 +316,7 @@ def test_a_sweep_over_a_users_own_folder_trains_and_compares(trained: tuple[Path
         metrics = json.loads((study / "tiny" / f"fold{fold}-seed0" / "metrics.json").read_text())
         assert (metrics["status"], metrics["dataset"], metrics["fold"]) == ("done", "sounds", fold)
     assert (study / "summary.md").is_file()
+    assert said.splitlines()[-1].endswith("audio-cls report outputs/sounds-holdout")
     assert {path.name for path in folder.iterdir()} == {"sounds", "cache", "outputs"}
 
 

@@ -73,6 +73,7 @@ MISTAKES = {
     "augment.mix=1": "augment.mix=1 cannot be used: it must be true or false",
     "protocol=kfold": "it must be 'holdout', 'crossval' or 'all'",
     "trainer.precision=16": "it must be '32-true', 'bf16-mixed' or '16-mixed'",
+    "logger.log_checkpoint=yes_please": "logger.log_checkpoint=yes_please cannot be used: it must be true or false",
     "logger=wandb logger.mode=foo": "logger.mode=foo cannot be used: it must be 'auto', 'online' or 'offline'",
     "seed=-1": "it must be at least 0",
     "model.dropout=1": "it must be less than 1",

@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import os
 import signal
@@ -7,12 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import wandb
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 from wandb_server import KEY, WandbServer
 
-from audio_cls.studies import launch, results, tracking
+from audio_cls.studies import launch, results, tracking, tracking_media
 from audio_cls.studies.config import flatten
 from audio_cls.studies.job import run_job
 from audio_cls.training.module import ClassifierModule
@@ -59,6 +62,11 @@ def read_summary(folder: Path) -> dict:
 def read_rows(folder: Path) -> list[dict]:
     records = [json.loads(line) for line in inspect(folder).splitlines()]
     return [record["history"]["item"] for record in records if record["type"] == "history"]
+
+
+def artifacts(folder: Path) -> list[dict]:
+    records = [json.loads(line) for line in inspect(folder).splitlines()]
+    return [record["artifact"] for record in records if record["type"] == "artifact"]
 
 
 def fail_in_epoch(monkeypatch, epoch: int, error: BaseException) -> None:
@@ -139,6 +147,53 @@ def table(folder: Path, path: str) -> list[list]:
     return json.loads((folder / "files" / path).read_text())["data"]
 
 
+def test_a_run_shows_the_figures_of_its_folder_and_a_few_clips_to_listen_to(tmp_path):
+    (job,) = plan_jobs(tmp_path, "study=tones", "optimizer.lr=1e-6")  # learns nothing: some clips are wrong
+    run(job)
+    (folder,) = offline_runs(job)
+    shown = read_rows(folder)[-1]
+    for path in job.folder.glob("*.png"):
+        assert (folder / "files" / shown[f"figures/{path.stem}.path"]).read_bytes() == path.read_bytes()
+    (artifact,) = [artifact for artifact in artifacts(folder) if artifact["name"].endswith("-val_clips")]
+    files = {entry["path"]: Path(entry["local_path"]) for entry in artifact["manifest"]["contents"]}
+    rows = json.loads(files["val_clips.table.json"].read_text())["data"]
+    with (job.folder / "predictions.csv").open() as file:
+        predictions = {row["clip"]: row for row in csv.DictReader(file) if row["split"] == "val"}
+    assert {row[-1] for row in rows} == {True, False}
+    for clip, sound, label, predicted, probability, right in rows:
+        row = predictions[clip]
+        assert (label, predicted) == (CLASSES[int(row["label"])], CLASSES[int(row["predicted"])])
+        assert probability == pytest.approx(max(float(row["p_0"]), float(row["p_1"])), rel=1e-4)
+        assert right == (label == predicted)
+        heard = io.BytesIO(files[sound["path"]].read_bytes())
+        assert soundfile.info(heard).duration == pytest.approx(0.2, abs=0.1)
+    assert sum(path.stat().st_size for path in files.values()) < 20_000
+
+
+def test_the_clips_to_listen_to_are_the_surest_mistakes_and_one_right_clip_of_each_class():
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]])
+    assert tracking_media.choose_clips(probabilities, labels) == [2, 5, 1, 0, 3]
+    assert tracking_media.choose_clips(probabilities[:1], labels[:1]) == [0]
+
+
+def test_the_final_weights_are_an_artifact_if_asked_for(tmp_path):
+    (job,) = plan_jobs(tmp_path, "study=tones", "variant='tiny,lr=1'", "logger.log_checkpoint=true")
+    run(job)
+    (folder,) = offline_runs(job)
+    (artifact,) = [artifact for artifact in artifacts(folder) if artifact["type"] == "model"]
+    assert artifact["name"] == "tones-tiny_lr_1-fold0-seed0"
+    (entry,) = artifact["manifest"]["contents"]
+    assert entry["path"] == "last.ckpt"
+    assert Path(entry["local_path"]).read_bytes() == (job.folder / "checkpoints/last.ckpt").read_bytes()
+
+
+def test_without_being_asked_no_weights_are_sent(tmp_path):
+    (job,) = plan_jobs(tmp_path, "study=tones")
+    run(job)
+    assert "model" not in {artifact["type"] for artifact in artifacts(offline_runs(job)[0])}
+
+
 def test_classes_without_clips_have_no_roc_curve_and_long_curves_keep_their_ends():
     import torch
 
@@ -146,12 +201,12 @@ def test_classes_without_clips_have_no_roc_curve_and_long_curves_keep_their_ends
         labels = torch.tensor([0, 1] * 400)
         probabilities = torch.rand(800, 3, generator=torch.Generator().manual_seed(0)).softmax(-1)
 
-    charts = tracking._charts("val", Result, ["a", "b", "c"])
+    charts = tracking_media.charts("val", Result, ["a", "b", "c"])
     rows = charts["val_roc_curves"].table.data
     assert {row[1] for row in rows} == {"a", "b"}
     for name in ("a", "b"):
         points = [(row[0], row[2]) for row in rows if row[1] == name]
-        assert len(points) <= tracking.MAX_ROC_POINTS
+        assert len(points) <= tracking_media.MAX_ROC_POINTS
         assert points[0] == (0, 0)
         assert points[-1] == (1, 1)
 

@@ -2,7 +2,8 @@ import pytest
 import tiny
 from lightning.pytorch.callbacks import Callback
 
-from audio_cls.training.callbacks import HISTORY_COLUMNS, History, StopEarly, TerminalReport, duration, read_history
+from audio_cls.training.callbacks import History, StopEarly, TerminalReport, duration
+from audio_cls.training.history import HISTORY_COLUMNS, read_history
 
 
 class Interrupt(Callback):

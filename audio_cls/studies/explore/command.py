@@ -35,17 +35,19 @@ def explore(request: Request) -> int:
     if request.leaky_manifest is not None:
         _check_manifest(request.leaky_manifest, clip_set, from_manifest)
 
-    from audio_cls.studies.explore import findings, leakage, page  # matplotlib and scipy take a second to import
+    # matplotlib and scipy take a second to import
+    from audio_cls.studies.explore import findings, leakage, page
+    from audio_cls.studies.explore.finding import ERROR
     from audio_cls.studies.explore.survey import survey
 
     surveyed = survey(clip_set)
     found = findings.find(surveyed)
     written = page.write_page(surveyed, found, out)
     print(f"{clip_set.name}: {len(clip_set):,} clips of {len(clip_set.classes)} classes")
-    for finding in found[:MANY_FINDINGS]:
-        print(f"{finding.severity}: {finding.title}")
-        if finding.severity == findings.ERROR:
-            print("".join(f"  {name}: {said}\n" for name, said in finding.clips[:5]), end="")
+    for each in found[:MANY_FINDINGS]:
+        print(f"{each.severity}: {each.title}")
+        if each.severity == ERROR:
+            print("".join(f"  {name}: {said}\n" for name, said in each.clips[:5]), end="")
     if len(found) > MANY_FINDINGS:
         print(f"and {len(found) - MANY_FINDINGS} more findings on the page")
     print(f"page: {written}")
@@ -55,7 +57,7 @@ def explore(request: Request) -> int:
             f"leaky manifest: {request.leaky_manifest}, {leaked} of {len(clip_set)} clips leak; measure it with\n"
             f"  python train.py data=folder data.root={request.leaky_manifest} protocol=crossval study=leaky -m"
         )
-    return 1 if any(finding.severity == findings.ERROR for finding in found) else 0
+    return 1 if any(each.severity == ERROR for each in found) else 0
 
 
 def _load(request: Request) -> tuple[ClipSet, bool]:

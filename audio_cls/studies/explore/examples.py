@@ -1,32 +1,13 @@
 """Examples of every class, to look at and to listen to."""
 
-import base64
-import io
-from dataclasses import dataclass
-
 import numpy as np
-import soundfile
 
-from audio_cls.data.decode import resample
 from audio_cls.studies.explore.measure import is_synthetic, read
 from audio_cls.studies.explore.survey import Survey
+from audio_cls.studies.pages.sounds import Excerpt, cut_excerpt
 
-EXCERPT_SECONDS = 6.0
-PLAYED_RATE = 22_050  # Hz
 FEW_CLASSES, SEVERAL_CLASSES, MAX_CLASSES = 16, 60, 120  # with three, two and one example
 ROLES = ("typical", "in between", "unusual")
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """The loudest 6 s of a clip, or all of it: (T,) float32 at `sample_rate` Hz, from `start_seconds` on."""
-
-    index: int
-    role: str
-    waveform: np.ndarray
-    sample_rate: int
-    start_seconds: float
-    clip_seconds: float
 
 
 def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
@@ -38,34 +19,9 @@ def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
     return {label: _choose(survey, survey.of_class(label), roles) for label in classes}
 
 
-def cut_excerpt(survey: Survey, index: int, role: str) -> Excerpt:
+def excerpt_of(survey: Survey, index: int) -> Excerpt:
     info, waveform = read(survey.clip(index), is_synthetic(survey.clip_set))
-    size = round(EXCERPT_SECONDS * info.sample_rate)
-    start = 0
-    if len(waveform) > size:
-        step = max(1, info.sample_rate // 10)
-        energy = np.add.reduceat(np.square(waveform, dtype=np.float64), np.arange(0, len(waveform), step))
-        total = np.concatenate([[0], np.cumsum(energy)])
-        span = size // step
-        start = int((total[span:] - total[:-span]).argmax()) * step
-    return Excerpt(
-        index, role, waveform[start : start + size], info.sample_rate,
-        start / info.sample_rate, info.frames / info.sample_rate,
-    )  # fmt: skip
-
-
-def sound_uri(excerpt: Excerpt) -> str:
-    """The excerpt as a data: URI, mp3 where libsndfile can write it, else wav."""
-    played = resample(np.ascontiguousarray(excerpt.waveform), excerpt.sample_rate, PLAYED_RATE)
-    played = np.clip(played, -1, 1)
-    buffer = io.BytesIO()
-    if "MP3" in soundfile.available_formats():
-        soundfile.write(buffer, played, PLAYED_RATE, format="MP3", compression_level=0.6)
-        kind = "mpeg"
-    else:
-        soundfile.write(buffer, played, PLAYED_RATE, format="WAV", subtype="PCM_16")
-        kind = "wav"
-    return f"data:audio/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return cut_excerpt(waveform, info.sample_rate, info.frames / info.sample_rate)
 
 
 def _choose(survey: Survey, members: list[int], roles: tuple[str, ...]) -> list[tuple[int, str]]:

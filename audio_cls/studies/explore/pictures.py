@@ -1,6 +1,5 @@
 """The pictures of the page, in the style of the other figures. Narrow, so that they can be read on a telephone."""
 
-import io
 from collections import Counter
 
 import numpy as np
@@ -9,61 +8,17 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from PIL import Image
 
-from audio_cls.studies.explore.examples import Excerpt
-from audio_cls.studies.explore.spectrum import FLOOR, band_edges, mel_power
+from audio_cls.studies.clip_figure import hertz_ticks
 from audio_cls.studies.explore.survey import Survey
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, figure_style, short
+from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, short
+from audio_cls.studies.spectrum import FLOOR, band_edges
 
 WIDTH = 4.8  # inches
-DPI = 130
 MAX_ROWS = 120  # classes in a picture
 MAX_FOLDS = 12  # with numbers in the cells
 MAX_LABEL = 22  # characters of a class
-COLUMNS = 430  # of a waveform, one a pixel
-RANGE_DB = 80  # of a spectrogram
-HERTZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 BLUE, ORANGE, GREEN, VERMILION, SKY = COLOURS[:5]
-
-
-def png(figure: Figure) -> bytes:
-    """With a palette of 256 colours: a third of the size."""
-    buffer = io.BytesIO()
-    with figure_style():
-        figure.savefig(buffer)
-    picture = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    picture.save(small, "PNG", optimize=True)
-    return small.getvalue()
-
-
-def example_picture(excerpt: Excerpt, highest: float) -> Figure:
-    """Waveform above log-mel spectrogram, over the same seconds."""
-    figure = _canvas(4.0, 2.9)
-    figure.set_layout_engine("none")  # the same margins in all of them, so that their axes line up
-    places = {"left": 0.13, "right": 0.98, "top": 0.96, "bottom": 0.15, "hspace": 0.14}
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2), gridspec_kw=places)
-    start, seconds = excerpt.start_seconds, len(excerpt.waveform) / excerpt.sample_rate
-    low, high = _envelope(excerpt.waveform)
-    above.fill_between(np.linspace(start, start + seconds, len(low)), low, high, color=BLUE, linewidth=0.4)
-    peak = max(float(np.abs(excerpt.waveform).max()), 1e-4)
-    shown = f"{peak:.2g}" if peak >= 0.01 else f"{peak:.0e}"
-    above.set_ylim(-1.05 * peak, 1.05 * peak)
-    above.set_yticks((-peak, 0, peak), (f"-{shown}", "0", shown))
-    power = mel_power(excerpt.waveform, excerpt.sample_rate, highest, hop_seconds=max(seconds / 500, 0.004))
-    decibels = 10 * np.log10(power.T + FLOOR)  # (B, N)
-    below.imshow(
-        decibels, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
-        vmin=decibels.max() - RANGE_DB, vmax=decibels.max(), extent=(start, start + seconds, -0.5, len(decibels) - 0.5),
-    )  # fmt: skip
-    _hertz_ticks(below.yaxis, highest)
-    below.set_xlabel("seconds")
-    below.set_ylabel("kHz")
-    above.set_xlim(start, start + seconds)
-    for axes in (above, below):
-        axes.tick_params(labelsize=FONT_SIZE - 1)
-    return figure
 
 
 def classes_picture(survey: Survey) -> Figure:
@@ -164,7 +119,7 @@ def spectra_picture(survey: Survey) -> Figure:
         means, aspect="auto", cmap="viridis", vmin=top - 50, vmax=top, interpolation="nearest", origin="upper"
     )
     axes.set_ylim(shown - 0.5, -0.5)
-    _hertz_ticks(axes.xaxis, survey.highest)
+    hertz_ticks(axes.xaxis, survey.highest)
     axes.set_xlabel("kHz, mel scale")
     axes.grid(False)
     height = figure.get_size_inches()[1]
@@ -244,7 +199,7 @@ def leakage_picture(survey: Survey) -> Figure | None:
 
 def _canvas(width: float, height: float) -> Figure:
     """An empty figure of so many inches, of a fixed size so that pictures line up on the page."""
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -285,19 +240,3 @@ def _legend(figure: Figure, axes: Axes) -> None:
 
 def _integers(axis: Axis, most: int = 6) -> None:
     axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
-
-
-def _hertz_ticks(axis: Axis, highest: float) -> None:
-    """Round frequencies on an axis of mel bands."""
-    peaks = band_edges(highest)[1:-1]
-    hertz = [value for value in HERTZ if peaks[0] <= value <= highest]
-    if len(peaks) and highest > 4000:
-        hertz = [value for value in hertz if value not in (100, 200)]
-    places = np.interp(hertz, peaks, np.arange(len(peaks)))
-    axis.set_ticks(places, [f"{value / 1000:g}" for value in hertz])
-
-
-def _envelope(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest sample of each column of the picture."""
-    starts = np.linspace(0, len(waveform), min(COLUMNS, len(waveform)), endpoint=False).astype(int)
-    return np.minimum.reduceat(waveform, starts), np.maximum.reduceat(waveform, starts)

@@ -1,0 +1,50 @@
+"""Whether a variant's probabilities mean what they say."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from audio_cls.studies.calibration import Bin
+from audio_cls.studies.figure_style import GREY, add_axes, add_title, new_figure
+
+SIDE = 3.3  # inches
+
+
+def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: str) -> Figure:
+    """Reliability diagram: accuracy against confidence in each bin, and below it how many clips are in it.
+
+    Below the diagonal the model is too sure, above it not sure enough. `error`: the expected calibration error.
+    """
+    figure = new_figure()
+    above = add_axes(figure, 0, 0, SIDE, SIDE)
+    below = add_axes(figure, 0, SIDE + 0.15, SIDE, 0.8)
+    above.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (1, 2)))
+    filled = [each for each in bins if each.count]
+    for each in filled:
+        above.plot([each.confidence] * 2, [each.confidence, each.accuracy], color=colour, linewidth=3, alpha=0.35)
+    largest = max(each.count for each in filled)
+    for each in filled:
+        size = 3 + 6 * np.sqrt(each.count / largest)
+        above.plot(each.confidence, each.accuracy, "o", color=colour, markersize=size)
+    above.plot([each.confidence for each in filled], [each.accuracy for each in filled], color=colour, linewidth=1.2)
+    above.text(0.97, 0.14, f"expected calibration\nerror {error:.1%}", ha="right", transform=above.transAxes)
+    above.text(0.97, 0.05, "too sure", ha="right", color=GREY, transform=above.transAxes)
+    above.text(0.03, 0.95, "not sure enough", va="top", color=GREY, transform=above.transAxes)
+    above.set_ylim(-0.02, 1.02)
+    above.set_ylabel("accuracy")
+    below.bar([each.low for each in bins], [each.count for each in bins], [each.high - each.low for each in bins],
+              align="edge", color=colour, edgecolor="white", linewidth=1)  # fmt: skip
+    below.set_ylabel("clips")
+    below.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+    below.set_xlabel("confidence: the largest probability of a clip")
+    for axes in (above, below):
+        axes.set_xlim(-0.02, 1.02)
+        axes.grid(color="0.93", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(length=2, labelbottom=axes is below)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    add_title(above, title, SIDE + 0.6)
+    return figure

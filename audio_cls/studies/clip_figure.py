@@ -1,0 +1,103 @@
+"""A clip as a picture of fixed size: waveform, log-mel spectrogram and, where it is known, where a model looked.
+
+Axis letters: B mel bands, N frames, P places along the clip.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from audio_cls.studies.figure_style import COLOURS, FONT_SIZE
+from audio_cls.studies.spectrum import FLOOR, band_edges, mel_power
+
+WIDTH, TIME_HEIGHT = 4.0, 2.9  # inches, without attention
+ROW = 0.2  # of a row of attention
+COLUMNS = 430  # of a waveform, one a pixel
+RANGE_DB = 80  # of a spectrogram
+HERTZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+
+
+def clip_figure(
+    waveform: np.ndarray,
+    sample_rate: int,
+    start_seconds: float,
+    highest: float,
+    looks: Sequence[tuple[str, np.ndarray]] = (),
+    edges: np.ndarray | None = None,
+) -> Figure:
+    """Waveform (T,) above its spectrogram up to `highest` Hz, over the same seconds.
+
+    `looks`: rows of attention with their names, each (P,), 1 for an even look, NaN where there is none; `edges`, (P +
+    1,), are those of the places in seconds of the clip.
+    """
+    added = ROW * len(looks) + 0.1 if looks else 0.0
+    height = TIME_HEIGHT + added
+    figure = Figure(figsize=(WIDTH, height))
+    FigureCanvasAgg(figure)
+    # The same margins in all of them, so that their axes line up.
+    left, width = (0.17, 0.81) if looks else (0.13, 0.85)
+    bottom, gap = 0.435, 0.12  # inches
+    room = TIME_HEIGHT - bottom - 0.12 - gap
+    above = figure.add_axes((left, (bottom + added + room * 2 / 3 + gap) / height, width, room / 3 / height))
+    below = figure.add_axes((left, (bottom + added) / height, width, room * 2 / 3 / height), sharex=above)
+    _draw_waveform(above, waveform, sample_rate, start_seconds)
+    _draw_spectrogram(below, waveform, sample_rate, start_seconds, highest)
+    panels = [above, below]
+    if looks:
+        panels.append(figure.add_axes((left, bottom / height, width, ROW * len(looks) / height), sharex=above))
+        _draw_looks(panels[-1], looks, edges)
+    panels[-1].set_xlabel("seconds")
+    above.set_xlim(start_seconds, start_seconds + len(waveform) / sample_rate)
+    for axes in panels:
+        axes.tick_params(labelsize=FONT_SIZE - 1, labelbottom=axes is panels[-1])
+    return figure
+
+
+def hertz_ticks(axis: Axis, highest: float) -> None:
+    """Round frequencies on an axis of mel bands."""
+    peaks = band_edges(highest)[1:-1]
+    hertz = [value for value in HERTZ if peaks[0] <= value <= highest]
+    if len(peaks) and highest > 4000:
+        hertz = [value for value in hertz if value not in (100, 200)]
+    places = np.interp(hertz, peaks, np.arange(len(peaks)))
+    axis.set_ticks(places, [f"{value / 1000:g}" for value in hertz])
+
+
+def _draw_waveform(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float) -> None:
+    """Lowest and highest sample of each column of the picture."""
+    edges = np.linspace(0, len(waveform), min(COLUMNS, len(waveform)), endpoint=False).astype(int)
+    low, high = np.minimum.reduceat(waveform, edges), np.maximum.reduceat(waveform, edges)
+    seconds = np.linspace(start, start + len(waveform) / sample_rate, len(low))
+    axes.fill_between(seconds, low, high, color=COLOURS[0], linewidth=0.4)
+    peak = max(float(np.abs(waveform).max()), 1e-4)
+    shown = f"{peak:.2g}" if peak >= 0.01 else f"{peak:.0e}"
+    axes.set_ylim(-1.05 * peak, 1.05 * peak)
+    axes.set_yticks((-peak, 0, peak), (f"-{shown}", "0", shown))
+
+
+def _draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float, highest: float) -> None:
+    seconds = len(waveform) / sample_rate
+    power = mel_power(waveform, sample_rate, highest, hop_seconds=max(seconds / 500, 0.004))
+    decibels = 10 * np.log10(power.T + FLOOR)  # (B, N)
+    axes.imshow(
+        decibels, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
+        vmin=decibels.max() - RANGE_DB, vmax=decibels.max(), extent=(start, start + seconds, -0.5, len(decibels) - 0.5),
+    )  # fmt: skip
+    hertz_ticks(axes.yaxis, highest)
+    axes.set_ylabel("kHz")
+
+
+def _draw_looks(axes: Axes, looks: Sequence[tuple[str, np.ndarray]], edges: np.ndarray) -> None:
+    rows = np.stack([row for _, row in looks])  # (rows, P)
+    axes.set_facecolor("0.85")  # shows where no crop counts
+    axes.imshow(
+        rows, aspect="auto", cmap="viridis", vmin=0, vmax=max(2.0, float(np.nanquantile(rows, 0.995))),
+        interpolation="nearest", extent=(edges[0], edges[-1], len(rows) - 0.5, -0.5),
+    )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [name for name, _ in looks])
+    for row in range(1, len(rows)):
+        axes.axhline(row - 0.5, color="white", linewidth=1)

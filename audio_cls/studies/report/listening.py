@@ -1,0 +1,172 @@
+"""The sounds of a study's clips, where they are on this machine, and where its transformers look in them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from audio_cls.data.clips import Clip, ClipSet, DataError
+from audio_cls.data.decode import decode, probe, resample
+from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
+from audio_cls.studies import results
+from audio_cls.studies.config import ConfigError, DataConfig
+from audio_cls.studies.dataset import load_clips
+from audio_cls.studies.job_folder import StudyJob
+from audio_cls.studies.study import Study
+
+MAX_HEADS = 8  # with a row each
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """The clips that were found, by name; `missing` says why the others cannot be heard, '' where all are there."""
+
+    clips: Mapping[str, Clip]
+    root: Path | None
+    missing: str
+
+    def waveform(self, name: str) -> tuple[np.ndarray, int]:
+        """The clip at its own rate. Raises KeyError for a clip that was not found, BadAudio for a file that is bad."""
+        clip = self.clips[name]
+        if self.root is None:
+            return synthesize(clip), SAMPLE_RATE
+        rate = probe(clip.path).sample_rate
+        return decode(clip.path, rate), rate
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one job's transformer heard in a clip, and where it looked: rows of attention, each (P,), with names."""
+
+    job: StudyJob
+    prediction: str
+    rows: list[tuple[str, np.ndarray]]
+    edges: np.ndarray
+
+
+def find_sounds(study: Study, names: Sequence[str], root: str | None) -> Sounds:
+    """Looks for the clips in `root`, else where the study's jobs had them, in AUDIO_CLS_DATA and in the user's cache.
+
+    Downloads nothing. Raises ConfigError where `root` is given and does not hold the study's data.
+    """
+    data = _data_block(study)
+    if data is None:
+        return Sounds({}, None, "The jobs keep no readable config.yaml that says where the clips are.")
+    if root is not None:
+        clips = _known(load_clips(DataConfig(**{**data, "root": root})), study, names)
+        if names and not clips:
+            raise ConfigError(f"--root {root} holds none of the clips of {study.name}; give the folder of its data set")
+        return Sounds(clips, Path(root), _missing(names, clips, root))
+    places = _places(data)
+    for place in places:
+        try:
+            clip_set = load_clips(DataConfig(**{**data, "root": place}))
+        except (ConfigError, DataError):
+            continue
+        clips = _known(clip_set, study, names)
+        if clips:
+            return Sounds(clips, clip_set.root, _missing(names, clips, place or ""))
+    looked = f" (not in {', '.join(filter(None, places))})" if any(places) else ""
+    return Sounds(
+        {}, None, f"The sounds are not on this machine{looked}: with --root PATH, or AUDIO_CLS_DATA, they can be heard."
+    )
+
+
+class Looks:
+    """Where the study's transformers look; a classifier is loaded once."""
+
+    def __init__(self, study: Study, order: Sequence[str]) -> None:
+        """`order`: names of the variants, the best first."""
+        places = {name: place for place, name in enumerate(order)}
+        able = [
+            job
+            for job in study.jobs
+            if job.status == "done" and job.metrics.get("model") == "transformer" and _has_checkpoint(study, job)
+        ]
+        self._study = study
+        self._jobs = sorted(able, key=lambda job: (places[job.variant], job.seed, job.fold))
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a transformer with a checkpoint at all."""
+        return bool(self._jobs)
+
+    def at(self, clip: str, split: str, waveform: np.ndarray, sample_rate: int) -> Look | None:
+        """In the clip, of the best variant that was not trained on it; None where none can be shown."""
+        for job in self._jobs:
+            if split not in job.predictions or clip not in job.predictions[split].clips:
+                continue
+            classifier = self._load(job)
+            if classifier is not None:
+                return _look(job, classifier, waveform, sample_rate)
+        return None
+
+    def _load(self, job: StudyJob) -> Any:
+        if job.name not in self._loaded:
+            from audio_cls.models.explain import NoAttention, check_explainable  # torch takes seconds to import
+            from audio_cls.serving.load import LoadError, load_classifier
+
+            try:
+                classifier = load_classifier(self._study.path / job.name)
+                check_explainable(classifier.module.network)
+            except (LoadError, NoAttention):
+                classifier = None
+            self._loaded[job.name] = classifier
+        return self._loaded[job.name]
+
+
+def _look(job: StudyJob, classifier: Any, waveform: np.ndarray, sample_rate: int) -> Look:
+    from audio_cls.studies.attention import explain_clip
+
+    found = explain_clip(classifier, resample(waveform, sample_rate, classifier.sample_rate))
+    heads = found.heads[-1][:MAX_HEADS]
+    rows = [("all layers", found.rollout), *((f"head {place}", row) for place, row in enumerate(heads, 1))]
+    return Look(job, found.prediction, rows, found.edges)
+
+
+def _has_checkpoint(study: Study, job: StudyJob) -> bool:
+    return any((study.path / job.name / name).exists() for name in (results.LAST_CHECKPOINT, results.BEST_CHECKPOINT))
+
+
+def _data_block(study: Study) -> dict[str, Any] | None:
+    """Which data set the jobs were trained on, checked; None where none of them says."""
+    for job in study.jobs:
+        try:
+            stored = yaml.safe_load((study.path / job.name / results.CONFIG).read_text(encoding="utf-8"))
+            return DataConfig(**stored["data"]).model_dump()
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def _places(data: Mapping[str, Any]) -> list[str | None]:
+    if data["kind"] == "synthetic":
+        return [None]
+    places = [data["root"], os.environ.get("AUDIO_CLS_DATA")]
+    if data["kind"] == "esc10":
+        from audio_cls.data.download import default_esc10_root
+
+        places.append(str(default_esc10_root()))
+    return [place for place in dict.fromkeys(places) if place and Path(place).exists()]
+
+
+def _known(clip_set: ClipSet, study: Study, names: Sequence[str]) -> dict[str, Clip]:
+    """Those of the clips that the study knows by this name: a file of the same name in another data set is another."""
+    if clip_set.classes != study.classes:
+        return {}
+    wanted = set(names)
+    return {
+        clip.name: clip
+        for clip in clip_set.clips
+        if clip.name in wanted and (clip_set.root is None or clip.path.is_file())
+    }
+
+
+def _missing(names: Sequence[str], clips: Mapping[str, Clip], place: str) -> str:
+    absent = [name for name in names if name not in clips]
+    return f"{len(absent)} of these clips are not in {place}." if absent else ""
