@@ -1,0 +1,78 @@
+"""The README is true today: its commands are read out of it and tried."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+
+from audio_cls import cli
+from audio_cls.studies.plan import make_plan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "tests" / "studies"))
+from command_line import CONF, TINY, train, write_esc10, write_sounds  # noqa: E402
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+LINES = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+
+
+def commands(program: str) -> list[list[str]]:
+    """Arguments of every call of a program in the README; comments and a shell's {a,b} are taken care of."""
+    found = []
+    for line in LINES:
+        words = shlex.split(line, comments=True)
+        if words[: len(program.split())] == program.split():
+            found.append([each for word in words[len(program.split()) :] for each in _braces(word)])
+    return found
+
+
+def _braces(word: str) -> list[str]:
+    match = re.fullmatch(r"(.*)\{(.*)\}(.*)", word)
+    return [f"{match[1]}{middle}{match[3]}" for middle in match[2].split(",")] if match else [word]
+
+
+@pytest.fixture
+def _sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of ESC-10, a folder of sounds and a manifest, where the README's commands look for them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.setenv("AUDIO_CLS_DATA", str(write_esc10(tmp_path / "esc10", (1, 2, 3, 4, 5))))
+    folder = write_sounds(tmp_path / "my_sounds", {"hum": 4, "hiss": 4})
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name},{path}\n" for path in sorted(folder.rglob("*.wav"))]
+    (tmp_path / "my_sounds.csv").write_text("file,label,source\n" + "".join(rows))
+
+
+@pytest.mark.usefixtures("_sounds")
+@pytest.mark.parametrize("arguments", commands("python train.py"), ids=" ".join)
+def test_every_training_command_is_accepted_and_names_its_jobs(arguments: list[str]) -> None:
+    if "--cfg" in arguments:
+        arguments = []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plan = make_plan([word for word in arguments if word != "-m"], "-m" in arguments)
+    assert len(plan.jobs) >= (4 if "-m" in arguments else 1)
+
+
+@pytest.mark.parametrize("arguments", commands("audio-cls"), ids=" ".join)
+def test_every_command_on_studies_is_understood(arguments: list[str]) -> None:
+    assert cli._parser().parse_args(arguments).command == arguments[0]
+
+
+@pytest.mark.parametrize("target", [words[0] for words in commands("make")])
+def test_every_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:.*##", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+def test_every_file_that_is_linked_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links and [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
+@pytest.mark.usefixtures("_sounds")
+def test_sounds_of_ones_own_are_trained_on_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = (words for words in commands("python train.py") if "data.root=my_sounds.csv" in words)
+    assert train(monkeypatch, *line, *TINY) == 0
+    assert cli.main(["compare", "my_sounds-holdout"]) == 0
+    assert Path("outputs/my_sounds-holdout/summary.md").exists()
