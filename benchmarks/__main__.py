@@ -1,10 +1,8 @@
 """Measures, and writes docs/benchmarks.md.
 
-    python -m benchmarks                       all sections but `result`, about 10 minutes on an idle machine
+    python -m benchmarks                       all sections, about 15 minutes on an idle machine
     python -m benchmarks step loop             these sections; the others stay in the document as they were
-    python -m benchmarks result                trains three variants on every fold (hours), or goes on where it was
-    python -m benchmarks result --studies outputs/esc10-holdout      reads studies that were trained before
-    python -m benchmarks growth --large        40,000 clips, too
+    python -m benchmarks result --studies outputs/esc10-holdout      reads another study than the kept one
     python -m benchmarks --write               only writes the document again
     python -m benchmarks --quick               tiny sizes, to see that everything runs; its figures mean nothing
 
@@ -58,8 +56,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="sections to measure")
     parser.add_argument("--quick", action="store_true", help=f"tiny sizes; written to {QUICK_FOLDER.relative_to(ROOT)}")
-    parser.add_argument("--large", action="store_true", help="the largest size of `growth`, too")
-    parser.add_argument("--studies", nargs="+", type=Path, default=[], help="folders of studies for `result`")
+    studies = "folders of studies for `result` (default: the one in results/)"
+    parser.add_argument("--studies", nargs="+", type=Path, default=[], help=studies)
     parser.add_argument("--write", action="store_true", help="measure nothing")
     parser.add_argument("--output", type=Path, help="folder of document and numbers (default: docs/ and benchmarks/)")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in this process, without a time limit
@@ -71,7 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if missing:
         parser.error(f"{missing[0]} is not the folder of a study")
     if not chosen.names:
-        chosen.names = [name for name in document.SECTIONS if chosen.quick or name not in document.APART]
+        chosen.names = list(document.SECTIONS)
     folder = chosen.output or (QUICK_FOLDER if chosen.quick else None)
     chosen.output = (folder or ROOT / "docs").resolve()
     chosen.results = folder.resolve() / "results.json" if folder else ROOT / "benchmarks" / "results.json"
@@ -80,7 +78,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _measure(name: str, chosen: argparse.Namespace, results: Path) -> None:
     """Measures a section in this process and keeps its numbers, or the reason why there are none."""
-    options = Options(quick=chosen.quick, large=chosen.large, studies=tuple(chosen.studies))
+    options = Options(quick=chosen.quick, studies=tuple(chosen.studies))
     busy = None if chosen.quick else busy_share()
     if busy and busy > BUSY:
         _say(f"the machine is busy ({busy:.0%} of its cores): the figures of {name} will mean little")
@@ -96,7 +94,6 @@ def _measure(name: str, chosen: argparse.Namespace, results: Path) -> None:
 def _measure_apart(name: str, chosen: argparse.Namespace, results: Path) -> None:
     """Measures a section in a process of its own, which ends when its time is up."""
     command = [sys.executable, "-m", "benchmarks", name, "--here", "--output", str(results.parent)]
-    command += ["--large"] if chosen.large else []
     command += ["--studies", *map(str, chosen.studies)] if chosen.studies else []
     limit = document.section(name).LIMIT_SECONDS
     started = time.perf_counter()

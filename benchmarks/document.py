@@ -10,7 +10,6 @@ from benchmarks.machine import BUSY
 from benchmarks.section import Numbers, Section, table
 
 SECTIONS = ("floor", "input", "step", "loop", "sweep", "result", "prediction", "growth", "start")
-APART = ("result",)  # takes hours: measured when it is asked for
 DOCUMENT = "benchmarks.md"
 T = TypeVar("T")
 _MET = {True: "yes", False: "**no**", None: ""}

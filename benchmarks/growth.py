@@ -14,14 +14,14 @@ from benchmarks.section import BenchmarkError, Numbers, Options, Target, figures
 
 TITLE = "Growth"
 LIMIT_SECONDS = 1500
-SIZES, LARGEST = (400, 4_000), 40_000
+SIZES = (400, 4_000, 40_000)
 TOLERANCE = 0.1
 BYTES_PER_CLIP = 100_000  # the wav file and its part of the store
 SMALL_MODEL = ["model.d_model=32", "model.num_layers=1", "model.d_feedforward=64", "model.stem_width=8"]
 
 
 def measure(options: Options) -> Numbers:
-    sizes = (40, 80) if options.quick else SIZES + ((LARGEST,) if options.large else ())
+    sizes = (40, 80) if options.quick else SIZES
     threads = 1 if options.quick else os.cpu_count() or 1
     return {
         "sizes": [

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import yaml
@@ -13,14 +13,14 @@ from benchmarks.processes import ROOT
 from benchmarks.section import BenchmarkError, Numbers, Options, Target, table
 
 TITLE = "To a result"
-LIMIT_SECONDS = 8 * 3600
+LIMIT_SECONDS = 600
 MARKS = (0.85, 0.90)
 PICTURE = "accuracy_over_minutes.png"
-STUDY = "benchmark-to-a-result"
+KEPT = ROOT / "results" / "esc10-holdout"
 LIKE_SIZE = ["model.stem_width=24", "model.num_stem_layers=5"]  # as many parameters as the transformer, within 2%
 VARIANTS = {
     "transformer_h4": ["model=transformer", "heads=4"],
-    "logmel_cnn": ["model=transformer", "model.pool=mean", "model.num_layers=0", *LIKE_SIZE],
+    "logmel_cnn": ["variant=logmel_cnn", "model.pool=mean", "model.num_layers=0", *LIKE_SIZE],
     "original_cnn": ["experiment=original_cnn"],
 }
 
@@ -29,29 +29,23 @@ def measure(options: Options) -> Numbers:
     if options.studies:
         return _read(options.studies)
     if not options.quick:
-        return _read([_train(ROOT / "outputs", data.arguments(ROOT, quick=False), [])])
+        return _read([KEPT], VARIANTS)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        few = ["trainer.max_epochs=1", "trainer.crops_per_clip=1", "trainer.validate_every=1", "fold=0"]
-        return _read([_train(folder, data.arguments(folder, quick=True), few)])
+        return _read([_train_quickly(Path(name))])
 
 
-def _train(output: Path, source: list[str], extra: list[str]) -> Path:
-    """Every fold of every variant, one job after another with all cores; what is there already is not trained again."""
-    from audio_cls.studies import results
+def _train_quickly(output: Path) -> Path:
+    """One epoch of one fold of each variant, on synthetic clips."""
     from audio_cls.studies.job import run_job
 
-    for variant, overrides in VARIANTS.items():
-        chosen = [*source, *overrides, *extra, f"study={STUDY}", f"variant={variant}", "jobs=1"]
-        for job in data.make_jobs(chosen, output, sweep=True):
-            if not results.is_done(job):
-                run_job(job, lambda _: [])
-    return output / STUDY
+    few = ["study=quick", "fold=0", "trainer.max_epochs=1", "trainer.crops_per_clip=1", "trainer.validate_every=1"]
+    for overrides in VARIANTS.values():
+        run_job(data.make_jobs([*data.arguments(output, quick=True), *overrides, *few], output)[0], lambda _: [])
+    return output / "quick"
 
 
-def _read(studies: Iterable[Path]) -> Numbers:
-    """For each variant: minutes of all folds together and the mean accuracy of their validation clips, epoch by"
-    " epoch."""
+def _read(studies: Iterable[Path], wanted: Collection[str] | None = None) -> Numbers:
+    """For each variant: minutes of all folds together and the mean accuracy of their validation clips, by epoch."""
     from audio_cls.studies import results
     from audio_cls.training.callbacks import read_history
 
@@ -60,7 +54,8 @@ def _read(studies: Iterable[Path]) -> Numbers:
     for study in studies:
         for path in sorted(Path(study).glob("*/fold*-seed*/metrics.json")):
             record = results.read_metrics(path.parent) or {}
-            if record.get("status") == "done" and record.get("val"):
+            named = wanted is None or record.get("variant") in wanted
+            if named and record.get("status") == "done" and record.get("val"):
                 records[record["variant"]] = record
                 key = record["seed"], record["fold"]
                 found[record["variant"]][key] = read_history(path.parent / "history.csv")
@@ -143,6 +138,8 @@ def describe(numbers: Numbers) -> str:
             " as passed at the first epoch that reaches it.",
             table(columns, rows),
             f"![Accuracy over minutes of training]({PICTURE})",
+            "Trained by:",
+            "\n".join(f"    python train.py {' '.join(overrides)} -m" for overrides in VARIANTS.values()),
         ]
     )
 

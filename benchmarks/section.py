@@ -14,10 +14,9 @@ class BenchmarkError(RuntimeError):
 
 @dataclass(frozen=True)
 class Options:
-    """Of a run: tiny sizes, the largest sizes as well, and studies that were trained before."""
+    """Of a run: tiny sizes, and the folders of studies that `result` reads."""
 
     quick: bool = False
-    large: bool = False
     studies: tuple[Path, ...] = ()
 
 

@@ -148,6 +148,6 @@ def _line(fixed: Numbers) -> tuple[float, float, float]:
     """Slope and intercept of seconds over jobs, and how far a point lies off the line at most, as a share of its"
     " seconds."""
     sizes, seconds = np.array(fixed["sizes"], float), np.array(fixed["seconds"])
-    slope, intercept = np.polyfit(sizes, seconds, 1)
+    slope, intercept = np.polyfit(sizes, seconds, 1, w=1 / seconds)  # the least relative error: sizes differ by 24
     off = np.abs(slope * sizes + intercept - seconds) / seconds
     return float(slope), float(intercept), float(off.max())

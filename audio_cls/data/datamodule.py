@@ -19,7 +19,7 @@ from audio_cls.data.store import WaveformStore, open_store
 Batch = dict[str, Tensor]
 
 # Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
-EVALUATION_SAMPLES = 16_000 * 320
+EVALUATION_SAMPLES = 16_000 * 64
 
 
 class TrainBatches:
