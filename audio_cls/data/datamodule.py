@@ -4,7 +4,6 @@ Axis letters: B batch, C crops of a clip, T samples.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -54,24 +53,14 @@ class TrainBatches:
         rng = np.random.default_rng([self.seed, self.epoch()])
         order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
         starts = self._starts(order, rng)
-
-        def batch(first: int) -> Batch:
+        for first in range(0, len(self) * self.batch_size, self.batch_size):
             clips = order[first : first + self.batch_size]
             crops = self.store.crops(clips, starts[first : first + self.batch_size], self.num_samples)
-            return {
+            yield {
                 "waveform": torch.from_numpy(crops).unsqueeze(1),
                 "label": torch.from_numpy(self.labels[clips]),
                 "clip": torch.from_numpy(clips),
             }
-
-        # One batch ahead: reading lets go of the interpreter, so it passes while the step before computes.
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead: Future[Batch] | None = None
-            for first in range(0, len(self) * self.batch_size, self.batch_size):
-                ready, ahead = ahead, reader.submit(batch, first)
-                if ready is not None:
-                    yield ready.result()
-            yield ahead.result()
 
     def _starts(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018)."""
