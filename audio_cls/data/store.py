@@ -69,20 +69,20 @@ class WaveformStore:
         begins = self._begins[indices]
         firsts = np.clip(starts, 0, self.lengths[indices])
         lasts = np.clip(starts + num_samples, firsts, self.lengths[indices])
-        crops = np.zeros((len(indices), num_samples), np.float32)
+        crops = np.empty((len(indices), num_samples), np.float32)
         # one copy of memory per crop; an index for every sample would take twice the room of the batch
         places = zip(
             crops, (firsts - starts).tolist(), (begins + firsts).tolist(), (lasts - firsts).tolist(), strict=True
         )
         for crop, at, begin, length in places:
+            if length < num_samples:
+                crop[:at] = crop[at + length :] = 0
             if length:
                 self._read(crop[at : at + length], begin)
         return crops
 
     def _read(self, target: np.ndarray, begin: int) -> None:
-        """Fills `target` with the samples from `begin` on. Raises DataError where the file has become shorter."""
-        if not len(target):
-            return
+        """Fills `target`, one sample at least, with those from `begin` on. Raises DataError where the file is shorter."""
         rest, place = memoryview(target).cast("B"), 4 * begin
         while rest:
             num_bytes = self._read_bytes(rest, place)
