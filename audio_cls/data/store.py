@@ -82,7 +82,7 @@ class WaveformStore:
         return crops
 
     def _read(self, target: np.ndarray, begin: int) -> None:
-        """Fills `target`, one sample at least, with those from `begin` on. Raises DataError where the file is shorter."""
+        """Fills `target`, one sample at least, with from `begin` on. Raises DataError where the file is shorter."""
         rest, place = memoryview(target).cast("B"), 4 * begin
         while rest:
             num_bytes = self._read_bytes(rest, place)
