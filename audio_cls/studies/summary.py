@@ -63,7 +63,7 @@ class Comparison:
 
     first: str
     second: str
-    difference: float | None = None  # of clip accuracies
+    difference: float | None = None  # of accuracies, each the mean over folds
     interval: Interval | None = None
     p_value: float | None = None
     p_holm: float | None = None  # corrected for all comparisons of the summary

@@ -60,6 +60,18 @@ def test_the_verdict_says_which_is_better_by_how_much_and_that_the_evidence_is_e
     assert summary.verdict in (study / "summary.md").read_text()
 
 
+def test_with_unequal_folds_table_interval_and_verdict_say_the_same(tmp_path):
+    for variant, chances in (("cnn", (0.9, 0.3)), ("transformer_h4", (0.5, 0.8))):
+        for fold, (chance, num_clips) in enumerate(zip(chances, (20, 400), strict=True)):
+            write_job(tmp_path, variant, fold, chance=chance, num_clips=num_clips, test=None)
+    summary = write_summary(tmp_path)
+    first, second = (row.ranking.accuracy for row in summary.rows)
+    assert summary.comparisons[0].difference == pytest.approx(first.mean - second.mean)
+    assert f"better than {summary.rows[1].variant} by {100 * (first.mean - second.mean):.1f} points" in summary.verdict
+    for accuracy in (first, second):
+        assert sum(accuracy.interval) / 2 == pytest.approx(accuracy.mean, abs=0.02)
+
+
 def test_the_verdict_says_when_the_evidence_is_not_enough(tmp_path):
     write_variant(tmp_path, "cnn", chance=0.7)
     write_variant(tmp_path, "transformer_h4", chance=0.71)

@@ -105,6 +105,32 @@ def test_a_test_clip_that_every_fold_predicts_counts_once():
     assert accuracy_interval(folds) == pytest.approx(accuracy_interval(folds[:1]))
 
 
+@pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval])
+def test_a_small_fold_counts_as_much_as_a_large_one_in_an_interval(interval):
+    small = predictions([True] * 20, fold=0)
+    large = predictions([True, True, False, False] * 100, fold=1)
+    low, high = interval([small, large])
+    assert (low + high) / 2 == pytest.approx(0.75, abs=0.01)  # of all clips, 0.52 are right
+
+
+def test_a_small_fold_counts_as_much_as_a_large_one_in_a_difference():
+    first = [predictions([True] * 20, fold=0), predictions([True, True, False, False] * 50, fold=1)]
+    second = [predictions([False] * 20, fold=0), predictions([True, True, False, False] * 50, fold=1)]
+    test = paired_test(first, second)
+    assert test.difference == 0.5
+    assert test.p_value == 2 / 2**5  # the five sources of the small fold all point one way
+    assert test.interval[0] <= 0.5 <= test.interval[1]
+
+
+def test_seeds_of_a_fold_share_its_weight_in_a_difference():
+    first = [random_job(0.8, fold=0, seed=seed) for seed in (0, 1, 2)] + [random_job(0.8, fold=1)]
+    second = [random_job(0.6, fold=0, seed=seed) for seed in (0, 1, 2)] + [random_job(0.6, fold=1)]
+    means = [
+        mean_and_sd({job.job: job.correct.mean() for job in jobs})[0] for jobs in (first, second)
+    ]
+    assert paired_test(first, second).difference == pytest.approx(means[0] - means[1])
+
+
 @pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval, auroc_macro_interval])
 def test_an_interval_holds_its_mean_and_is_the_same_every_time(interval):
     jobs = [random_job(0.75, fold=fold, seed=seed) for fold in range(4) for seed in range(2)]
