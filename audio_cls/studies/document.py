@@ -27,7 +27,7 @@ METHOD = (
     "They are means over folds, seeds averaged first; ± is the standard deviation over folds. "
     f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
     "Points are the difference of such means; p is of a paired sign-flip test over source recordings, "
-    "on the clips that both variants predicted, and 0.05 after Holm's correction is enough."
+    "on the clips that both variants predicted, and 0.05 after Holm's correction for all pairs is enough."
 )
 _CALIBRATION = (
     "Confidence is the mean of the largest probability, to be held against the accuracy; ECE is the expected "

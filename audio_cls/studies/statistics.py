@@ -111,8 +111,10 @@ def auroc_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> I
     return _interval_over_folds(predictions, auroc_macro, seed)
 
 
-def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0) -> PairedTest:
-    """Compares two variants by the folds and seeds that both have.
+def paired_test(
+    first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0, num_flips: int = NUM_FLIPS
+) -> PairedTest:
+    """Compares two variants by the folds and seeds that both have; `num_flips` as sign_flip_p_value has it.
 
     Raises ValueError where there is nothing to compare: another split, no fold and seed in common, or other clips or
     labels in a fold of the same number.
@@ -136,7 +138,7 @@ def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], see
     return PairedTest(
         difference=round(mean, 12) + 0.0,  # what cancels out is 0, not 1e-18, and not -0
         interval=_interval_over_folds(shared, difference, seed),
-        p_value=sign_flip_p_value(contributions, seed=seed),
+        p_value=sign_flip_p_value(contributions, num_flips, seed),
         num_clips=len({clip for job in shared for clip in job.clips}),
         num_sources=len(contributions),
         jobs=tuple(jobs),
@@ -164,13 +166,20 @@ def sign_flip_p_value(contributions: np.ndarray, num_flips: int = NUM_FLIPS, see
     return (extreme + 1) / (num_flips + 1)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number (Holm 1979), in the same order."""
+def holm(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:
+    """The p-values corrected for their number (Holm 1979), in the same order.
+
+    `num_tests`: how many they were chosen from, where that is more than are given. Whatever the others are, none of
+    these is corrected too little: a p-value's place among all tests is no earlier than its place among these.
+    """
+    num_tests = len(p_values) if num_tests is None else num_tests
+    if num_tests < len(p_values):
+        raise ValueError(f"num_tests={num_tests} is less than the {len(p_values)} p-values at hand")
     values = np.asarray(p_values, dtype=np.float64)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"p-values must lie in 0..1, and these do not: {list(p_values)}")
     order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    stepped = np.maximum.accumulate(values[order] * (num_tests - np.arange(len(values))))
     corrected = np.empty(len(values))
     corrected[order] = np.minimum(stepped, 1)
     return corrected.tolist()

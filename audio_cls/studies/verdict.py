@@ -75,6 +75,13 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
     fewer = [row.variant for row in rows if row.ranking and len(row.folds) < most]
     if fewer:
         found.append(f"Ranked below the variants with {_count(most, 'fold')}, for having fewer: {', '.join(fewer)}.")
+    num_ranked = sum(row.ranking is not None for row in rows)
+    num_pairs = num_ranked * (num_ranked - 1) // 2
+    if len(comparisons) < num_pairs:
+        found.append(
+            "Each variant is compared with the best alone; as the same clips show which that is, p is corrected for all"
+            f" {num_pairs} pairs."
+        )
     reduced = [f"{one_word(c.first)} and {one_word(c.second)} ({_where(c)})" for c in comparisons if c.reduced]
     if reduced:
         found.append(f"Compared only on the folds and seeds that both have: {shorten(reduced, _MOST_NAMES)}.")

@@ -262,6 +262,33 @@ def test_more_than_six_variants_are_each_compared_with_the_best(tmp_path):
     ]
 
 
+def test_with_many_variants_p_values_are_corrected_for_all_pairs_as_the_best_was_found_on_the_same_clips(tmp_path):
+    for number in range(1, 8):
+        write_variant(tmp_path, "v" * number, chance=0.5 + 0.06 * number)
+    summary = write_summary(tmp_path)
+    assert len(summary.comparisons) == 6
+    least = min(summary.comparisons, key=lambda comparison: comparison.p_value)
+    assert least.p_holm == pytest.approx(min(1, 21 * least.p_value))
+    assert least.p_holm < 1
+    assert any("corrected for all 21 pairs" in note for note in summary.notes)
+
+
+def test_among_very_many_variants_the_evidence_for_one_that_is_far_better_is_still_enough(tmp_path):
+    write_variant(tmp_path, "best", chance=1.0)
+    for number in range(50):
+        write_variant(tmp_path, f"v{number:02d}", chance=0.5)
+    assert "and the evidence is enough (p" in write_summary(tmp_path).verdict
+
+
+def test_an_ensemble_does_not_take_away_the_comparisons_of_six_variants(tmp_path):
+    for number in range(1, 7):
+        write_variant(tmp_path, "v" * number, chance=0.6 + 0.05 * number)
+    summary = write_summary(tmp_path, ["v,vv"])
+    assert len(summary.comparisons) == 21
+    least = min(summary.comparisons, key=lambda comparison: comparison.p_value)
+    assert least.p_holm == pytest.approx(min(1, 21 * least.p_value))
+
+
 def test_f1_of_a_class_is_that_of_the_clips_of_all_folds_together(study):
     row = summarize(load_study(study)).rows[0]
     jobs = [job.predictions["val"] for job in load_study(study).jobs if job.variant == row.variant]

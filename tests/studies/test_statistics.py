@@ -295,3 +295,18 @@ def test_holm_agrees_with_statsmodels():
 def test_holm_refuses_what_is_no_probability(p_values):
     with pytest.raises(ValueError, match="p-values must lie in"):
         holm(p_values)
+
+
+def test_some_of_many_p_values_are_corrected_at_least_as_much_as_among_all_of_them():
+    p_values = np.random.default_rng(0).random(15) ** 4
+    of_all = holm(p_values)
+    some = [1, 4, 5, 11]
+    corrected = holm(p_values[some], num_tests=15)
+    assert (np.array(corrected) >= np.array(of_all)[some]).all()
+    assert min(corrected) == pytest.approx(15 * p_values[some].min())
+    assert holm(p_values, num_tests=15) == of_all
+
+
+def test_holm_refuses_fewer_tests_than_p_values():
+    with pytest.raises(ValueError, match="num_tests=1 is less than the 2 p-values"):
+        holm([0.1, 0.2], num_tests=1)
