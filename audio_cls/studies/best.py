@@ -82,10 +82,11 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         usual = flatten(compose_job(options)[0])
     now = result_keys(stored)
-    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir") and value}
+    # None of these changes what is trained, but the name of the data is part of the split's digest.
+    kept = {key: value for key, value in flatten(stored).items() if key in ("data.root", "data.name", "output_dir")}
     different = [
         f"{key}={_value(value)}"
-        for key, value in (now | places).items()
+        for key, value in (now | {key: value for key, value in kept.items() if value}).items()
         if key in usual and usual[key] != value and key not in ("fold", "model.num_heads")
     ]
     return [*options, *different]
