@@ -217,12 +217,17 @@ def _best(options: argparse.Namespace) -> int:
 
     try:
         ranked = best_variants(path, options.top)
+        into = options.into or f"{path.resolve().name}-confirmed"
+        commands = [confirming_command(variant, into) for variant in ranked]  # all of them, or none for a shell to run
     except StudyError as error:
         raise UsageError(error) from None
-    for place, variant in enumerate(ranked, start=1):
+    except ValueError as error:
+        print(f"audio-cls best: {error}", file=sys.stderr)
+        return 1
+    for place, (variant, command) in enumerate(zip(ranked, commands, strict=True), start=1):
         folds = ", ".join(map(str, variant.folds))
         print(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}", file=sys.stderr)
-        print(confirming_command(variant, options.into or f"{path.resolve().name}-confirmed"))
+        print(command)
     return 0
 
 
