@@ -3,8 +3,9 @@
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
 
 import yaml
 
@@ -16,8 +17,9 @@ from audio_cls.studies.study import load_study
 
 KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
-# Where something runs on one machine: not part of a study that others read or train again.
-_LOCAL = ("data.root", "output_dir", "jobs", "logger", "trainer.num_threads", "trainer.accelerator")
+# How something runs on one machine: not part of a study that others read or train again. Logger keys are not, either.
+_LOCAL = ("output_dir", "jobs", "trainer.num_threads", "trainer.accelerator")
+_NEED_ROOT = ("folder", "esc50")  # data sets that are wherever the user has put them
 _MARKERS = re.compile(r"(<!-- results: (?P<study>[\w.+-]+) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
 
 
@@ -45,7 +47,8 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
         (target / ENSEMBLES).unlink(missing_ok=True)
     commands = study / results.COMMANDS
     if commands.exists():
-        lines = [_portable(line) for line in commands.read_text(encoding="utf-8").splitlines()]
+        data = _read_config(study / done[0].name / results.CONFIG)["data"]
+        lines = [_portable(line, data) for line in commands.read_text(encoding="utf-8").splitlines()]
         results.write_text(target / results.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
     return target
 
@@ -84,18 +87,36 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
     return list(summaries)
 
 
+def _read_config(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def _forget_machine(path: Path) -> None:
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = _read_config(path)
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
     values["logger"] = None
     results.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
-def _portable(command: str) -> str:
-    words = [
-        word
-        for word in shlex.split(command)
-        if word.partition("=")[0].split(".")[0] not in ("output_dir", "jobs", "logger")
-    ]
-    return shlex.join(word for word in words if word.partition("=")[0] not in _LOCAL)
+def _portable(command: str, data: Mapping[str, Any]) -> str:
+    """The command without what holds for one machine only, and with the data set that it meant there.
+
+    `data` is that block of a job's configuration, in which data=auto has become what it stood for. Of a place that has
+    to be named the last part stays: data.root=PATH/my_sounds.
+    """
+    python, script, *words = shlex.split(command)
+    root = data["root"]
+    kept = []
+    for word in words:
+        key, _, value = word.partition("=")
+        key = key.lstrip("+~")
+        if key == "data.root":
+            root = value.strip("'\"")
+        elif word != "data=auto" and key not in _LOCAL and key.split(".")[0] != "logger":
+            kept.append(word)
+    named = [] if any(word.startswith("data=") for word in kept) else [f"data={data['kind']}"]
+    if data["kind"] in _NEED_ROOT:
+        named.append(f"data.root={PurePath('PATH', PurePath(root or '').name)}")
+    kept.sort(key=lambda word: word in ("-m", "--multirun"))  # only first or last is -m understood
+    return shlex.join([python, script, *named, *kept])

@@ -36,7 +36,31 @@ def test_what_is_kept_is_small_and_knows_no_path_of_this_machine(study, tmp_path
     names = {path.name for path in kept.rglob("*") if path.is_file()}
     assert names == {"metrics.json", "history.csv", "predictions.csv", "split.csv", "config.yaml", "commands.txt"}
     assert not [path for path in kept.rglob("*.*") if path.is_file() and "/home/me" in path.read_text()]
-    assert (kept / "commands.txt").read_text() == "python train.py heads=4 -m\n"
+    assert (kept / "commands.txt").read_text() == "python train.py data=folder data.root=PATH/sounds heads=4 -m\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "published"),
+    [
+        ("esc10", "heads=1,2 -m", "data=esc10 heads=1,2 -m"),
+        ("esc10", "-m heads=1,2", "data=esc10 heads=1,2 -m"),
+        ("esc10", "data=auto heads=1,2 -m", "data=esc10 heads=1,2 -m"),
+        ("esc10", "heads=2 data=esc10 data.root=/home/me/ESC", "heads=2 data=esc10"),
+        ("synthetic", "model=cnn", "data=synthetic model=cnn"),
+        ("folder", "data.root=my_sounds.csv -m", "data=folder data.root=PATH/my_sounds.csv -m"),
+        ("folder", "data.root=~/my_sounds/ data.name=mine", "data=folder data.root=PATH/my_sounds data.name=mine"),
+        ("folder", "-m data.root='my sounds'", "data=folder 'data.root=PATH/my sounds' -m"),
+        ("folder", "data=folder", "data.root=PATH/sounds data=folder"),
+        ("esc50", "data=esc50 data.root=.", "data.root=PATH data=esc50"),
+        ("esc10", "logger=none +logger.tags=[a] jobs=2 trainer.num_threads=1 fold=0,1", "data=esc10 fold=0,1"),
+    ],
+)
+def test_a_published_command_names_the_data_set_and_no_place(study, tmp_path, kind, arguments, published):
+    for path in study.rglob("config.yaml"):
+        path.write_text(yaml.safe_dump(ELSEWHERE | {"data": {"kind": kind, "root": "/home/me/sounds"}}))
+    (study / "commands.txt").write_text(f"python train.py {arguments}\n")
+    kept = keep_study(study, tmp_path / "results")
+    assert (kept / "commands.txt").read_text() == f"python train.py {published}\n"
 
 
 def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
@@ -51,7 +75,7 @@ def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
     assert "| transformer_h4 |" in text
     assert "development figures" in text
     document = (tmp_path / "docs/results.md").read_text()
-    assert "python train.py heads=4 -m" in document
+    assert "python train.py data=folder data.root=PATH/sounds heads=4 -m" in document
     assert "abc123" in document
     before = readme.read_text()
     write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme)
