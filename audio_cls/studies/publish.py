@@ -3,7 +3,7 @@
 import re
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,7 +13,7 @@ from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError, summarize
 from audio_cls.studies.document import markdown, result_table
 from audio_cls.studies.ensemble import build_ensemble
-from audio_cls.studies.study import load_study
+from audio_cls.studies.study import is_job_folder, load_study
 
 KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
@@ -26,7 +26,8 @@ _MARKERS = re.compile(r"(<!-- results: (?P<study>[\w.+-]+) -->\n).*?(<!-- /resul
 def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) -> Path:
     """Copies the small files of a study's finished jobs to results_dir/<study>, without paths of this machine.
 
-    Keeps with them which ensembles the documents show, in place of what was kept before.
+    Keeps with them which ensembles the documents show. All of it takes the place of what was kept before: jobs that the
+    study does not have any more are removed.
     """
     target = results_dir / study.name
     loaded = load_study(study)
@@ -36,11 +37,12 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
     for ensemble in ensembles:
         build_ensemble(loaded, ensemble)  # refused before anything is copied
     for job in done:
-        folder = target / job.variant / f"fold{job.fold}-seed{job.seed}"
+        folder = target / job.name
         folder.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
-            shutil.copyfile(study / job.variant / folder.name / name, folder / name)
+            shutil.copyfile(study / job.name / name, folder / name)
         _forget_machine(folder / results.CONFIG)
+    _remove_others(target, {job.name for job in done})
     if ensembles:
         results.write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
     else:
@@ -87,6 +89,15 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
     return list(summaries)
 
 
+def _remove_others(target: Path, kept: Set[str]) -> None:
+    """Removes kept jobs of other names, and the folders of variants that are left without any."""
+    for folder in [path for path in target.glob("*/*") if is_job_folder(path)]:
+        if f"{folder.parent.name}/{folder.name}" not in kept:
+            shutil.rmtree(folder)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
@@ -95,6 +106,7 @@ def _forget_machine(path: Path) -> None:
     values = _read_config(path)
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
+    values["jobs"] = None
     values["logger"] = None
     results.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 

@@ -1,12 +1,14 @@
+import shutil
+
 import pytest
 import yaml
-from study_folders import write_job
+from study_folders import edit_metrics, write_job
 
 from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError
 from audio_cls.studies.publish import keep_study, write_documents
 
-ELSEWHERE = {"data": {"kind": "folder", "root": "/home/me/sounds"}, "output_dir": "/home/me/out", "logger": {"key": 1}}
+ELSEWHERE = {"data": {"kind": "folder", "root": "/home/me/sounds"}, "output_dir": "/home/me/out", "jobs": 2, "logger": {"key": 1}}
 
 
 @pytest.fixture
@@ -61,6 +63,26 @@ def test_a_published_command_names_the_data_set_and_no_place(study, tmp_path, ki
     (study / "commands.txt").write_text(f"python train.py {arguments}\n")
     kept = keep_study(study, tmp_path / "results")
     assert (kept / "commands.txt").read_text() == f"python train.py {published}\n"
+
+
+def test_how_many_jobs_ran_side_by_side_is_not_kept(study, tmp_path):
+    kept = keep_study(study, tmp_path / "results")
+    assert {yaml.safe_load(path.read_text())["jobs"] for path in kept.rglob("config.yaml")} == {None}
+
+
+def test_jobs_that_the_study_does_not_have_any_more_are_not_kept_any_longer(study, tmp_path):
+    kept = keep_study(study, tmp_path / "results", ["cnn,transformer_h4"])
+    (kept / "cnn/notes.txt").write_text("not ours\n")
+    shutil.rmtree(study / "cnn/fold0-seed0")
+    edit_metrics(study / "cnn/fold1-seed0", status="failed", error="boom")
+    shutil.rmtree(study / "transformer_h4")
+    added = write_job(study, "transformer_h2")
+    (added / "config.yaml").write_text(yaml.safe_dump(ELSEWHERE))
+    (added / "history.csv").write_text("epoch\n0\n")
+    keep_study(study, tmp_path / "results")
+    assert [path.parent.parent.name for path in kept.rglob("metrics.json")] == ["transformer_h2"]
+    assert sorted(path.name for path in kept.iterdir()) == ["cnn", "commands.txt", "transformer_h2"]
+    assert [path.name for path in (kept / "cnn").iterdir()] == ["notes.txt"]
 
 
 def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
