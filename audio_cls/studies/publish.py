@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -58,17 +59,19 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
 def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str]:
     """Writes the kept studies' summaries into `document`, and their tables where `readme` has markers for them.
 
-    Returns the names of the studies. Raises StudyError for a marker of a study that is not kept.
+    What a document has no room for stands in the summary.json that is written beside each study's files. Returns the names of the studies. Raises StudyError for a marker of a study that is not kept.
     """
     summaries = {}
     parts = [
         "# Results",
-        "Written by `audio-cls publish` from the files in results/. Accuracy, F1 and AUROC in percent.",
+        "Written by `audio-cls publish` from the files in results/, where each study has its summary.json, too."
+        " Accuracy, F1 and AUROC in percent.",
     ]
     for folder in sorted(path for path in results_dir.iterdir() if path.is_dir()):
         ensembles = folder / ENSEMBLES
         asked = ensembles.read_text(encoding="utf-8").splitlines() if ensembles.exists() else []
         summary = summaries[folder.name] = summarize(load_study(folder), asked)
+        results.write_json(folder / "summary.json", asdict(summary))
         commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
         commands = folder / results.COMMANDS

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -99,6 +100,8 @@ def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
     document = (tmp_path / "docs/results.md").read_text()
     assert "python train.py data=folder data.root=PATH/sounds heads=4 -m" in document
     assert "abc123" in document
+    summary = json.loads((tmp_path / "results/s/summary.json").read_text())
+    assert [row["variant"] for row in summary["rows"]] == ["transformer_h4", "cnn"]
     before = readme.read_text()
     write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme)
     assert readme.read_text() == before
