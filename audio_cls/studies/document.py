@@ -8,6 +8,7 @@ from audio_cls.studies.study import shorten
 from audio_cls.studies.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
 from audio_cls.studies.tables import (
     DEVELOPMENT,
+    NO_TEST,
     class_table,
     comparison_table,
     escape,
@@ -67,6 +68,7 @@ def result_table(summary: Summary) -> str:
     parts = [f"**{escape(summary.verdict)}**", markdown_table(*variant_table(summary, mean_only))]
     if summary.ranking_split == "val":
         parts.append(f"{DEVELOPMENT} ± is over fold means, [ ] a 95% interval over source recordings.")
+    parts += [NO_TEST] if NO_TEST in summary.notes else []
     return "\n\n".join(parts)
 
 

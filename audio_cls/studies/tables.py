@@ -7,6 +7,7 @@ from typing import TextIO
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
 
 DEVELOPMENT = "Figures on validation folds are development figures."
+NO_TEST = "No test column: published fold 1 was not among the clips."
 _DISPENSABLE = ("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Train", "Folds", "AUROC")  # in this order
 Table = tuple[list[str], list[list[str]]]  # header and rows
 

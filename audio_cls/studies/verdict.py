@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from audio_cls.studies.job_folder import UNFINISHED, StudyJob
 from audio_cls.studies.study import Study, shorten
 from audio_cls.studies.summary import Comparison, VariantRow
-from audio_cls.studies.tables import one_word, p_value, ranges
+from audio_cls.studies.tables import NO_TEST, one_word, p_value, ranges
 
 _MOST_NAMES = 12
 
@@ -71,6 +71,8 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
     found = []
     if study.protocol == "all" and done:
         found.append("protocol=all trains on every clip: there is no held-out figure, and nothing is ranked.")
+    if study.protocol == "holdout" and done and not any(job.metrics.get("test") for job in done):
+        found.append(NO_TEST)
     most = max((len(row.folds) for row in rows), default=0)
     fewer = [row.variant for row in rows if row.ranking and len(row.folds) < most]
     if fewer:

@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 from study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.studies.compare import StudyError, load_study, print_summary, summarize, write_summary
+from audio_cls.studies.document import result_table
 from audio_cls.studies.tables import duration, ranges
 
 
@@ -106,10 +107,19 @@ def test_cross_validation_ranks_by_test_and_has_no_second_column(tmp_path):
     assert summary.headline == "All 5 jobs are done (1 variant)."
 
 
-def test_holdout_without_test_clips_has_no_test_column(tmp_path):
+def test_holdout_without_test_clips_has_no_test_column_and_says_why(tmp_path):
     write_variant(tmp_path, "cnn", test=None)
-    assert write_summary(tmp_path).rows[0].test is None
-    assert "| Test |" not in (tmp_path / "summary.md").read_text()
+    summary = write_summary(tmp_path)
+    assert summary.rows[0].test is None
+    for text in ((tmp_path / "summary.md").read_text(), result_table(summary)):
+        assert "| Test |" not in text
+        assert "No test column: published fold 1 was not among the clips." in text
+
+
+@pytest.mark.parametrize("protocol", ["holdout", "crossval", "all"])
+def test_where_there_are_test_clips_or_no_such_column_belongs_nothing_is_said_of_it(tmp_path, protocol):
+    write_variant(tmp_path, "cnn", protocol=protocol)
+    assert not any("No test column" in note for note in write_summary(tmp_path).notes)
 
 
 def test_the_protocol_that_trains_on_all_clips_ranks_nothing_and_says_so(tmp_path):
