@@ -9,7 +9,7 @@ from study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.studies.compare import StudyError, load_study, print_summary, summarize, write_summary
 from audio_cls.studies.document import result_table
-from audio_cls.studies.tables import duration, ranges
+from audio_cls.studies.tables import ranges
 
 
 @pytest.fixture
@@ -337,14 +337,6 @@ def test_a_file_that_is_no_terminal_gets_plain_text_with_the_first_line_first(st
 )
 def test_three_and_more_numbers_in_a_row_are_drawn_together(numbers, text):
     assert ranges(numbers) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.25, "0.2 s"), (12.5, "12 s"), (200, "3 min 20 s"), (7265, "2 h 1 min"), (59.9, "1 min 0 s")],
-)
-def test_durations_are_written_in_the_largest_fitting_units(seconds, text):
-    assert duration(seconds) == text
 
 
 class Terminal(io.StringIO):

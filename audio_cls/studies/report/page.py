@@ -21,7 +21,8 @@ from audio_cls.studies.report.listening import Looks, Sounds, find_sounds
 from audio_cls.studies.report.mistakes import Mistake, find_mistakes
 from audio_cls.studies.study import Study, load_study
 from audio_cls.studies.summary import Summary
-from audio_cls.studies.tables import DEVELOPMENT, duration, ranges
+from audio_cls.studies.tables import DEVELOPMENT, ranges
+from audio_cls.training.duration import duration
 
 GENERATOR = "audio-cls report"
 NAME = "report.html"
