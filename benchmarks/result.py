@@ -50,10 +50,9 @@ def _train(output: Path, source: list[str], extra: list[str]) -> Path:
 
 
 def _read(studies: Iterable[Path]) -> Numbers:
-    """For each variant: minutes of all folds together and the mean accuracy of their validation clips, epoch by"
-    " epoch."""
+    """For each variant: minutes of all folds together and the mean accuracy of their validation clips, by epoch."""
     from audio_cls.studies import results
-    from audio_cls.training.callbacks import read_history
+    from audio_cls.training.history import read_history
 
     found: dict[str, dict[tuple[int, int], list]] = defaultdict(dict)
     records, side_by_side = {}, {}
