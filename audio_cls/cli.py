@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--root", metavar="PATH", help="where its sounds are (default: where they were)")
     report.add_argument("--out", type=Path, metavar="FILE.html", help="the page (default: report.html of the study)")
     report.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)")
+    _add_ensemble(report, "They stand in the tables of this page")
     report.set_defaults(run=_report)
     publish = commands.add_parser(
         "publish",
@@ -200,7 +201,7 @@ def _report(options: argparse.Namespace) -> int:
     from audio_cls.studies.study import StudyError
 
     try:
-        report = write_report(path, options.root, options.out)
+        report = write_report(path, options.root, options.out, options.ensembles)
     except (StudyError, ConfigError) as error:
         raise UsageError(error) from None
     summary = report.summary

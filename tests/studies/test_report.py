@@ -280,6 +280,21 @@ def test_the_command_writes_the_page_and_says_where(outputs, capsys):
     assert (outputs.parent / "elsewhere/page.html").read_bytes() == (outputs / "s/report.html").read_bytes()
 
 
+def test_an_ensemble_that_is_asked_for_stands_in_the_tables(outputs, capsys):
+    write_variant(outputs / "s", "transformer_h4", chance=0.9)
+    assert main(["report", "s"]) == 0
+    before = (outputs / "s/report.html").read_text()
+    assert main(["report", "s", "--ensemble", "cnn,transformer_h4"]) == 0
+    after = (outputs / "s/report.html").read_text()
+    name = "cnn + transformer_h4"
+    assert name not in before
+    assert Page(after).text.count(name) > 3  # variants, differences, classes
+    assert after.count("<img") == before.count("<img")
+    capsys.readouterr()
+    assert main(["report", "s", "--ensemble", "cnn,zzz"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "status"), [({"status": "failed"}, 1), ({"status": "damaged"}, 1), ({"status": "interrupted"}, 0)]
 )

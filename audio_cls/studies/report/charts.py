@@ -70,7 +70,7 @@ class Charts:
         for job in study.jobs:
             if job.status == "done":
                 self._jobs[job.variant].append(job)
-        self._ranked = [row for row in summary.rows if row.ranking]
+        self._ranked = [row for row in summary.rows if row.ranking and row.kind == "variant"]
         self._pooled = {
             row.variant: pool(self._jobs[row.variant], summary.ranking_split) for row in self._ranked[:MAX_DRAWN]
         }
