@@ -185,9 +185,7 @@ def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split:
     return [comparison if comparison.problem else _with_holm(comparison, next(corrected)) for comparison in found]
 
 
-def _compare_pair(
-    first: str, second: str, jobs: dict[str, list[StudyJob]], split: str, num_flips: int
-) -> Comparison:
+def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str, num_flips: int) -> Comparison:
     ours, theirs = _predictions(jobs[first], split), _predictions(jobs[second], split)
     try:
         test = paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours), num_flips=num_flips)

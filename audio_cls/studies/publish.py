@@ -59,7 +59,8 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
 def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str]:
     """Writes the kept studies' summaries into `document`, and their tables where `readme` has markers for them.
 
-    What a document has no room for stands in the summary.json that is written beside each study's files. Returns the names of the studies. Raises StudyError for a marker of a study that is not kept.
+    What a document has no room for stands in the summary.json that is written beside each study's files. Returns the
+    names of the studies. Raises StudyError for a marker of a study that is not kept.
     """
     summaries = {}
     parts = [

@@ -9,7 +9,12 @@ from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError
 from audio_cls.studies.publish import keep_study, write_documents
 
-ELSEWHERE = {"data": {"kind": "folder", "root": "/home/me/sounds"}, "output_dir": "/home/me/out", "jobs": 2, "logger": {"key": 1}}
+ELSEWHERE = {
+    "data": {"kind": "folder", "root": "/home/me/sounds"},
+    "output_dir": "/home/me/out",
+    "jobs": 2,
+    "logger": {"key": 1},
+}
 
 
 @pytest.fixture

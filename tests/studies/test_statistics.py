@@ -125,9 +125,7 @@ def test_a_small_fold_counts_as_much_as_a_large_one_in_a_difference():
 def test_seeds_of_a_fold_share_its_weight_in_a_difference():
     first = [random_job(0.8, fold=0, seed=seed) for seed in (0, 1, 2)] + [random_job(0.8, fold=1)]
     second = [random_job(0.6, fold=0, seed=seed) for seed in (0, 1, 2)] + [random_job(0.6, fold=1)]
-    means = [
-        mean_and_sd({job.job: job.correct.mean() for job in jobs})[0] for jobs in (first, second)
-    ]
+    means = [mean_and_sd({job.job: job.correct.mean() for job in jobs})[0] for jobs in (first, second)]
     assert paired_test(first, second).difference == pytest.approx(means[0] - means[1])
 
 
