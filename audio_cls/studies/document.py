@@ -26,7 +26,7 @@ _SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
 METHOD = (
     "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
     "They are means over folds, seeds averaged first; ± is the standard deviation over folds. "
-    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
+    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings, freed from their bias. "
     "Points are the difference of such means; p is of a paired sign-flip test over source recordings, "
     "on the clips that both variants predicted, and 0.05 after Holm's correction for all pairs is enough."
 )

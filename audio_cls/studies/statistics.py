@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio_cls.studies.bootstrap import (
+    centred_interval,
     mean_of_present,
-    percentile_interval,
     source_weights,
     weighted_accuracy,
     weighted_auroc_macro,
@@ -137,7 +137,7 @@ def paired_test(
     contributions = _contributions(shared, differences)
     return PairedTest(
         difference=round(mean, 12) + 0.0,  # what cancels out is 0, not 1e-18, and not -0
-        interval=_interval_over_folds(shared, difference, seed),
+        interval=_interval_over_folds(shared, difference, seed, least=-1.0),
         p_value=sign_flip_p_value(contributions, num_flips, seed),
         num_clips=len({clip for job in shared for clip in job.clips}),
         num_sources=len(contributions),
@@ -244,19 +244,25 @@ def _known(job: Predictions) -> list[str]:
     return [source or f"clip {clip}" for clip, source in zip(job.clips, job.sources, strict=True)]
 
 
-def _interval_over_folds(predictions: Sequence[Predictions], metric: Metric, seed: int) -> Interval | None:
-    """Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample."""
+def _interval_over_folds(
+    predictions: Sequence[Predictions], metric: Metric, seed: int, least: float = 0.0
+) -> Interval | None:
+    """Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample.
+
+    `least`: the least value that the metric can have.
+    """
     _check_same_split(predictions)
     names = sorted({source for job in predictions for source in _known(job)})
     if len(names) < 2:
         return None
     index = {name: place for place, name in enumerate(names)}
-    weights = source_weights(len(names), seed=seed)  # (R, S)
+    weights = np.vstack([np.ones(len(names)), source_weights(len(names), seed=seed)])  # (1 + R, S): first as they are
     folds: dict[int, list[np.ndarray]] = defaultdict(list)
     for job in predictions:
         folds[job.fold].append(metric(job, weights[:, [index[source] for source in _known(job)]]))
-    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, R)
-    return percentile_interval(mean_of_present(means, axis=0))
+    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, 1 + R)
+    estimate, *resampled = mean_of_present(means, axis=0)
+    return centred_interval(np.array(resampled), float(estimate), least)
 
 
 def _name_jobs(jobs: Mapping[tuple[int, int], Predictions]) -> str:

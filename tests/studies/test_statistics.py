@@ -3,6 +3,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from audio_cls.studies import statistics
+from audio_cls.studies.bootstrap import source_weights, weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
 from audio_cls.studies.statistics import (
     Predictions,
     accuracy_interval,
@@ -135,6 +137,52 @@ def test_an_interval_holds_its_mean_and_is_the_same_every_time(interval):
     low, high = interval(jobs)
     assert 0.5 < low < 0.75 < high < 1
     assert interval(jobs) == (low, high)
+
+
+def simulated_study(rng, num_folds=4, num_classes=10, sources_per_class=4):
+    """Folds with few clips a class, of recordings whose clips (two each) are mistaken together; AUROC is near 0.8."""
+    folds = []
+    for fold in range(num_folds):
+        labels = np.repeat(np.arange(num_classes), 2 * sources_per_class)
+        of_source = np.repeat(rng.normal(size=(len(labels) // 2, num_classes)), 2, axis=0)
+        logits = of_source + 0.7 * rng.normal(size=of_source.shape) + 1.5 * np.eye(num_classes)[labels]
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        names = tuple(f"fold{fold}/{index}" for index in range(len(labels)))
+        sources = tuple(f"fold{fold}/{index // 2}" for index in range(len(labels)))
+        folds.append(Predictions(fold, 0, "a", names, sources, labels, probabilities.argmax(axis=1), probabilities))
+    return folds
+
+
+@pytest.mark.parametrize(
+    ("interval", "metric"),
+    [
+        (accuracy_interval, lambda job, once: weighted_accuracy(job.correct, once)),
+        (f1_macro_interval, lambda job, once: weighted_f1_macro(job.labels, job.predicted, 10, once)),
+        (auroc_macro_interval, lambda job, once: weighted_auroc_macro(job.labels, job.probabilities, once)),
+    ],
+)
+def test_intervals_cover_what_is_expected_of_other_recordings_and_miss_it_on_both_sides(monkeypatch, interval, metric):
+    monkeypatch.setattr(statistics, "source_weights", lambda number, seed: source_weights(number, 200, seed))
+    rng = np.random.default_rng(0)
+    once = np.ones((1, 80))
+    figures = [np.mean([metric(job, once) for job in simulated_study(rng)]) for _ in range(300)]
+    intervals = np.array([interval(simulated_study(rng)) for _ in range(100)])
+    above, below = intervals[:, 0] > np.mean(figures), intervals[:, 1] < np.mean(figures)
+    assert 0.90 <= 1 - np.mean(above | below) <= 0.99
+    assert max(above.mean(), below.mean()) <= 0.07
+
+
+@pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval, auroc_macro_interval])
+def test_no_interval_leaves_what_is_possible(interval):
+    jobs = [predictions([True] * 39 + [False], fold=fold) for fold in range(4)]
+    low, high = interval(jobs)
+    assert 0 <= low < high <= 1
+    assert interval([predictions([True] * 40)]) == (1, 1)
+
+
+def test_the_interval_of_a_difference_may_lie_below_zero():
+    low, high = paired_test([random_job(0.4)], [random_job(0.9)]).interval
+    assert -1 <= low < high < 0
 
 
 @pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval, auroc_macro_interval])
