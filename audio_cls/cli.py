@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--root", metavar="PATH", help="where its sounds are (default: where they were)")
     report.add_argument("--out", type=Path, metavar="FILE.html", help="the page (default: report.html of the study)")
     report.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)")
+    _add_ensemble(report, "They stand in the tables of this page")
     report.set_defaults(run=_report)
     publish = commands.add_parser(
         "publish",
@@ -200,7 +201,7 @@ def _report(options: argparse.Namespace) -> int:
     from audio_cls.studies.study import StudyError
 
     try:
-        report = write_report(path, options.root, options.out)
+        report = write_report(path, options.root, options.out, options.ensembles)
     except (StudyError, ConfigError) as error:
         raise UsageError(error) from None
     summary = report.summary
@@ -217,12 +218,17 @@ def _best(options: argparse.Namespace) -> int:
 
     try:
         ranked = best_variants(path, options.top)
+        into = options.into or f"{path.resolve().name}-confirmed"
+        commands = [confirming_command(variant, into) for variant in ranked]  # all of them, or none for a shell to run
     except StudyError as error:
         raise UsageError(error) from None
-    for place, variant in enumerate(ranked, start=1):
+    except ValueError as error:
+        print(f"audio-cls best: {error}", file=sys.stderr)
+        return 1
+    for place, (variant, command) in enumerate(zip(ranked, commands, strict=True), start=1):
         folds = ", ".join(map(str, variant.folds))
         print(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}", file=sys.stderr)
-        print(confirming_command(variant, options.into or f"{path.resolve().name}-confirmed"))
+        print(command)
     return 0
 
 

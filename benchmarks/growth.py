@@ -36,7 +36,7 @@ def grow(num_clips: int, threads: int) -> Numbers:
     from audio_cls.data.store import open_store
     from audio_cls.studies.job import run_job
     from audio_cls.studies.plan import clips
-    from audio_cls.training.callbacks import read_history
+    from audio_cls.training.history import read_history
     from benchmarks.bare import BareTraining
 
     with tempfile.TemporaryDirectory() as name:

@@ -47,7 +47,7 @@ def _train_quickly(output: Path) -> Path:
 def _read(studies: Iterable[Path], wanted: Collection[str] | None = None) -> Numbers:
     """For each variant: minutes of all folds together and the mean accuracy of their validation clips, by epoch."""
     from audio_cls.studies import results
-    from audio_cls.training.callbacks import read_history
+    from audio_cls.training.history import read_history
 
     found: dict[str, dict[tuple[int, int], list]] = defaultdict(dict)
     records, side_by_side = {}, {}

@@ -124,11 +124,6 @@ def find_clip(classifier: LoadedClassifier, clip: str) -> ShownClip:
     )
 
 
-def attention_figure(job: Path, clip: str) -> Figure:
-    """What one job's transformer looks at in a clip."""
-    return heads_figure([job], clip)
-
-
 def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
     """How the transformers of several jobs, with 1, 2 and 4 heads for instance, look at the same clip."""
     from audio_cls.studies.attention_figure import draw_attention

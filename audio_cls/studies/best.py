@@ -60,15 +60,17 @@ def confirming_command(ranked: Ranked, study: str) -> str:
 def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int] = ()) -> str:
     """The command line that trains the configuration of a job's folder on every fold; `seeds`: other ones than its.
 
-    Raises OSError or ValueError where the folder's config.yaml cannot be read, or the project's conf/ is not there.
+    Raises OSError or ValueError where the folder's config.yaml cannot be read, StudyError where the project's conf/ is
+    not there.
     """
     if not CONF.is_dir():
-        raise ValueError(f"{CONF} is not there: run this from a checkout of the project")
+        raise StudyError(f"{CONF} is not there: run this from a checkout of the project")
     try:
         stored = yaml.safe_load((folder / results.CONFIG).read_text(encoding="utf-8"))
         arguments = _arguments(stored)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise ValueError(f"{folder / results.CONFIG} cannot be read: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{folder / results.CONFIG} cannot be read: {reason}") from None
     if seeds:
         arguments = [argument for argument in arguments if not argument.startswith("seed=")]
         arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []
@@ -82,10 +84,11 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         usual = flatten(compose_job(options)[0])
     now = result_keys(stored)
-    places = {key: value for key, value in flatten(stored).items() if key in ("data.root", "output_dir") and value}
+    # None of these changes what is trained, but the name of the data is part of the split's digest.
+    kept = {key: value for key, value in flatten(stored).items() if key in ("data.root", "data.name", "output_dir")}
     different = [
         f"{key}={_value(value)}"
-        for key, value in (now | places).items()
+        for key, value in (now | {key: value for key, value in kept.items() if value}).items()
         if key in usual and usual[key] != value and key not in ("fold", "model.num_heads")
     ]
     return [*options, *different]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from audio_cls.studies.config import CNNConfig, Config, ConfigError, Section, TransformerConfig, WandbConfig
+from audio_cls.studies.mel_scale import band_edges
 
 NO_HEADS = (
     "heads belongs to model=transformer and means nothing for the CNN; run two commands into one study:"
@@ -167,19 +168,9 @@ def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:
 
 def has_empty_band(sample_rate: int, num_mels: int, n_fft: int) -> bool:
     """Whether a triangular band, evenly spaced on Slaney's mel scale, lies between two frequencies of the FFT."""
-    highest = _mel(sample_rate / 2)
-    edges = [_hertz(highest * index / (num_mels + 1)) for index in range(num_mels + 2)]
+    edges = band_edges(num_mels, sample_rate / 2)
     spacing = sample_rate / n_fft  # Hz
     return any(math.floor(low / spacing) + 1 >= high / spacing for low, high in zip(edges[:-2], edges[2:], strict=True))
-
-
-# Slaney's Auditory Toolbox (1998): 15 mel at 1000 Hz, linear below; 27 mel to a factor of 6.4 above.
-def _mel(hertz: float) -> float:
-    return hertz * 0.015 if hertz < 1000 else 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
-
-
-def _hertz(mel: float) -> float:
-    return mel / 0.015 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
 
 
 def _check_augment(config: Config) -> None:

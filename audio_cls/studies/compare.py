@@ -15,6 +15,7 @@ from audio_cls.studies.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
 from audio_cls.studies.recalibration import recalibrate
 from audio_cls.studies.results import write_json, write_text
 from audio_cls.studies.statistics import (
+    NUM_FLIPS,
     Predictions,
     accuracy_interval,
     auroc_macro_interval,
@@ -167,21 +168,27 @@ def _rank(row: VariantRow) -> tuple:
 
 
 def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split: str) -> list[Comparison]:
-    """All pairs of variants, or each against the best where there are many, Holm-corrected."""
-    variants = [row.variant for row in rows if row.ranking]
-    pairs = list(combinations(variants, 2))
-    if len(variants) > MOST_VARIANTS_FOR_ALL_PAIRS:
-        pairs = [(variants[0], other) for other in variants[1:]]
-    found = [_compare_pair(*pair, jobs, split) for pair in pairs]
-    tested = [comparison for comparison in found if comparison.problem is None]
-    corrected = iter(holm([comparison.p_value for comparison in tested]))
+    """All pairs of rows, or each row against the best where there are many variants (ensembles do not count as such).
+
+    Corrected by Holm for all pairs either way: which row is the best was found on the same clips.
+    """
+    ranked = [row for row in rows if row.ranking]
+    pairs = list(combinations([row.variant for row in ranked], 2))
+    num_pairs = len(pairs)
+    if sum(row.kind == "variant" for row in ranked) > MOST_VARIANTS_FOR_ALL_PAIRS:
+        pairs = pairs[: len(ranked) - 1]  # those of the best come first
+    num_flips = max(NUM_FLIPS, round(2 * num_pairs / SIGNIFICANCE))  # the least p-value they can give is to pass
+    found = [_compare_pair(*pair, jobs, split, num_flips) for pair in pairs]
+    p_values = [comparison.p_value for comparison in found if comparison.problem is None]
+    num_tests = num_pairs - sum(comparison.problem is not None for comparison in found)
+    corrected = iter(holm(p_values, num_tests))
     return [comparison if comparison.problem else _with_holm(comparison, next(corrected)) for comparison in found]
 
 
-def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str) -> Comparison:
+def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str, num_flips: int) -> Comparison:
     ours, theirs = _predictions(jobs[first], split), _predictions(jobs[second], split)
     try:
-        test = paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours))
+        test = paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours), num_flips=num_flips)
     except ValueError as error:
         return Comparison(first, second, problem=str(error))
     return Comparison(

@@ -8,6 +8,7 @@ from audio_cls.studies.study import shorten
 from audio_cls.studies.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
 from audio_cls.studies.tables import (
     DEVELOPMENT,
+    NO_TEST,
     class_table,
     comparison_table,
     escape,
@@ -24,10 +25,10 @@ MOST_COLUMNS = 6  # for variants, beside a column for all of them
 _SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
 METHOD = (
     "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
-    "± is the standard deviation over fold means, seeds averaged first. "
-    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings. "
-    "Points are the difference of accuracies; p is of a paired sign-flip test over source recordings, "
-    "on the clips that both variants predicted, and 0.05 after Holm's correction is enough."
+    "They are means over folds, seeds averaged first; ± is the standard deviation over folds. "
+    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings, freed from their bias. "
+    "Points are the difference of such means; p is of a paired sign-flip test over source recordings, "
+    "on the clips that both variants predicted, and 0.05 after Holm's correction for all pairs is enough."
 )
 _CALIBRATION = (
     "Confidence is the mean of the largest probability, to be held against the accuracy; ECE is the expected "
@@ -67,6 +68,7 @@ def result_table(summary: Summary) -> str:
     parts = [f"**{escape(summary.verdict)}**", markdown_table(*variant_table(summary, mean_only))]
     if summary.ranking_split == "val":
         parts.append(f"{DEVELOPMENT} ± is over fold means, [ ] a 95% interval over source recordings.")
+    parts += [NO_TEST] if NO_TEST in summary.notes else []
     return "\n\n".join(parts)
 
 

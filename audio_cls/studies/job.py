@@ -3,7 +3,6 @@
 import logging
 import os
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from audio_cls.data.datamodule import ClipDataModule
 from audio_cls.studies import figures, results, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
+from audio_cls.studies.terminal import say
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
@@ -309,11 +309,6 @@ def _announce(
     )
     for note in datamodule.split.notes:
         say(f"note: {note}")
-
-
-def say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")  # at once: jobs side by side must not write into each other's lines
-    sys.stderr.flush()
 
 
 def _hear(datamodule: ClipDataModule) -> Callable[[int], tuple[str, np.ndarray, int]]:

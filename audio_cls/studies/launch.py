@@ -6,7 +6,6 @@ Heavy imports wait until they are needed: a mistake is said, and a job that is d
 import multiprocessing
 import os
 import signal
-import sys
 import textwrap
 import time
 import traceback
@@ -23,6 +22,7 @@ from audio_cls.studies import results, sweep, usage
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
 from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, thread_warning
+from audio_cls.studies.terminal import say
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
@@ -85,7 +85,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     except OSError as error:
         _end(2, _unwritable(error))
     for notice in plan.notices:
-        _say(f"\n*** {notice} ***\n")
+        say(f"\n*** {notice} ***\n")
     try:
         for study in dict.fromkeys(job.folder.parent.parent for job in plan.jobs):
             results.record_command(study, arguments)
@@ -94,7 +94,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     sweep.forget()
     warning = thread_warning(plan.jobs)
     if warning:
-        _say(warning)
+        say(warning)
     if plan.multirun:
         sweep.announce(plan)
     _handle_signals(plan.jobs)
@@ -111,14 +111,14 @@ def run(overrides: Sequence[str], number: int) -> None:
     try:
         job = describe(tuple(overrides))
     except (ConfigError, DataError) as error:  # the data have changed since the plan was made
-        _say(f"{place}{' '.join(overrides)} FAILED: {error}")
+        say(f"{place}{' '.join(overrides)} FAILED: {error}")
         return
     name = f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
     if results.is_done(job):
-        _say(f"{place}{name} is done already: {_outcome(job)}")
+        say(f"{place}{name} is done already: {_outcome(job)}")
         return
     if place:
-        _say(" | ".join(part for part in (f"\n{place}{name}", sweep.progress()) if part))
+        say(" | ".join(part for part in (f"\n{place}{name}", sweep.progress()) if part))
     started = time.perf_counter()
     try:
         from audio_cls.studies.job import JobBusy, run_job  # torch and lightning take seconds to import
@@ -126,21 +126,21 @@ def run(overrides: Sequence[str], number: int) -> None:
         try:
             run_job(job, make_loggers)
         except JobBusy as error:
-            _say(f"{place}{name} FAILED: {error}")
+            say(f"{place}{name} FAILED: {error}")
             return
     except SystemExit:
-        _say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
+        say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
         raise
     except Exception as error:
         trace = _write_trace(job)
         if isinstance(error, DataError):
-            _say(f"{place}{name} FAILED: {error}")
+            say(f"{place}{name} FAILED: {error}")
         else:
             message = " ".join(str(error).split()) or type(error).__name__
-            _say(f"{place}{name} FAILED: {message} (see {trace})")
+            say(f"{place}{name} FAILED: {message} (see {trace})")
         return
     (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
-    _say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
+    say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
 
 
 def finish(plan: Plan) -> int:
@@ -149,10 +149,10 @@ def finish(plan: Plan) -> int:
     if plan.multirun:
         sweep.report(plan)
         for job in failed:  # a job by itself has said so just now
-            _say(f"FAILED {job.folder}: {_reason(job)}")
+            say(f"FAILED {job.folder}: {_reason(job)}")
         sweep.suggest_report(plan)
     elif not failed:
-        _say(f"results: {plan.jobs[0].folder}")
+        say(f"results: {plan.jobs[0].folder}")
     return 1 if failed else 0
 
 
@@ -251,10 +251,5 @@ def _stop_workers(number: int, jobs: Sequence[Job]) -> None:
 
 
 def _end(status: int, message: str) -> NoReturn:
-    _say(message)
+    say(message)
     raise SystemExit(status)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")  # at once: jobs side by side must not write into each other's lines
-    sys.stderr.flush()

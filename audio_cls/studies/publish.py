@@ -3,8 +3,10 @@
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict
+from pathlib import Path, PurePath
+from typing import Any
 
 import yaml
 
@@ -12,19 +14,21 @@ from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError, summarize
 from audio_cls.studies.document import markdown, result_table
 from audio_cls.studies.ensemble import build_ensemble
-from audio_cls.studies.study import load_study
+from audio_cls.studies.study import is_job_folder, load_study
 
 KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
-# Where something runs on one machine: not part of a study that others read or train again.
-_LOCAL = ("data.root", "output_dir", "jobs", "logger", "trainer.num_threads", "trainer.accelerator")
+# How something runs on one machine: not part of a study that others read or train again. Logger keys are not, either.
+_LOCAL = ("output_dir", "jobs", "trainer.num_threads", "trainer.accelerator")
+_NEED_ROOT = ("folder", "esc50")  # data sets that are wherever the user has put them
 _MARKERS = re.compile(r"(<!-- results: (?P<study>[\w.+-]+) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
 
 
 def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) -> Path:
     """Copies the small files of a study's finished jobs to results_dir/<study>, without paths of this machine.
 
-    Keeps with them which ensembles the documents show, in place of what was kept before.
+    Keeps with them which ensembles the documents show. All of it takes the place of what was kept before: jobs that the
+    study does not have any more are removed.
     """
     target = results_dir / study.name
     loaded = load_study(study)
@@ -34,18 +38,20 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
     for ensemble in ensembles:
         build_ensemble(loaded, ensemble)  # refused before anything is copied
     for job in done:
-        folder = target / job.variant / f"fold{job.fold}-seed{job.seed}"
+        folder = target / job.name
         folder.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
-            shutil.copyfile(study / job.variant / folder.name / name, folder / name)
+            shutil.copyfile(study / job.name / name, folder / name)
         _forget_machine(folder / results.CONFIG)
+    _remove_others(target, {job.name for job in done})
     if ensembles:
         results.write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
     else:
         (target / ENSEMBLES).unlink(missing_ok=True)
     commands = study / results.COMMANDS
     if commands.exists():
-        lines = [_portable(line) for line in commands.read_text(encoding="utf-8").splitlines()]
+        data = _read_config(study / done[0].name / results.CONFIG)["data"]
+        lines = [_portable(line, data) for line in commands.read_text(encoding="utf-8").splitlines()]
         results.write_text(target / results.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
     return target
 
@@ -53,17 +59,20 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
 def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str]:
     """Writes the kept studies' summaries into `document`, and their tables where `readme` has markers for them.
 
-    Returns the names of the studies. Raises StudyError for a marker of a study that is not kept.
+    What a document has no room for stands in the summary.json that is written beside each study's files. Returns the
+    names of the studies. Raises StudyError for a marker of a study that is not kept.
     """
     summaries = {}
     parts = [
         "# Results",
-        "Written by `audio-cls publish` from the files in results/. Accuracy, F1 and AUROC in percent.",
+        "Written by `audio-cls publish` from the files in results/, where each study has its summary.json, too."
+        " Accuracy, F1 and AUROC in percent.",
     ]
     for folder in sorted(path for path in results_dir.iterdir() if path.is_dir()):
         ensembles = folder / ENSEMBLES
         asked = ensembles.read_text(encoding="utf-8").splitlines() if ensembles.exists() else []
         summary = summaries[folder.name] = summarize(load_study(folder), asked)
+        results.write_json(folder / "summary.json", asdict(summary))
         commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
         commands = folder / results.COMMANDS
@@ -84,18 +93,46 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
     return list(summaries)
 
 
+def _remove_others(target: Path, kept: Set[str]) -> None:
+    """Removes kept jobs of other names, and the folders of variants that are left without any."""
+    for folder in [path for path in target.glob("*/*") if is_job_folder(path)]:
+        if f"{folder.parent.name}/{folder.name}" not in kept:
+            shutil.rmtree(folder)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def _forget_machine(path: Path) -> None:
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = _read_config(path)
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
+    values["jobs"] = None
     values["logger"] = None
     results.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
-def _portable(command: str) -> str:
-    words = [
-        word
-        for word in shlex.split(command)
-        if word.partition("=")[0].split(".")[0] not in ("output_dir", "jobs", "logger")
-    ]
-    return shlex.join(word for word in words if word.partition("=")[0] not in _LOCAL)
+def _portable(command: str, data: Mapping[str, Any]) -> str:
+    """The command without what holds for one machine only, and with the data set that it meant there.
+
+    `data` is that block of a job's configuration, in which data=auto has become what it stood for. Of a place that has
+    to be named the last part stays: data.root=PATH/my_sounds.
+    """
+    python, script, *words = shlex.split(command)
+    root = data["root"]
+    kept = []
+    for word in words:
+        key, _, value = word.partition("=")
+        key = key.lstrip("+~")
+        if key == "data.root":
+            root = value.strip("'\"")
+        elif word != "data=auto" and key not in _LOCAL and key.split(".")[0] != "logger":
+            kept.append(word)
+    named = [] if any(word.startswith("data=") for word in kept) else [f"data={data['kind']}"]
+    if data["kind"] in _NEED_ROOT:
+        named.append(f"data.root={PurePath('PATH', PurePath(root or '').name)}")
+    kept.sort(key=lambda word: word in ("-m", "--multirun"))  # only first or last is -m understood
+    return shlex.join([python, script, *named, *kept])

@@ -14,15 +14,18 @@ from audio_cls.studies.statistics import Predictions
 from audio_cls.studies.summary import Calibration
 
 
+def calibration_error(predictions: Sequence[Predictions]) -> float:
+    """The expected calibration error of a variant as it is: its folds pooled, seeds averaged."""
+    seeds = _by_seed(predictions).values()
+    return float(np.mean([expected_calibration_error(*_pool(folds)) for folds in seeds]))
+
+
 def recalibrate(predictions: Sequence[Predictions]) -> Calibration | None:
     """The calibration of a variant on one split; None where no seed has a second fold to fit on.
 
     The clips of all folds stand in the same bins, which a single fold has too few of; seeds are averaged.
     """
-    seeds: dict[int, list[Predictions]] = defaultdict(list)
-    for fold in predictions:
-        seeds[fold.seed].append(fold)
-    measured = [_measure(folds) for folds in seeds.values() if len(folds) > 1]
+    measured = [_measure(folds) for folds in _by_seed(predictions).values() if len(folds) > 1]
     return Calibration(*(float(value) for value in np.mean(measured, axis=0))) if measured else None
 
 
@@ -30,6 +33,13 @@ def other_folds_temperature(folds: Sequence[Predictions], fold: int) -> float:
     """The temperature for a fold, fitted on the others of the same variant and seed."""
     others = [other for other in folds if other.fold != fold]
     return fit_temperature(*_pool(others))
+
+
+def _by_seed(predictions: Sequence[Predictions]) -> dict[int, list[Predictions]]:
+    seeds: dict[int, list[Predictions]] = defaultdict(list)
+    for fold in predictions:
+        seeds[fold.seed].append(fold)
+    return seeds
 
 
 def _measure(folds: Sequence[Predictions]) -> tuple[float, float, float, float]:

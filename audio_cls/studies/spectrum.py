@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
+from audio_cls.studies import mel_scale
+
 NUM_BANDS = 64
 WINDOW_SECONDS = 0.046  # 2048 samples at 44.1 kHz
 FLOOR = 1e-10  # of power, so that digital silence has a logarithm
@@ -28,13 +30,7 @@ def mel_power(waveform: np.ndarray, sample_rate: int, highest: float, hop_second
 
 def band_edges(highest: float) -> np.ndarray:
     """Where the bands begin, peak and end in Hz: band b has its peak at value b + 1, (B + 2,)."""
-    mels = np.linspace(0, _mel(highest), NUM_BANDS + 2)
-    return np.where(mels < 15, mels / 0.015, 1000 * 6.4 ** ((mels - 15) / 27))
-
-
-def _mel(hertz: float) -> float:
-    """Slaney's scale (Auditory Toolbox, 1998): even up to 1 kHz, logarithmic above."""
-    return hertz * 0.015 if hertz < 1000 else 15 + 27 * np.log(hertz / 1000) / np.log(6.4)
+    return np.array(mel_scale.band_edges(NUM_BANDS, highest))
 
 
 @cache

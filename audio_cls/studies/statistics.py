@@ -1,20 +1,21 @@
 """What the folds of a study say, and whether one variant is better than another.
 
 Clips of one recording sound alike and seeds of one fold see the same clips, so neither counts as evidence of its own:
-seeds are averaged first, and whole source recordings are resampled or flipped.
+seeds are averaged first, and whole source recordings are resampled or flipped. Means, intervals and differences are
+all of one quantity: the mean over folds, in which a fold counts as much as another, however many clips it has.
 
 Axis letters: N clips, S sources, M flips, R resamples.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from audio_cls.studies.bootstrap import (
+    centred_interval,
     mean_of_present,
-    percentile_interval,
     source_weights,
     weighted_accuracy,
     weighted_auroc_macro,
@@ -59,7 +60,7 @@ class Predictions:
 class PairedTest:
     """One variant against another on the clips that both predicted. Positive differences favour the first."""
 
-    difference: float  # of clip accuracies, seeds averaged first
+    difference: float  # of accuracies, over the folds and seeds that both have
     interval: Interval | None  # None with a single source
     p_value: float
     num_clips: int
@@ -84,10 +85,12 @@ def mean_and_sd(values: Mapping[tuple[int, int], float | None]) -> tuple[float |
 
 
 def accuracy_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
-    """95% interval of the clip accuracy by resampling sources; None with fewer than two sources."""
-    _check_same_split(predictions)
-    sources, correct = _clip_means(predictions, [job.correct for job in predictions])
-    return _interval_of_mean(sources, correct, seed)
+    """95% interval of the mean over folds of the accuracy, by resampling sources; None with fewer than two sources."""
+
+    def accuracy(job: Predictions, weights: np.ndarray) -> np.ndarray:
+        return weighted_accuracy(job.correct, weights)
+
+    return _interval_over_folds(predictions, accuracy, seed)
 
 
 def f1_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
@@ -108,8 +111,10 @@ def auroc_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> I
     return _interval_over_folds(predictions, auroc_macro, seed)
 
 
-def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0) -> PairedTest:
-    """Compares two variants by the folds and seeds that both have.
+def paired_test(
+    first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0, num_flips: int = NUM_FLIPS
+) -> PairedTest:
+    """Compares two variants by the folds and seeds that both have; `num_flips` as sign_flip_p_value has it.
 
     Raises ValueError where there is nothing to compare: another split, no fold and seed in common, or other clips or
     labels in a fold of the same number.
@@ -122,16 +127,20 @@ def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], see
             f"no fold and seed in common: the first has {_name_jobs(ours)}, the second {_name_jobs(theirs)}; "
             "train both with the same fold= and seed="
         )
-    pairs = [(ours[job], in_order_of(ours[job], theirs[job])) for job in jobs]
-    differences = [mine.correct - theirs.correct for mine, theirs in pairs]
-    sources, values = _clip_means([mine for mine, _ in pairs], differences)
-    names, index = np.unique(sources, return_inverse=True)
+    shared = [ours[job] for job in jobs]
+    differences = {mine.job: mine.correct - in_order_of(mine, theirs[mine.job]).correct for mine in shared}
+
+    def difference(job: Predictions, weights: np.ndarray) -> np.ndarray:
+        return weighted_accuracy(differences[job.job], weights)
+
+    mean, _ = mean_and_sd({job: float(values.mean()) for job, values in differences.items()})
+    contributions = _contributions(shared, differences)
     return PairedTest(
-        difference=float(values.mean()),
-        interval=_interval_of_mean(sources, values, seed),
-        p_value=sign_flip_p_value(np.bincount(index, weights=values) / len(values), seed=seed),
-        num_clips=len(values),
-        num_sources=len(names),
+        difference=round(mean, 12) + 0.0,  # what cancels out is 0, not 1e-18, and not -0
+        interval=_interval_over_folds(shared, difference, seed, least=-1.0),
+        p_value=sign_flip_p_value(contributions, num_flips, seed),
+        num_clips=len({clip for job in shared for clip in job.clips}),
+        num_sources=len(contributions),
         jobs=tuple(jobs),
         reduced=ours.keys() != theirs.keys(),
     )
@@ -157,13 +166,20 @@ def sign_flip_p_value(contributions: np.ndarray, num_flips: int = NUM_FLIPS, see
     return (extreme + 1) / (num_flips + 1)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number (Holm 1979), in the same order."""
+def holm(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:
+    """The p-values corrected for their number (Holm 1979), in the same order.
+
+    `num_tests`: how many they were chosen from, where that is more than are given. Whatever the others are, none of
+    these is corrected too little: a p-value's place among all tests is no earlier than its place among these.
+    """
+    num_tests = len(p_values) if num_tests is None else num_tests
+    if num_tests < len(p_values):
+        raise ValueError(f"num_tests={num_tests} is less than the {len(p_values)} p-values at hand")
     values = np.asarray(p_values, dtype=np.float64)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"p-values must lie in 0..1, and these do not: {list(p_values)}")
     order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    stepped = np.maximum.accumulate(values[order] * (num_tests - np.arange(len(values))))
     corrected = np.empty(len(values))
     corrected[order] = np.minimum(stepped, 1)
     return corrected.tolist()
@@ -212,18 +228,15 @@ def in_order_of(first: Predictions, second: Predictions) -> Predictions:
     )
 
 
-def _clip_means(jobs: Sequence[Predictions], values: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray]:
-    """Source and mean value of each clip: over the seeds of a fold first, then over the folds that predict the clip."""
-    by_fold: dict[tuple[str, int], list[float]] = defaultdict(list)
-    source_of: dict[str, str] = {}
-    for job, job_values in zip(jobs, values, strict=True):
-        source_of |= zip(job.clips, _known(job), strict=True)
-        for clip, value in zip(job.clips, job_values, strict=True):
-            by_fold[clip, job.fold].append(value)
-    by_clip: dict[str, list[float]] = defaultdict(list)
-    for (clip, _), seeds in by_fold.items():
-        by_clip[clip].append(sum(seeds) / len(seeds))
-    return [source_of[clip] for clip in by_clip], np.array([sum(folds) / len(folds) for folds in by_clip.values()])
+def _contributions(jobs: Sequence[Predictions], values: Mapping[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """(S,) what each source adds to the mean over folds, in the order of their names; `values` of each job's clips."""
+    seeds = Counter(job.fold for job in jobs)
+    sums: dict[str, float] = defaultdict(float)
+    for job in jobs:
+        share = 1 / (len(seeds) * seeds[job.fold] * len(job.clips))  # of a clip
+        for source, value in zip(_known(job), values[job.job].tolist(), strict=True):
+            sums[source] += share * value
+    return np.array([sums[source] for source in sorted(sums)])
 
 
 def _known(job: Predictions) -> list[str]:
@@ -231,26 +244,25 @@ def _known(job: Predictions) -> list[str]:
     return [source or f"clip {clip}" for clip, source in zip(job.clips, job.sources, strict=True)]
 
 
-def _interval_of_mean(sources: Sequence[str], values: np.ndarray, seed: int) -> Interval | None:
-    names, index = np.unique(sources, return_inverse=True)
-    if len(names) < 2:
-        return None
-    return percentile_interval(weighted_accuracy(values, source_weights(len(names), seed=seed)[:, index]))
+def _interval_over_folds(
+    predictions: Sequence[Predictions], metric: Metric, seed: int, least: float = 0.0
+) -> Interval | None:
+    """Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample.
 
-
-def _interval_over_folds(predictions: Sequence[Predictions], metric: Metric, seed: int) -> Interval | None:
-    """Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample."""
+    `least`: the least value that the metric can have.
+    """
     _check_same_split(predictions)
     names = sorted({source for job in predictions for source in _known(job)})
     if len(names) < 2:
         return None
     index = {name: place for place, name in enumerate(names)}
-    weights = source_weights(len(names), seed=seed)  # (R, S)
+    weights = np.vstack([np.ones(len(names)), source_weights(len(names), seed=seed)])  # (1 + R, S): first as they are
     folds: dict[int, list[np.ndarray]] = defaultdict(list)
     for job in predictions:
         folds[job.fold].append(metric(job, weights[:, [index[source] for source in _known(job)]]))
-    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, R)
-    return percentile_interval(mean_of_present(means, axis=0))
+    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, 1 + R)
+    estimate, *resampled = mean_of_present(means, axis=0)
+    return centred_interval(np.array(resampled), float(estimate), least)
 
 
 def _name_jobs(jobs: Mapping[tuple[int, int], Predictions]) -> str:

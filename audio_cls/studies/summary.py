@@ -63,10 +63,10 @@ class Comparison:
 
     first: str
     second: str
-    difference: float | None = None  # of clip accuracies
+    difference: float | None = None  # of accuracies, each the mean over folds
     interval: Interval | None = None
     p_value: float | None = None
-    p_holm: float | None = None  # corrected for all comparisons of the summary
+    p_holm: float | None = None  # corrected for all pairs of rows
     enough_evidence: bool | None = None
     num_clips: int = 0
     num_sources: int = 0

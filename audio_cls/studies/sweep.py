@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 from audio_cls.studies import results
 from audio_cls.studies.plan import Job, Plan
+from audio_cls.studies.terminal import say
+from audio_cls.training.duration import duration
 
 # Where the jobs of the running sweep find the others' folders, also from processes of their own.
 _SWEEP_FILE = "AUDIO_CLS_SWEEP"
@@ -23,7 +24,7 @@ def announce(plan: Plan) -> None:
     variants = list(dict.fromkeys(job.variant for job in plan.jobs))
     folds = sorted({job.config.fold for job in plan.jobs})
     seeds = sorted({job.config.seed for job in plan.jobs})
-    _say(
+    say(
         f"{len(plan.jobs)} jobs: {_listed('variant', variants)}, {_listed('fold', folds)}, {_listed('seed', seeds)};"
         f" {len(plan.jobs) - len(pending)} done already"
     )
@@ -31,15 +32,15 @@ def announce(plan: Plan) -> None:
         mine = [job for job in plan.jobs if job.variant == variant]
         done = [f"fold {job.config.fold} seed {job.config.seed}" for job in mine if job not in pending]
         if done and len(done) < len(mine):
-            _say(f"  {variant}: done are {', '.join(done)}")
+            say(f"  {variant}: done are {', '.join(done)}")
         elif done:
-            _say(f"  {variant}: done")
+            say(f"  {variant}: done")
     side_by_side = min(plan.jobs[0].config.jobs or 1, len(plan.jobs))
     if side_by_side > 1:
-        _say(f"{side_by_side} jobs side by side; jobs=1 trains them one after another")
+        say(f"{side_by_side} jobs side by side; jobs=1 trains them one after another")
     seconds = _estimated_seconds(pending) if pending else 0.0
-    if pending:
-        _say(f"about {_duration(seconds)} for the other {len(pending)} on this machine" if seconds else "")
+    if seconds:
+        say(f"about {duration(seconds)} for the other {len(pending)} on this machine")
     path = _study_folder(plan.jobs[0]) / "sweep.json"
     content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
     content |= {"pending": [str(job.folder) for job in pending]}
@@ -69,7 +70,7 @@ def progress() -> str:
     finished_now = len(sweep["pending"]) - len(left)
     elapsed = time.time() - sweep["started"]
     seconds = elapsed / finished_now * len(left) if finished_now else sweep["seconds"]
-    parts = [best_so_far(records)] + ([f"about {_duration(seconds)} left"] if left and seconds else [])
+    parts = [best_so_far(records)] + ([f"about {duration(seconds)} left"] if left and seconds else [])
     return "; ".join(part for part in parts if part)
 
 
@@ -95,15 +96,15 @@ def report(plan: Plan) -> None:
         try:
             print_summary(write_summary(study))
         except StudyError as error:
-            _say(f"no comparison of {study}: {error}")
+            say(f"no comparison of {study}: {error}")
         else:
-            _say(f"written to {study / 'summary.md'}")
+            say(f"written to {study / 'summary.md'}")
 
 
 def suggest_report(plan: Plan) -> None:
     """The last word: how to get each study's page. It takes seconds, more with sounds, so it is not written here."""
     for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
-        _say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
+        say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 
 
 def _estimated_seconds(pending: Sequence[Job]) -> float:
@@ -143,14 +144,3 @@ def _study_folder(job: Job) -> Path:
 def _listed(noun: str, values: Sequence[Any]) -> str:
     shown = ", ".join(map(str, values)) if len(values) <= 12 else f"{values[0]} to {values[-1]}"
     return f"{len(values)} {noun}{'s' * (len(values) > 1)} ({shown})"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _say(text: str) -> None:
-    if text:
-        print(text, file=sys.stderr, flush=True)

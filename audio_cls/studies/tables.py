@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
+from audio_cls.training.duration import duration
 
 DEVELOPMENT = "Figures on validation folds are development figures."
+NO_TEST = "No test column: published fold 1 was not among the clips."
 _DISPENSABLE = ("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Train", "Folds", "AUROC")  # in this order
 Table = tuple[list[str], list[list[str]]]  # header and rows
 
@@ -158,14 +160,6 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 
 def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

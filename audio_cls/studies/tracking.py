@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from audio_cls.studies import tracking_media
 from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import Job
+from audio_cls.studies.terminal import say
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
@@ -81,7 +82,7 @@ class JobLogger(WandbLogger):
         except Exception as error:
             os.environ["WANDB_MODE"] = "offline"  # the jobs that follow need not wait for it as well
             folder = Path(self.experiment.dir).parent
-            _say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
+            say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
             _drop_service()
 
     def _log_media(self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: tracking_media.Hear) -> None:
@@ -103,7 +104,7 @@ class JobLogger(WandbLogger):
             action()
         except Exception as error:
             self._works = False
-            _say(f"W&B: stopped receiving ({_one_line(error)}); training goes on, its results are in the job's folder")
+            say(f"W&B: stopped receiving ({_one_line(error)}); training goes on, its results are in the job's folder")
 
 
 def make_wandb_logger(
@@ -284,14 +285,14 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
 def _announce(job: Job, run: Any, reason: str | None) -> None:
     """Says where the run is; for runs that are not online once in a process, and how to upload them."""
     if reason is None:
-        _say(f"W&B: {run.url}")
+        say(f"W&B: {run.url}")
         return
     text = f"W&B: off ({reason})"
     if not run.disabled:
         text = f"W&B: offline ({reason}); upload later with `{sync_command(job.folder.parent.parent)}`"
     if run.disabled not in _announced:
         _announced.add(run.disabled)
-        _say(text)
+        say(text)
 
 
 _announced: set[bool] = set()
@@ -338,7 +339,3 @@ def _run_folders(job: Job) -> set[Path]:
 
 def _one_line(error: Exception) -> str:
     return f"{error}".strip().partition("\n")[0] or type(error).__name__
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

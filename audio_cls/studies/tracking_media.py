@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from audio_cls.studies.curve_figures import roc_curve
 from audio_cls.studies.pages.sounds import cut_excerpt, encode
 
 MAX_ROC_POINTS = 200  # of one class: W&B draws at most 10,000 rows in a chart
@@ -18,24 +19,22 @@ Hear = Callable[[int], tuple[str, np.ndarray, int]]  # index -> name, waveform (
 def charts(split: str, result: Any, classes: Sequence[str]) -> dict[str, Any]:
     import wandb
 
-    from audio_cls.training.metrics import roc_curves
-
-    predicted, labels = result.probabilities.argmax(1).tolist(), result.labels.tolist()
-    curves = {
-        name: tuple(_thinned(axis.tolist()) for axis in curve)
-        for name, curve in zip(classes, roc_curves(result.probabilities, result.labels), strict=True)
-        if curve is not None
-    }
+    probabilities, labels = result.probabilities.numpy(), result.labels.numpy()
+    curves = {name: roc_curve(probabilities[:, index], labels == index) for index, name in enumerate(classes)}
+    drawn = {name: curve for name, curve in curves.items() if curve is not None}
     charts = {
         f"{split}_confusion_matrix": wandb.plot.confusion_matrix(
-            y_true=labels, preds=predicted, class_names=list(classes), title=f"Confusion matrix ({split} clips)"
+            y_true=labels.tolist(),
+            preds=probabilities.argmax(1).tolist(),
+            class_names=list(classes),
+            title=f"Confusion matrix ({split} clips)",
         )
     }
-    if curves:
+    if drawn:
         charts[f"{split}_roc_curves"] = wandb.plot.line_series(
-            xs=[curve[0] for curve in curves.values()],
-            ys=[curve[1] for curve in curves.values()],
-            keys=list(curves),
+            xs=[_thinned(curve.x.tolist()) for curve in drawn.values()],
+            ys=[_thinned(curve.y.tolist()) for curve in drawn.values()],
+            keys=list(drawn),
             title=f"ROC curves ({split} clips): true positive rate",
             xname="false positive rate",
         )

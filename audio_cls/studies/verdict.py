@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from audio_cls.studies.job_folder import UNFINISHED, StudyJob
 from audio_cls.studies.study import Study, shorten
 from audio_cls.studies.summary import Comparison, VariantRow
-from audio_cls.studies.tables import one_word, p_value, ranges
+from audio_cls.studies.tables import NO_TEST, one_word, p_value, ranges
 
 _MOST_NAMES = 12
 
@@ -71,10 +71,19 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
     found = []
     if study.protocol == "all" and done:
         found.append("protocol=all trains on every clip: there is no held-out figure, and nothing is ranked.")
+    if study.protocol == "holdout" and done and not any(job.metrics.get("test") for job in done):
+        found.append(NO_TEST)
     most = max((len(row.folds) for row in rows), default=0)
     fewer = [row.variant for row in rows if row.ranking and len(row.folds) < most]
     if fewer:
         found.append(f"Ranked below the variants with {_count(most, 'fold')}, for having fewer: {', '.join(fewer)}.")
+    num_ranked = sum(row.ranking is not None for row in rows)
+    num_pairs = num_ranked * (num_ranked - 1) // 2
+    if len(comparisons) < num_pairs:
+        found.append(
+            "Each variant is compared with the best alone; as the same clips show which that is, p is corrected for all"
+            f" {num_pairs} pairs."
+        )
     reduced = [f"{one_word(c.first)} and {one_word(c.second)} ({_where(c)})" for c in comparisons if c.reduced]
     if reduced:
         found.append(f"Compared only on the folds and seeds that both have: {shorten(reduced, _MOST_NAMES)}.")

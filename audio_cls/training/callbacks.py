@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from audio_cls.training.duration import duration
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
 
 
@@ -114,13 +115,3 @@ class TerminalReport(Callback):
 def is_fresh(key: str, trainer: pl.Trainer) -> bool:
     """Whether a logged value is of this epoch: those of validation stay until the next validation."""
     return not key.startswith("val_") or (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
-
-
-def duration(seconds: float) -> str:
-    """'45 s', '3 min 05 s' or '2 h 10 min'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    )

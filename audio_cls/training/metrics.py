@@ -14,7 +14,6 @@ from torchmetrics.classification import (
     MulticlassAUROC,
     MulticlassConfusionMatrix,
     MulticlassF1Score,
-    MulticlassROC,
 )
 
 ROUNDING = 1e-4  # how far outside 0 to 1 a mean of probabilities may come to lie, in half precision
@@ -109,19 +108,6 @@ class ClipMetrics:
     def _auroc_per_class(self, probabilities: Tensor, labels: Tensor) -> list[float]:
         with warnings.catch_warnings(action="ignore"):  # of classes without clips: they are left out
             return self._auroc(probabilities, labels).tolist()
-
-
-def roc_curves(probabilities: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor] | None]:
-    """False and true positive rates of each class against the rest; None for a class with no clips or with all of them.
-
-    Shape:
-        probabilities (B, K), labels (B,) -> K pairs of equally long (points,) tensors that rise from 0 to 1
-    """
-    num_classes = probabilities.shape[1]
-    counts = torch.bincount(labels, minlength=num_classes)
-    with warnings.catch_warnings(action="ignore"):  # of classes without clips
-        false_positive, true_positive, _ = MulticlassROC(num_classes, thresholds=None)(_bounded(probabilities), labels)
-    return [(false_positive[k], true_positive[k]) if 0 < counts[k] < len(labels) else None for k in range(num_classes)]
 
 
 def _bounded(probabilities: Tensor) -> Tensor:

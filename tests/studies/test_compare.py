@@ -7,8 +7,10 @@ import pytest
 from sklearn.metrics import f1_score
 from study_folders import edit_metrics, write_job, write_variant
 
+from audio_cls.studies import compare
 from audio_cls.studies.compare import StudyError, load_study, print_summary, summarize, write_summary
-from audio_cls.studies.tables import duration, ranges
+from audio_cls.studies.document import result_table
+from audio_cls.studies.tables import ranges
 
 
 @pytest.fixture
@@ -60,6 +62,18 @@ def test_the_verdict_says_which_is_better_by_how_much_and_that_the_evidence_is_e
     assert summary.verdict in (study / "summary.md").read_text()
 
 
+def test_with_unequal_folds_table_interval_and_verdict_say_the_same(tmp_path):
+    for variant, chances in (("cnn", (0.9, 0.3)), ("transformer_h4", (0.5, 0.8))):
+        for fold, (chance, num_clips) in enumerate(zip(chances, (20, 400), strict=True)):
+            write_job(tmp_path, variant, fold, chance=chance, num_clips=num_clips, test=None)
+    summary = write_summary(tmp_path)
+    first, second = (row.ranking.accuracy for row in summary.rows)
+    assert summary.comparisons[0].difference == pytest.approx(first.mean - second.mean)
+    assert f"by {100 * summary.comparisons[0].difference:.1f} points" in summary.verdict
+    for accuracy in (first, second):
+        assert sum(accuracy.interval) / 2 == pytest.approx(accuracy.mean, abs=0.02)
+
+
 def test_the_verdict_says_when_the_evidence_is_not_enough(tmp_path):
     write_variant(tmp_path, "cnn", chance=0.7)
     write_variant(tmp_path, "transformer_h4", chance=0.71)
@@ -94,10 +108,19 @@ def test_cross_validation_ranks_by_test_and_has_no_second_column(tmp_path):
     assert summary.headline == "All 5 jobs are done (1 variant)."
 
 
-def test_holdout_without_test_clips_has_no_test_column(tmp_path):
+def test_holdout_without_test_clips_has_no_test_column_and_says_why(tmp_path):
     write_variant(tmp_path, "cnn", test=None)
-    assert write_summary(tmp_path).rows[0].test is None
-    assert "| Test |" not in (tmp_path / "summary.md").read_text()
+    summary = write_summary(tmp_path)
+    assert summary.rows[0].test is None
+    for text in ((tmp_path / "summary.md").read_text(), result_table(summary)):
+        assert "| Test |" not in text
+        assert "No test column: published fold 1 was not among the clips." in text
+
+
+@pytest.mark.parametrize("protocol", ["holdout", "crossval", "all"])
+def test_where_there_are_test_clips_or_no_such_column_belongs_nothing_is_said_of_it(tmp_path, protocol):
+    write_variant(tmp_path, "cnn", protocol=protocol)
+    assert not any("No test column" in note for note in write_summary(tmp_path).notes)
 
 
 def test_the_protocol_that_trains_on_all_clips_ranks_nothing_and_says_so(tmp_path):
@@ -250,6 +273,34 @@ def test_more_than_six_variants_are_each_compared_with_the_best(tmp_path):
     ]
 
 
+def test_with_many_variants_p_values_are_corrected_for_all_pairs_as_the_best_was_found_on_the_same_clips(tmp_path):
+    for number in range(1, 8):
+        write_variant(tmp_path, "v" * number, chance=0.5 + 0.06 * number)
+    summary = write_summary(tmp_path)
+    assert len(summary.comparisons) == 6
+    least = min(summary.comparisons, key=lambda comparison: comparison.p_value)
+    assert least.p_holm == pytest.approx(min(1, 21 * least.p_value))
+    assert least.p_holm < 1
+    assert any("corrected for all 21 pairs" in note for note in summary.notes)
+
+
+def test_with_more_pairs_more_signs_are_flipped_so_that_a_p_value_can_still_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "NUM_FLIPS", 100)  # enough for 5 pairs
+    write_variant(tmp_path, "best", chance=1.0)
+    for number in range(1, 7):
+        write_variant(tmp_path, "v" * number, chance=0.5)
+    assert "and the evidence is enough (p" in write_summary(tmp_path).verdict
+
+
+def test_an_ensemble_does_not_take_away_the_comparisons_of_six_variants(tmp_path):
+    for number in range(1, 7):
+        write_variant(tmp_path, "v" * number, chance=0.6 + 0.05 * number)
+    summary = write_summary(tmp_path, ["v,vv"])
+    assert len(summary.comparisons) == 21
+    least = min(summary.comparisons, key=lambda comparison: comparison.p_value)
+    assert least.p_holm == pytest.approx(min(1, 21 * least.p_value))
+
+
 def test_f1_of_a_class_is_that_of_the_clips_of_all_folds_together(study):
     row = summarize(load_study(study)).rows[0]
     jobs = [job.predictions["val"] for job in load_study(study).jobs if job.variant == row.variant]
@@ -288,14 +339,6 @@ def test_a_file_that_is_no_terminal_gets_plain_text_with_the_first_line_first(st
 )
 def test_three_and_more_numbers_in_a_row_are_drawn_together(numbers, text):
     assert ranges(numbers) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.25, "0.2 s"), (12.5, "12 s"), (200, "3 min 20 s"), (7265, "2 h 1 min"), (59.9, "1 min 0 s")],
-)
-def test_durations_are_written_in_the_largest_fitting_units(seconds, text):
-    assert duration(seconds) == text
 
 
 class Terminal(io.StringIO):

@@ -1,12 +1,20 @@
+import json
+import shutil
+
 import pytest
 import yaml
-from study_folders import write_job
+from study_folders import edit_metrics, write_job
 
 from audio_cls.studies import results
 from audio_cls.studies.compare import StudyError
 from audio_cls.studies.publish import keep_study, write_documents
 
-ELSEWHERE = {"data": {"kind": "folder", "root": "/home/me/sounds"}, "output_dir": "/home/me/out", "logger": {"key": 1}}
+ELSEWHERE = {
+    "data": {"kind": "folder", "root": "/home/me/sounds"},
+    "output_dir": "/home/me/out",
+    "jobs": 2,
+    "logger": {"key": 1},
+}
 
 
 @pytest.fixture
@@ -36,7 +44,51 @@ def test_what_is_kept_is_small_and_knows_no_path_of_this_machine(study, tmp_path
     names = {path.name for path in kept.rglob("*") if path.is_file()}
     assert names == {"metrics.json", "history.csv", "predictions.csv", "split.csv", "config.yaml", "commands.txt"}
     assert not [path for path in kept.rglob("*.*") if path.is_file() and "/home/me" in path.read_text()]
-    assert (kept / "commands.txt").read_text() == "python train.py heads=4 -m\n"
+    assert (kept / "commands.txt").read_text() == "python train.py data=folder data.root=PATH/sounds heads=4 -m\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "published"),
+    [
+        ("esc10", "heads=1,2 -m", "data=esc10 heads=1,2 -m"),
+        ("esc10", "-m heads=1,2", "data=esc10 heads=1,2 -m"),
+        ("esc10", "data=auto heads=1,2 -m", "data=esc10 heads=1,2 -m"),
+        ("esc10", "heads=2 data=esc10 data.root=/home/me/ESC", "heads=2 data=esc10"),
+        ("synthetic", "model=cnn", "data=synthetic model=cnn"),
+        ("folder", "data.root=my_sounds.csv -m", "data=folder data.root=PATH/my_sounds.csv -m"),
+        ("folder", "data.root=~/my_sounds/ data.name=mine", "data=folder data.root=PATH/my_sounds data.name=mine"),
+        ("folder", "-m data.root='my sounds'", "data=folder 'data.root=PATH/my sounds' -m"),
+        ("folder", "data=folder", "data.root=PATH/sounds data=folder"),
+        ("esc50", "data=esc50 data.root=.", "data.root=PATH data=esc50"),
+        ("esc10", "logger=none +logger.tags=[a] jobs=2 trainer.num_threads=1 fold=0,1", "data=esc10 fold=0,1"),
+    ],
+)
+def test_a_published_command_names_the_data_set_and_no_place(study, tmp_path, kind, arguments, published):
+    for path in study.rglob("config.yaml"):
+        path.write_text(yaml.safe_dump(ELSEWHERE | {"data": {"kind": kind, "root": "/home/me/sounds"}}))
+    (study / "commands.txt").write_text(f"python train.py {arguments}\n")
+    kept = keep_study(study, tmp_path / "results")
+    assert (kept / "commands.txt").read_text() == f"python train.py {published}\n"
+
+
+def test_how_many_jobs_ran_side_by_side_is_not_kept(study, tmp_path):
+    kept = keep_study(study, tmp_path / "results")
+    assert {yaml.safe_load(path.read_text())["jobs"] for path in kept.rglob("config.yaml")} == {None}
+
+
+def test_jobs_that_the_study_does_not_have_any_more_are_not_kept_any_longer(study, tmp_path):
+    kept = keep_study(study, tmp_path / "results", ["cnn,transformer_h4"])
+    (kept / "cnn/notes.txt").write_text("not ours\n")
+    shutil.rmtree(study / "cnn/fold0-seed0")
+    edit_metrics(study / "cnn/fold1-seed0", status="failed", error="boom")
+    shutil.rmtree(study / "transformer_h4")
+    added = write_job(study, "transformer_h2")
+    (added / "config.yaml").write_text(yaml.safe_dump(ELSEWHERE))
+    (added / "history.csv").write_text("epoch\n0\n")
+    keep_study(study, tmp_path / "results")
+    assert [path.parent.parent.name for path in kept.rglob("metrics.json")] == ["transformer_h2"]
+    assert sorted(path.name for path in kept.iterdir()) == ["cnn", "commands.txt", "transformer_h2"]
+    assert [path.name for path in (kept / "cnn").iterdir()] == ["notes.txt"]
 
 
 def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
@@ -51,8 +103,10 @@ def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
     assert "| transformer_h4 |" in text
     assert "development figures" in text
     document = (tmp_path / "docs/results.md").read_text()
-    assert "python train.py heads=4 -m" in document
+    assert "python train.py data=folder data.root=PATH/sounds heads=4 -m" in document
     assert "abc123" in document
+    summary = json.loads((tmp_path / "results/s/summary.json").read_text())
+    assert [row["variant"] for row in summary["rows"]] == ["transformer_h4", "cnn"]
     before = readme.read_text()
     write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme)
     assert readme.read_text() == before

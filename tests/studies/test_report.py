@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import yaml
 from page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
@@ -9,6 +10,10 @@ from study_folders import edit_metrics, write_histories, write_job, write_varian
 from tiny_jobs import plan_jobs
 
 from audio_cls.cli import main
+from audio_cls.studies.calibration import expected_calibration_error
+from audio_cls.studies.calibration_figure import calibration_figure
+from audio_cls.studies.compare import summarize
+from audio_cls.studies.report import charts
 from audio_cls.studies.report.mistakes import find_mistakes
 from audio_cls.studies.report.page import MAX_LISTED, write_report
 from audio_cls.studies.study import load_study
@@ -182,6 +187,31 @@ def test_an_empty_folder_has_a_page_that_says_so(tmp_path):
     assert first_line(report(tmp_path / "s")) == "Nothing to compare: s holds no job."
 
 
+@pytest.mark.parametrize("folds", [1, 3])
+def test_a_reliability_diagram_names_the_calibration_error_of_the_summary(tmp_path, monkeypatch, folds):
+    write_variant(tmp_path / "s", "cnn", folds=range(folds), seeds=(0, 1), chance=0.6)
+    write_variant(tmp_path / "s", "cnn", folds=range(folds), seeds=(2,), chance=1.0)
+    drawn = []
+
+    def draw(bins, error, *arguments):
+        drawn.append(error)
+        return calibration_figure(bins, error, *arguments)
+
+    monkeypatch.setattr(charts, "calibration_figure", draw)
+    report(tmp_path / "s")
+    jobs = [job.predictions["val"] for job in load_study(tmp_path / "s").jobs]
+    by_seed = [[job for job in jobs if job.seed == seed] for seed in range(3)]
+    errors = [
+        expected_calibration_error(
+            np.concatenate([job.probabilities for job in seed]), np.concatenate([job.labels for job in seed])
+        )
+        for seed in by_seed
+    ]
+    assert drawn == [pytest.approx(np.mean(errors))]
+    if folds > 1:
+        assert drawn == [summarize(load_study(tmp_path / "s")).rows[0].calibration.error]
+
+
 def test_a_history_that_was_cut_off_does_not_stop_the_page(tmp_path):
     write_variant(tmp_path / "s", "cnn", folds=range(2))
     write_histories(tmp_path / "s")
@@ -248,6 +278,21 @@ def test_the_command_writes_the_page_and_says_where(outputs, capsys):
     assert out[-1] == "page: outputs/s/report.html"
     assert main(["report", "s", "--out", "elsewhere/page.html"]) == 0
     assert (outputs.parent / "elsewhere/page.html").read_bytes() == (outputs / "s/report.html").read_bytes()
+
+
+def test_an_ensemble_that_is_asked_for_stands_in_the_tables(outputs, capsys):
+    write_variant(outputs / "s", "transformer_h4", chance=0.9)
+    assert main(["report", "s"]) == 0
+    before = (outputs / "s/report.html").read_text()
+    assert main(["report", "s", "--ensemble", "cnn,transformer_h4"]) == 0
+    after = (outputs / "s/report.html").read_text()
+    name = "cnn + transformer_h4"
+    assert name not in before
+    assert Page(after).text.count(name) > 3  # variants, differences, classes
+    assert after.count("<img") == before.count("<img")
+    capsys.readouterr()
+    assert main(["report", "s", "--ensemble", "cnn,zzz"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

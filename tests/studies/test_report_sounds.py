@@ -4,15 +4,23 @@ import base64
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+import yaml
 from browser import OUTSIDE, ask, needs_chromium
 from page_reader import Page, assert_asks_no_server
 from short_tones import SETTINGS, write_clips
+from study_folders import write_job
 from tiny_jobs import plan_jobs
 
 from audio_cls.cli import main
+from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
+from audio_cls.studies.config import DataConfig
+from audio_cls.studies.dataset import load_clips
 from audio_cls.studies.job import run_job
+from audio_cls.studies.report.listening import find_sounds
+from audio_cls.studies.study import load_study
 
 SCRIPT = "<script>alert('x')"
 LONG = "a class with a long name of many words " + "and_underscores" * 3
@@ -131,6 +139,21 @@ def test_a_file_that_is_broken_by_now_is_named_and_the_others_are_there(study, t
     assert "It cannot be played: unreadable" in page.text
     assert wrong not in [sound["aria-label"] for sound in page.attributes("audio")]
     assert page.attributes("audio")
+
+
+@pytest.mark.parametrize("root", [None, "anywhere"])
+def test_synthetic_clips_are_synthesised_whatever_place_is_given(tmp_path, root):
+    data = DataConfig(kind="synthetic", name="synthetic", clips_per_class=20)
+    clip_set = load_clips(data)
+    folder = write_job(tmp_path / "s", "cnn", classes=list(clip_set.classes), dataset="synthetic")
+    (folder / "config.yaml").write_text(yaml.safe_dump({"data": data.model_dump()}))
+    names = [clip.name for clip in clip_set.clips[:2]]
+    sounds = find_sounds(load_study(tmp_path / "s"), names, root and str(tmp_path / root))
+    assert sounds.missing == ""
+    for clip in clip_set.clips[:2]:
+        waveform, rate = sounds.waveform(clip.name)
+        assert rate == SAMPLE_RATE
+        np.testing.assert_array_equal(waveform, synthesize(clip))
 
 
 @needs_chromium

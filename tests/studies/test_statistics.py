@@ -3,6 +3,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from audio_cls.studies import statistics
+from audio_cls.studies.bootstrap import source_weights, weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
 from audio_cls.studies.statistics import (
     Predictions,
     accuracy_interval,
@@ -105,12 +107,82 @@ def test_a_test_clip_that_every_fold_predicts_counts_once():
     assert accuracy_interval(folds) == pytest.approx(accuracy_interval(folds[:1]))
 
 
+@pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval])
+def test_a_small_fold_counts_as_much_as_a_large_one_in_an_interval(interval):
+    small = predictions([True] * 20, fold=0)
+    large = predictions([True, True, False, False] * 100, fold=1)
+    low, high = interval([small, large])
+    assert (low + high) / 2 == pytest.approx(0.75, abs=0.01)  # of all clips, 0.52 are right
+
+
+def test_a_small_fold_counts_as_much_as_a_large_one_in_a_difference():
+    first = [predictions([True] * 20, fold=0), predictions([True, True, False, False] * 50, fold=1)]
+    second = [predictions([False] * 20, fold=0), predictions([True, True, False, False] * 50, fold=1)]
+    test = paired_test(first, second)
+    assert test.difference == 0.5
+    assert test.p_value == 2 / 2**5  # the five sources of the small fold all point one way
+    assert test.interval[0] <= 0.5 <= test.interval[1]
+
+
+def test_seeds_of_a_fold_share_its_weight_in_a_difference():
+    first = [random_job(0.8, fold=0, seed=seed) for seed in (0, 1, 2)] + [random_job(0.8, fold=1)]
+    second = [random_job(0.6, fold=0, seed=seed) for seed in (0, 1, 2)] + [random_job(0.6, fold=1)]
+    means = [mean_and_sd({job.job: job.correct.mean() for job in jobs})[0] for jobs in (first, second)]
+    assert paired_test(first, second).difference == pytest.approx(means[0] - means[1])
+
+
 @pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval, auroc_macro_interval])
 def test_an_interval_holds_its_mean_and_is_the_same_every_time(interval):
     jobs = [random_job(0.75, fold=fold, seed=seed) for fold in range(4) for seed in range(2)]
     low, high = interval(jobs)
     assert 0.5 < low < 0.75 < high < 1
     assert interval(jobs) == (low, high)
+
+
+def simulated_study(rng, num_folds=4, num_classes=10, sources_per_class=4):
+    """Folds with few clips a class, of recordings whose clips (two each) are mistaken together; AUROC is near 0.8."""
+    folds = []
+    for fold in range(num_folds):
+        labels = np.repeat(np.arange(num_classes), 2 * sources_per_class)
+        of_source = np.repeat(rng.normal(size=(len(labels) // 2, num_classes)), 2, axis=0)
+        logits = of_source + 0.7 * rng.normal(size=of_source.shape) + 1.5 * np.eye(num_classes)[labels]
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        names = tuple(f"fold{fold}/{index}" for index in range(len(labels)))
+        sources = tuple(f"fold{fold}/{index // 2}" for index in range(len(labels)))
+        folds.append(Predictions(fold, 0, "a", names, sources, labels, probabilities.argmax(axis=1), probabilities))
+    return folds
+
+
+@pytest.mark.parametrize(
+    ("interval", "metric"),
+    [
+        (accuracy_interval, lambda job, once: weighted_accuracy(job.correct, once)),
+        (f1_macro_interval, lambda job, once: weighted_f1_macro(job.labels, job.predicted, 10, once)),
+        (auroc_macro_interval, lambda job, once: weighted_auroc_macro(job.labels, job.probabilities, once)),
+    ],
+)
+def test_intervals_cover_what_is_expected_of_other_recordings_and_miss_it_on_both_sides(monkeypatch, interval, metric):
+    monkeypatch.setattr(statistics, "source_weights", lambda number, seed: source_weights(number, 200, seed))
+    rng = np.random.default_rng(0)
+    once = np.ones((1, 80))
+    figures = [np.mean([metric(job, once) for job in simulated_study(rng)]) for _ in range(300)]
+    intervals = np.array([interval(simulated_study(rng)) for _ in range(100)])
+    above, below = intervals[:, 0] > np.mean(figures), intervals[:, 1] < np.mean(figures)
+    assert 0.90 <= 1 - np.mean(above | below) <= 0.99
+    assert max(above.mean(), below.mean()) <= 0.07
+
+
+@pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval, auroc_macro_interval])
+def test_no_interval_leaves_what_is_possible(interval):
+    jobs = [predictions([True] * 39 + [False], fold=fold) for fold in range(4)]
+    low, high = interval(jobs)
+    assert 0 <= low < high <= 1
+    assert interval([predictions([True] * 40)]) == (1, 1)
+
+
+def test_the_interval_of_a_difference_may_lie_below_zero():
+    low, high = paired_test([random_job(0.4)], [random_job(0.9)]).interval
+    assert -1 <= low < high < 0
 
 
 @pytest.mark.parametrize("interval", [accuracy_interval, f1_macro_interval, auroc_macro_interval])
@@ -269,3 +341,18 @@ def test_holm_agrees_with_statsmodels():
 def test_holm_refuses_what_is_no_probability(p_values):
     with pytest.raises(ValueError, match="p-values must lie in"):
         holm(p_values)
+
+
+def test_some_of_many_p_values_are_corrected_at_least_as_much_as_among_all_of_them():
+    p_values = np.random.default_rng(0).random(15) ** 4
+    of_all = holm(p_values)
+    some = [1, 4, 5, 11]
+    corrected = holm(p_values[some], num_tests=15)
+    assert (np.array(corrected) >= np.array(of_all)[some]).all()
+    assert min(corrected) == pytest.approx(15 * p_values[some].min())
+    assert holm(p_values, num_tests=15) == of_all
+
+
+def test_holm_refuses_fewer_tests_than_p_values():
+    with pytest.raises(ValueError, match="num_tests=1 is less than the 2 p-values"):
+        holm([0.1, 0.2], num_tests=1)

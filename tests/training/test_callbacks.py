@@ -2,7 +2,7 @@ import pytest
 import tiny
 from lightning.pytorch.callbacks import Callback
 
-from audio_cls.training.callbacks import History, StopEarly, TerminalReport, duration
+from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
 
 
@@ -159,18 +159,3 @@ def test_a_resumed_run_says_where_it_continues(tmp_path, data, capfd):
     err = capfd.readouterr().err
     assert "continuing after epoch 1 of 2" in err
     assert "epoch 2/2" in err
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (3600, "1 h 00 min"),
-        (7800, "2 h 10 min"),
-    ],
-)
-def test_durations_are_shown_in_their_largest_units(seconds, shown):
-    assert duration(seconds) == shown

@@ -10,7 +10,6 @@ from audio_cls.data.clips import ClipSet
 from audio_cls.studies.config import ConfigError, DataConfig
 from audio_cls.studies.dataset import load_clips, resolve_auto
 
-KINDS = ("auto", "esc10", "esc50", "folder", "synthetic")
 LEAKY_HEADER = "file,label,fold"
 MANY_FINDINGS = 12
 

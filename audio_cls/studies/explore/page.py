@@ -21,6 +21,7 @@ from audio_cls.studies.explore.survey import Survey
 from audio_cls.studies.pages.page import render
 from audio_cls.studies.pages.pictures import embedded, png
 from audio_cls.studies.pages.sounds import EXCERPT_SECONDS, sound_uri
+from audio_cls.training.duration import duration
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 GENERATOR = "audio-cls explore"
@@ -117,7 +118,7 @@ def _facts(survey: Survey) -> list[dict[str, str]]:
     facts = [
         ("clips", f"{len(clip_set):,}", unusable),
         ("classes", f"{len(clip_set.classes)}", f"{few} clips each" if few == many else f"{few} to {many} clips each"),
-        ("sound in all", _duration(seconds), ""),
+        ("sound in all", duration(seconds), ""),
         ("commonest shape", f"[{channels}, {frames}]", f"{len(members):,} of {len(good):,} clips"),
         (
             "rate",
@@ -207,9 +208,3 @@ def _write_table(survey: Survey, path: Path) -> None:
                 row += [f"{each.peak:.6f}", f"{each.clipped:.6f}", f"{each.silent:.4f}"]
                 row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", f"{each.offset:.6f}"]
             writer.writerow(row)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

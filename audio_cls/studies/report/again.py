@@ -41,5 +41,5 @@ def _recipe(study: Study, variant: str) -> Recipe:
     try:
         command = training_command(folder, study.name, variant, sorted({job.seed for job in jobs}))
     except (OSError, ValueError) as error:
-        return Recipe(variant, "", " ".join(str(error).split()), config)
+        return Recipe(variant, "", str(error), config)
     return Recipe(variant, command, "", config)

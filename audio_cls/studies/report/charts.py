@@ -10,7 +10,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from audio_cls.studies import results
-from audio_cls.studies.calibration import expected_calibration_error, reliability
+from audio_cls.studies.calibration import reliability
 from audio_cls.studies.calibration_figure import calibration_figure
 from audio_cls.studies.class_figures import confusion_figure
 from audio_cls.studies.config import result_keys
@@ -19,6 +19,7 @@ from audio_cls.studies.figure_style import Look, figure_style
 from audio_cls.studies.job_folder import StudyJob
 from audio_cls.studies.learning_figure import Row
 from audio_cls.studies.pages.pictures import embedded, png
+from audio_cls.studies.recalibration import calibration_error
 from audio_cls.studies.study import Study
 from audio_cls.studies.study_curves_figure import study_curves_figure
 from audio_cls.studies.summary import Summary, VariantRow
@@ -69,7 +70,7 @@ class Charts:
         for job in study.jobs:
             if job.status == "done":
                 self._jobs[job.variant].append(job)
-        self._ranked = [row for row in summary.rows if row.ranking]
+        self._ranked = [row for row in summary.rows if row.ranking and row.kind == "variant"]
         self._pooled = {
             row.variant: pool(self._jobs[row.variant], summary.ranking_split) for row in self._ranked[:MAX_DRAWN]
         }
@@ -122,12 +123,13 @@ class Charts:
             yield self._picture(f"ROC curves of {name}", roc_figure, *arguments)
 
     def calibrations(self) -> Iterator[Picture]:
-        for name, pooled in self._pooled.items():
-            measured = pooled.probabilities, pooled.labels
-            bins, error = reliability(*measured), expected_calibration_error(*measured)
-            title = f"{name}: {pooled.about}"
-            alt = f"Reliability diagram of {name}"
-            yield self._picture(alt, calibration_figure, bins, error, self._looks[name].colour, title)
+        for row in self._ranked[:MAX_DRAWN]:
+            pooled = self._pooled[row.variant]
+            bins = reliability(pooled.probabilities, pooled.labels)
+            title = f"{row.variant}: {pooled.about}"
+            alt = f"Reliability diagram of {row.variant}"
+            colour = self._looks[row.variant].colour
+            yield self._picture(alt, calibration_figure, bins, self._calibration_error(row), colour, title)
 
     def curves(self) -> tuple[Picture | None, int]:
         """Training curves of the best variants, and of how many others there are none."""
@@ -154,6 +156,13 @@ class Charts:
         scores = {(job.fold, job.seed): job.metrics[self._summary.ranking_split] for job in self._jobs[row.variant]}
         points = {place: each[measure] for place, each in scores.items() if each[measure] is not None}
         return Shown(spread.mean, spread.interval, points)
+
+    def _calibration_error(self, row: VariantRow) -> float:
+        """That of the summary; where it has none, there being one fold only, what would stand in it."""
+        if row.calibration:
+            return row.calibration.error
+        split = self._summary.ranking_split
+        return calibration_error([job.predictions[split] for job in self._jobs[row.variant]])
 
     def _family(self, row: VariantRow) -> str:
         """The same for variants whose configurations differ in heads alone, as far as the folders say."""

@@ -57,10 +57,11 @@ def find_sounds(study: Study, names: Sequence[str], root: str | None) -> Sounds:
     if data is None:
         return Sounds({}, None, "The jobs keep no readable config.yaml that says where the clips are.")
     if root is not None:
-        clips = _known(load_clips(DataConfig(**{**data, "root": root})), study, names)
+        clip_set = load_clips(DataConfig(**{**data, "root": root}))
+        clips = _known(clip_set, study, names)
         if names and not clips:
             raise ConfigError(f"--root {root} holds none of the clips of {study.name}; give the folder of its data set")
-        return Sounds(clips, Path(root), _missing(names, clips, root))
+        return Sounds(clips, clip_set.root, _missing(names, clips, root))  # no root: to be synthesised
     places = _places(data)
     for place in places:
         try:

@@ -21,7 +21,8 @@ from audio_cls.studies.report.listening import Looks, Sounds, find_sounds
 from audio_cls.studies.report.mistakes import Mistake, find_mistakes
 from audio_cls.studies.study import Study, load_study
 from audio_cls.studies.summary import Summary
-from audio_cls.studies.tables import DEVELOPMENT, duration, ranges
+from audio_cls.studies.tables import DEVELOPMENT, ranges
+from audio_cls.training.duration import duration
 
 GENERATOR = "audio-cls report"
 NAME = "report.html"
@@ -44,20 +45,23 @@ class Report:
     summary: Summary
 
 
-def write_report(study_folder: Path, root: str | None = None, out: Path | None = None) -> Report:
+def write_report(
+    study_folder: Path, root: str | None = None, out: Path | None = None, ensembles: Sequence[str] = ()
+) -> Report:
     """Writes the page of a study, into its folder unless `out` says otherwise; `root`: where its sounds are.
 
-    Raises StudyError for jobs that must not be mixed, ConfigError for a `root` without the study's clips.
+    `ensembles` have rows in the tables, as summarize has it, and no figures. Raises StudyError for jobs that must not
+    be mixed or an ensemble that cannot be built, ConfigError for a `root` without the study's clips.
     """
     study = load_study(study_folder)
-    summary = summarize(study)
+    summary = summarize(study, ensembles)
     path = out or study.path / NAME
     results.write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
     return Report(path, summary)
 
 
 def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]:
-    variants = [row.variant for row in summary.rows]
+    variants = [row.variant for row in summary.rows if row.kind == "variant"]
     looks = variant_looks(variants)
     charts = Charts(study, summary, looks)
     curves, num_more_curves = charts.curves()
@@ -103,11 +107,12 @@ def _facts(study: Study, summary: Summary) -> list[dict[str, str]]:
             ("protocol", summary.protocol, ""),
             *facts,
         ]
-    facts.append(("variants", str(len(summary.rows)), ""))
+    variants = [row for row in summary.rows if row.kind == "variant"]
+    facts.append(("variants", str(len(variants)), ""))
     if done:
         facts.append(("folds", ranges(sorted({job.fold for job in done})), ""))
         facts.append(("seeds", ranges(sorted({job.seed for job in done})), ""))
-        seconds = sum(row.train_seconds_total or 0 for row in summary.rows)
+        seconds = sum(row.train_seconds_total or 0 for row in variants)
         facts.append(("training in all", duration(seconds), ""))
         commits = sorted({str(job.metrics.get("commit") or "not known") for job in done})
         facts.append(("code", commits[0], f"and {len(commits) - 1} more" if len(commits) > 1 else ""))
