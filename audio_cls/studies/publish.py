@@ -110,8 +110,7 @@ def _forget_machine(path: Path) -> None:
     values = _read_config(path)
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
-    values["jobs"] = None
-    values["logger"] = None
+    values["logger"] = None  # `jobs` stays: times of jobs side by side cannot be read without it
     results.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 

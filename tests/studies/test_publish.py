@@ -71,9 +71,9 @@ def test_a_published_command_names_the_data_set_and_no_place(study, tmp_path, ki
     assert (kept / "commands.txt").read_text() == f"python train.py {published}\n"
 
 
-def test_how_many_jobs_ran_side_by_side_is_not_kept(study, tmp_path):
+def test_how_many_jobs_ran_side_by_side_is_kept_since_times_depend_on_it(study, tmp_path):
     kept = keep_study(study, tmp_path / "results")
-    assert {yaml.safe_load(path.read_text())["jobs"] for path in kept.rglob("config.yaml")} == {None}
+    assert {yaml.safe_load(path.read_text())["jobs"] for path in kept.rglob("config.yaml")} == {2}
 
 
 def test_jobs_that_the_study_does_not_have_any_more_are_not_kept_any_longer(study, tmp_path):
