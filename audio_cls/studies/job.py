@@ -1,7 +1,6 @@
 """Runs one job: from a checked configuration to the files of its folder. What was computed before is not repeated."""
 
 import logging
-import os
 import statistics
 import sys
 import time
@@ -9,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -136,7 +134,6 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
 
 def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierModule) -> ClipDataModule:
     config = job.config
-    cache = os.environ.get("AUDIO_CLS_CACHE")
     return ClipDataModule(
         clip_set,
         protocol=config.protocol,
@@ -152,7 +149,6 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         random_crop=config.augment.random_crop,
         eval_crops=config.input.eval_crops,
         seed=config.seed,
-        cache_dir=Path(cache) if cache else None,
     )
 
 

@@ -526,6 +526,17 @@ def test_bad_files_are_all_named_before_any_logger_is_made(tmp_path):
     assert "\n" not in error
 
 
+def test_the_cache_may_be_named_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AUDIO_CLS_CACHE", "~/cache")
+    (job,) = plan_jobs(tmp_path, *QUICK)
+    module = job_module.make_module(job, CLASSES)
+    store = job_module.make_datamodule(job, clips(job), 2, module).store
+    assert store.folder.is_relative_to(tmp_path / "home" / "cache")
+    assert not (tmp_path / "~").exists()
+
+
 def test_a_job_that_another_process_trains_is_left_alone(workspace):
     (job,) = plan_jobs(workspace, *QUICK, "study=busy")
     job.folder.mkdir(parents=True)
