@@ -104,6 +104,8 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         tracking.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
+        if results.is_done(job):  # it was interrupted while its loggers took the result
+            raise
         interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
         message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
         record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}

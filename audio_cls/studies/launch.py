@@ -129,6 +129,9 @@ def run(overrides: Sequence[str], number: int) -> None:
             _say(f"{place}{name} FAILED: {error}")
             return
     except SystemExit:
+        if results.is_done(job):
+            _say(f"{place}{name} is done; its loggers were interrupted: {_outcome(job)}")
+            raise
         _say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
         raise
     except Exception as error:

@@ -12,8 +12,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +152,9 @@ def log_result(
         if isinstance(logger, JobLogger):
             logger.log_result(record, evaluated, hear, checkpoint)
         else:
-            logger.log_metrics(
-                {f"final_{name}": value for name, value in _scores(record).items()}, step=record["epochs"]
-            )
+            with _noted(logger):
+                final = {f"final_{name}": value for name, value in _scores(record).items()}
+                logger.log_metrics(final, step=record["epochs"])
 
 
 def finish(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
@@ -163,7 +163,8 @@ def finish(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
         if isinstance(logger, JobLogger):
             logger.finish(record)
         else:
-            logger.finalize("success" if record["status"] == "done" else "failed")
+            with _noted(logger):
+                logger.finalize("success" if record["status"] == "done" else "failed")
     if record["status"] == "interrupted" and _in_sweep():
         atexit.register(_die_of_signal)
 
@@ -295,6 +296,15 @@ def _announce(job: Job, run: Any, reason: str | None) -> None:
 
 
 _announced: set[bool] = set()
+
+
+@contextmanager
+def _noted(logger: Logger) -> Iterator[None]:
+    """Makes a line of what a logger of another library does not take: the result is in the job's folder already."""
+    try:
+        yield
+    except Exception as error:
+        _say(f"note: {type(logger).__name__} did not take the result ({_one_line(error)}); the job's folder has it")
 
 
 def _own(loggers: Sequence[Logger]) -> list[JobLogger]:
