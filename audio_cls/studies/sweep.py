@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_cls.studies import results
-from audio_cls.studies.plan import Job, Plan
+from audio_cls.studies.plan import Job, Plan, trains_on_cpu
 
 # Where the jobs of the running sweep find the others' folders, also from processes of their own.
 _SWEEP_FILE = "AUDIO_CLS_SWEEP"
@@ -37,9 +37,10 @@ def announce(plan: Plan) -> None:
     side_by_side = min(plan.jobs[0].config.jobs or 1, len(plan.jobs))
     if side_by_side > 1:
         _say(f"{side_by_side} jobs side by side; jobs=1 trains them one after another")
-    seconds = _estimated_seconds(pending) if pending else 0.0
+    seconds = _estimated_seconds(pending)
     if pending:
-        _say(f"about {_duration(seconds)} for the other {len(pending)} on this machine" if seconds else "")
+        time_needed = f"about {_duration(seconds)}" if seconds else "time unknown"
+        _say(f"{time_needed} for the other {len(pending)} on this machine")
     path = _study_folder(plan.jobs[0]) / "sweep.json"
     content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
     content |= {"pending": [str(job.folder) for job in pending]}
@@ -106,12 +107,15 @@ def suggest_report(plan: Plan) -> None:
         _say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 
 
-def _estimated_seconds(pending: Sequence[Job]) -> float:
-    """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second."""
-    seconds = {}
+def _estimated_seconds(pending: Sequence[Job]) -> float | None:
+    """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second. None
+    where one of them can be neither looked up nor measured."""
+    seconds: dict[str, float | None] = {}
     for job in pending:
         if job.variant not in seconds:
             seconds[job.variant] = _seconds_before(job) or _seconds_measured(job)
+    if not pending or None in seconds.values():
+        return None
     return sum(seconds[job.variant] for job in pending) / min(pending[0].config.jobs or 1, len(pending))
 
 
@@ -121,10 +125,16 @@ def _seconds_before(job: Job) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
-def _seconds_measured(job: Job) -> float:
-    from audio_cls.studies.job import estimate_seconds  # torch and lightning take seconds to import
+def _seconds_measured(job: Job) -> float | None:
+    """Measured on the CPU; None for a job that may train elsewhere, or that fails: it says itself why, in its turn."""
+    if not trains_on_cpu(job):
+        return None
+    try:
+        from audio_cls.studies.job import estimate_seconds  # torch and lightning take seconds to import
 
-    return estimate_seconds(job)
+        return estimate_seconds(job)
+    except Exception:
+        return None
 
 
 def _finished(record: dict[str, Any]) -> bool:

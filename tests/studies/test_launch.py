@@ -169,6 +169,36 @@ def test_a_failed_job_is_named_with_its_error_and_the_others_are_trained(
     assert "RuntimeError: the loss" in (folder / "error.txt").read_text()
 
 
+def test_a_time_that_cannot_be_estimated_is_unknown_and_the_jobs_are_trained(
+    training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def fail(job: Job) -> float:
+        raise RuntimeError("not enough memory for a batch")
+
+    trained = training(finish_job)
+    monkeypatch.setattr(sys.modules["audio_cls.studies.job"], "estimate_seconds", fail)
+    assert train(monkeypatch, "data=synthetic", "fold=0,1", "-m") == 0
+    assert len(trained) == 2
+    output = capsys.readouterr().err
+    assert "time unknown for the other 2 on this machine" in output
+    assert "memory" not in output
+
+
+def test_the_time_on_a_graphics_processor_is_not_measured_on_the_cpu(
+    training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    training(finish_job)
+    measured: list[Job] = []
+    monkeypatch.setattr(sys.modules["audio_cls.studies.job"], "estimate_seconds", lambda job: measured.append(job) or 9)
+    arguments = ["data=synthetic", "heads=2", "-m"]
+    assert train(monkeypatch, *arguments, "fold=0,1", "trainer.accelerator=gpu") == 0
+    assert not measured
+    assert "time unknown for the other 2" in capsys.readouterr().err
+    assert train(monkeypatch, *arguments, "fold=2,3", "trainer.accelerator=cpu") == 0
+    assert len(measured) == 1
+    assert "about 18 s for the other 2" in capsys.readouterr().err
+
+
 def test_a_single_failure_is_said_once(training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     def fail(job: Job) -> None:
         finish_job(job, status="failed", error="no memory")
