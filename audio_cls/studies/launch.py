@@ -20,9 +20,10 @@ from hydra import initialize_config_dir
 
 from audio_cls.data.clips import DataError
 from audio_cls.studies import results, sweep, usage
+from audio_cls.studies.comparable import check_comparable, split_digests
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
-from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, thread_warning
+from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warning
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
@@ -75,9 +76,11 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             )
         with initialize_config_dir(str(config_dir), version_base="1.3"):
             plan = make_plan(overrides, multirun=len(overrides) < len(arguments))
-        for job in plan.jobs:
-            results.check_folder(job, _digest(job))
+        digests = split_digests(plan.jobs)
+        for job, digest in zip(plan.jobs, digests, strict=True):
+            results.check_folder(job, digest)
             _check_writable(job.folder)
+        check_comparable(plan.jobs, digests)
     except ConfigError as error:
         _end(2, str(error))
     except DataError as error:
@@ -201,10 +204,6 @@ def _reason(job: Job) -> str:
     if metrics.get("status") == "running":
         return "another process is training it, or was killed while it did"
     return textwrap.shorten(metrics.get("error") or "its result is incomplete", 300)
-
-
-def _digest(job: Job) -> str:
-    return results.split_digest(clips(job), job.config.protocol, num_folds(job), job.config.data.split_seed)
 
 
 def _outcome(job: Job) -> str:
