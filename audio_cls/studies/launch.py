@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from hydra import initialize_config_dir
 
 from audio_cls.data.clips import DataError
-from audio_cls.studies import results, sweep, usage
+from audio_cls.studies import results, sweep, sweep_folder, usage
 from audio_cls.studies.comparable import check_comparable, split_digests
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
@@ -94,7 +94,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             results.record_command(study, arguments)
     except OSError as error:
         _end(2, _unwritable(error))
-    sweep.forget()
+    sweep_folder.end()  # of an earlier call in this process
     warning = thread_warning(plan.jobs)
     if warning:
         _say(warning)

@@ -1,7 +1,5 @@
 """What a sweep says about itself: its jobs and their time, where it stands on the way, the comparison at the end."""
 
-import json
-import os
 import shlex
 import statistics
 import sys
@@ -10,11 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audio_cls.studies import results
+from audio_cls.studies import results, sweep_folder
 from audio_cls.studies.plan import Job, Plan, trains_on_cpu
-
-# Where the jobs of the running sweep find the others' folders, also from processes of their own.
-_SWEEP_FILE = "AUDIO_CLS_SWEEP"
 
 
 def announce(plan: Plan) -> None:
@@ -41,27 +36,19 @@ def announce(plan: Plan) -> None:
     if pending:
         time_needed = f"about {_duration(seconds)}" if seconds else "time unknown"
         _say(f"{time_needed} for the other {len(pending)} on this machine")
-    path = _study_folder(plan.jobs[0]) / "sweep.json"
     content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
-    content |= {"pending": [str(job.folder) for job in pending]}
-    results.write_json(path, content)
-    os.environ[_SWEEP_FILE] = str(path)
-
-
-def forget() -> None:
-    """Ends the sweep that an earlier call in this process announced."""
-    os.environ.pop(_SWEEP_FILE, None)
+    sweep_folder.begin(content | {"pending": [str(job.folder) for job in pending]})
 
 
 def place(number: int) -> str:
     """'job 3 of 12' for the job with this number; empty outside a sweep."""
-    sweep = _running_sweep()
+    sweep = sweep_folder.read()
     return f"job {number + 1} of {len(sweep['folders'])}" if sweep else ""
 
 
 def progress() -> str:
     """The best variant so far and the time left; empty outside a sweep."""
-    sweep = _running_sweep()
+    sweep = sweep_folder.read()
     if not sweep:
         return ""
     records = [results.read_metrics(Path(folder)) or {} for folder in sweep["folders"]]
@@ -139,11 +126,6 @@ def _seconds_measured(job: Job) -> float | None:
 
 def _finished(record: dict[str, Any]) -> bool:
     return record.get("status") == "done"
-
-
-def _running_sweep() -> dict[str, Any] | None:
-    path = os.environ.get(_SWEEP_FILE)
-    return json.loads(Path(path).read_text(encoding="utf-8")) if path else None
 
 
 def _study_folder(job: Job) -> Path:
