@@ -10,7 +10,8 @@ import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +28,7 @@ from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warnin
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 ERROR_TRACE = "error.txt"
 WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
 
@@ -147,6 +149,31 @@ def run(overrides: Sequence[str], number: int) -> None:
         return
     (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
     _say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
+
+
+def attempt(train: Callable[[], None]) -> int:
+    """Runs Hydra with all jobs; returns 1 if it gave up, after saying why in one line, and else 0.
+
+    A failed job is no reason for that. A worker process that was killed is: the launcher then ends the others, too.
+    """
+    if os.environ.get(_FULL_ERROR) == "1":  # the user wants to see where
+        train()
+        return 0
+    os.environ[_FULL_ERROR] = "1"  # Hydra hands errors on, instead of printing a trace and ending the process
+    try:
+        train()
+    except BrokenProcessPool:
+        _say(
+            "\na process that trained a job was killed, most often for lack of memory (a smaller jobs=N needs less);"
+            " the same command goes on with what is not done"
+        )
+        return 1
+    except Exception as error:
+        _say(f"the jobs could not be run: {' '.join(str(error).split()) or type(error).__name__} ({_FULL_ERROR}=1: where)")
+        return 1
+    finally:
+        del os.environ[_FULL_ERROR]
+    return 0
 
 
 def finish(plan: Plan) -> int:
