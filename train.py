@@ -35,8 +35,7 @@ def main() -> int:
         return 0
     plan = launch.prepare(arguments, CONF)
     sys.argv[1:] = plan.hydra_arguments
-    train()
-    return launch.finish(plan)
+    return max(launch.attempt(train), launch.finish(plan))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Clip:
 class ClipSet:
     """All clips of a data set, sorted by name; `classes` are the names in the order of the labels.
 
+    `root` is None where the clips are synthesised, so that there are no files.
     `num_published_folds` counts the folds that were published, also those that this copy lacks; where it is None, the
     highest fold of a clip says it.
     """

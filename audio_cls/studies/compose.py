@@ -33,6 +33,7 @@ _RESERVED = {
     "hydra.sweep.dir": "output_dir= and study= say where results go",
     "hydra.sweep.subdir": "output_dir= and study= say where results go",
     "hydra.job.chdir": "output_dir= and study= say where results go",
+    "hydra.launcher.n_jobs": "jobs=N says how many jobs run side by side",
     "hydra/sweeper": "name the values on the command line, as in heads=1,2,4 -m",
     "hydra.sweeper": "name the values on the command line, as in heads=1,2,4 -m",
 }

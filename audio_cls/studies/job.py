@@ -1,14 +1,12 @@
 """Runs one job: from a checked configuration to the files of its folder. What was computed before is not repeated."""
 
 import logging
-import os
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -106,6 +104,8 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         tracking.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
+        if results.is_done(job):  # it was interrupted while its loggers took the result
+            raise
         interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
         message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
         record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
@@ -136,7 +136,6 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
 
 def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierModule) -> ClipDataModule:
     config = job.config
-    cache = os.environ.get("AUDIO_CLS_CACHE")
     return ClipDataModule(
         clip_set,
         protocol=config.protocol,
@@ -152,7 +151,6 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         random_crop=config.augment.random_crop,
         eval_crops=config.input.eval_crops,
         seed=config.seed,
-        cache_dir=Path(cache) if cache else None,
     )
 
 

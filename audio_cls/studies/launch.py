@@ -9,7 +9,8 @@ import signal
 import textwrap
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,14 +19,16 @@ from filelock import FileLock, Timeout
 from hydra import initialize_config_dir
 
 from audio_cls.data.clips import DataError
-from audio_cls.studies import results, sweep, usage
+from audio_cls.studies import results, sweep, sweep_folder, usage
+from audio_cls.studies.comparable import check_comparable, split_digests
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
-from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, thread_warning
+from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warning
 from audio_cls.studies.terminal import say
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 ERROR_TRACE = "error.txt"
 WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
 
@@ -75,9 +78,11 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             )
         with initialize_config_dir(str(config_dir), version_base="1.3"):
             plan = make_plan(overrides, multirun=len(overrides) < len(arguments))
-        for job in plan.jobs:
-            results.check_folder(job, _digest(job))
+        digests = split_digests(plan.jobs)
+        for job, digest in zip(plan.jobs, digests, strict=True):
+            results.check_folder(job, digest)
             _check_writable(job.folder)
+        check_comparable(plan.jobs, digests)
     except ConfigError as error:
         _end(2, str(error))
     except DataError as error:
@@ -91,7 +96,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             results.record_command(study, arguments)
     except OSError as error:
         _end(2, _unwritable(error))
-    sweep.forget()
+    sweep_folder.end()  # of an earlier call in this process
     warning = thread_warning(plan.jobs)
     if warning:
         say(warning)
@@ -129,6 +134,9 @@ def run(overrides: Sequence[str], number: int) -> None:
             say(f"{place}{name} FAILED: {error}")
             return
     except SystemExit:
+        if results.is_done(job):
+            say(f"{place}{name} is done; its loggers were interrupted: {_outcome(job)}")
+            raise
         say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
         raise
     except Exception as error:
@@ -141,6 +149,34 @@ def run(overrides: Sequence[str], number: int) -> None:
         return
     (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
     say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
+
+
+def attempt(train: Callable[[], None]) -> int:
+    """Runs Hydra with all jobs; returns 1 if it gave up, after saying why in one line, and else 0.
+
+    A failed job is no reason for that. A worker process that was killed is: the launcher then ends the others, too.
+    """
+    if os.environ.get(_FULL_ERROR) == "1":  # the user wants to see where
+        train()
+        return 0
+    os.environ[_FULL_ERROR] = "1"  # Hydra hands errors on, instead of printing a trace and ending the process
+    try:
+        train()
+    except BrokenProcessPool:
+        say(
+            "\na process that trained a job was killed, most often for lack of memory (a smaller jobs=N needs less);"
+            " the same command goes on with what is not done"
+        )
+        return 1
+    except Exception as error:
+        say(
+            f"the jobs could not be run: {' '.join(str(error).split()) or type(error).__name__}"
+            f" ({_FULL_ERROR}=1: where)"
+        )
+        return 1
+    finally:
+        del os.environ[_FULL_ERROR]
+    return 0
 
 
 def finish(plan: Plan) -> int:
@@ -198,10 +234,6 @@ def _reason(job: Job) -> str:
     if metrics.get("status") == "running":
         return "another process is training it, or was killed while it did"
     return textwrap.shorten(metrics.get("error") or "its result is incomplete", 300)
-
-
-def _digest(job: Job) -> str:
-    return results.split_digest(clips(job), job.config.protocol, num_folds(job), job.config.data.split_seed)
 
 
 def _outcome(job: Job) -> str:

@@ -84,14 +84,15 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     for job in jobs:
         check_split_exists(job)
     _check_folders_differ(jobs)
+    launcher = next((override.value() for override in ordered if override.key_or_group == "hydra/launcher"), None)
     if multirun and jobs[0].config.jobs is None:
-        side_by_side = _default_side_by_side(jobs, {override.key_or_group for override in ordered})
+        side_by_side = _default_side_by_side(jobs, launcher)
         ordered = [override for override in ordered if override.key_or_group != "jobs"]
         ordered.append(parse(f"jobs={side_by_side}"))
         jobs = [describe(combination) for combination in combinations(ordered)]
     hydra_arguments = [override.input_line for override in ordered]
     if multirun:
-        hydra_arguments += _sweep_arguments(jobs, {override.key_or_group for override in ordered})
+        hydra_arguments += _sweep_arguments(jobs, launcher)
     return Plan(tuple(jobs), multirun, tuple(hydra_arguments), tuple(notices))
 
 
@@ -212,14 +213,17 @@ def _every_fold(jobs: Sequence[Job]) -> Override:
     return parse(f"fold={','.join(map(str, range(counts.pop())))}")
 
 
-def _default_side_by_side(jobs: Sequence[Job], given: set[str]) -> int:
-    """How many jobs run at once where `jobs` does not say: as many as cores, one thread each, as networks this small
-    gain little from a second thread. One where a graphics processor does the work, or another launcher was chosen."""
-    accelerators = {job.config.trainer.accelerator for job in jobs}
-    # Asking torch would take seconds; where `auto` finds no graphics processor after all, jobs run one by one.
+def trains_on_cpu(job: Job) -> bool:
+    """Whether no graphics processor does the job's work, as far as can be seen without torch, which takes seconds."""
     may_have_gpu = sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
-    on_cpu = accelerators == {"cpu"} or (accelerators <= {"cpu", "auto"} and not may_have_gpu)
-    if not on_cpu or "hydra/launcher" in given:
+    accelerator = job.config.trainer.accelerator
+    return accelerator == "cpu" or (accelerator == "auto" and not may_have_gpu)
+
+
+def _default_side_by_side(jobs: Sequence[Job], launcher: str | None) -> int:
+    """How many jobs run at once where `jobs` does not say: as many as cores, one thread each, as networks this small
+    gain little from a second thread. One where a graphics processor may do the work, or another launcher was chosen."""
+    if launcher not in (None, "joblib") or not all(map(trains_on_cpu, jobs)):
         return 1
     return max(1, min(num_cores(), len(jobs), _memory() // JOB_MEMORY))
 
@@ -232,14 +236,21 @@ def _memory() -> int:
         return 2**60
 
 
-def _sweep_arguments(jobs: Sequence[Job], given: set[str]) -> list[str]:
+def _sweep_arguments(jobs: Sequence[Job], launcher: str | None) -> list[str]:
     """What Hydra is told about the sweep beside its jobs."""
+    side_by_side = jobs[0].config.jobs or 1
+    if side_by_side > 1 and launcher not in (None, "joblib"):
+        raise ConfigError(
+            f"jobs={side_by_side} runs jobs side by side by hydra/launcher=joblib, not {launcher};"
+            " leave out one of them"
+        )
     studies = {job.study for job in jobs}
     folder = Path(jobs[0].config.output_dir) / (studies.pop() if len(studies) == 1 else "")
     arguments = [f"hydra.sweep.dir={quoted(str(folder))}"]
-    if (jobs[0].config.jobs or 1) > 1:
-        arguments += ["hydra/launcher=joblib"] if "hydra/launcher" not in given else []
-        arguments += [f"hydra.launcher.n_jobs={jobs[0].config.jobs}"] if "hydra.launcher.n_jobs" not in given else []
+    if side_by_side > 1 and launcher is None:
+        arguments.append("hydra/launcher=joblib")
+    if side_by_side > 1 or launcher == "joblib":  # whose own default is a job for each core, whatever their threads
+        arguments.append(f"hydra.launcher.n_jobs={side_by_side}")
     return [*arguments, "-m"]
 
 

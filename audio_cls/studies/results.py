@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
+from filelock import FileLock
 
 from audio_cls.data.clips import ClipSet
 from audio_cls.studies.config import ConfigError, result_keys
@@ -28,7 +29,7 @@ METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
     "split.csv",
 )
 COMMANDS = "commands.txt"
-LOCK = ".lock"  # held while a job is trained
+LOCK = ".lock"  # held while a job is trained, or while a study's commands are written
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 
@@ -95,10 +96,12 @@ def code_commit() -> str | None:
 def record_command(folder: Path, arguments: Sequence[str]) -> None:
     """Adds a command line to the study's commands.txt, unless it stands there: the study can be trained again so."""
     path = folder / COMMANDS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     command = shlex.join(["python", "train.py", *arguments])
-    if command not in lines:
-        write_text(path, "".join(f"{line}\n" for line in [*lines, command]))
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / LOCK):  # sweeps that begin at once must not lose each other's line
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if command not in lines:
+            write_text(path, "".join(f"{line}\n" for line in [*lines, command]))
 
 
 def write_config(job: Job) -> None:

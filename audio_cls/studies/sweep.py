@@ -1,7 +1,5 @@
 """What a sweep says about itself: its jobs and their time, where it stands on the way, the comparison at the end."""
 
-import json
-import os
 import shlex
 import statistics
 import time
@@ -9,13 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audio_cls.studies import results
-from audio_cls.studies.plan import Job, Plan
+from audio_cls.studies import results, sweep_folder
+from audio_cls.studies.plan import Job, Plan, trains_on_cpu
 from audio_cls.studies.terminal import say
 from audio_cls.training.duration import duration
-
-# Where the jobs of the running sweep find the others' folders, also from processes of their own.
-_SWEEP_FILE = "AUDIO_CLS_SWEEP"
 
 
 def announce(plan: Plan) -> None:
@@ -38,30 +33,23 @@ def announce(plan: Plan) -> None:
     side_by_side = min(plan.jobs[0].config.jobs or 1, len(plan.jobs))
     if side_by_side > 1:
         say(f"{side_by_side} jobs side by side; jobs=1 trains them one after another")
-    seconds = _estimated_seconds(pending) if pending else 0.0
-    if seconds:
-        say(f"about {duration(seconds)} for the other {len(pending)} on this machine")
-    path = _study_folder(plan.jobs[0]) / "sweep.json"
+    seconds = _estimated_seconds(pending)
+    if pending:
+        time_needed = f"about {duration(seconds)}" if seconds else "time unknown"
+        say(f"{time_needed} for the other {len(pending)} on this machine")
     content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
-    content |= {"pending": [str(job.folder) for job in pending]}
-    results.write_json(path, content)
-    os.environ[_SWEEP_FILE] = str(path)
-
-
-def forget() -> None:
-    """Ends the sweep that an earlier call in this process announced."""
-    os.environ.pop(_SWEEP_FILE, None)
+    sweep_folder.begin(content | {"pending": [str(job.folder) for job in pending]})
 
 
 def place(number: int) -> str:
     """'job 3 of 12' for the job with this number; empty outside a sweep."""
-    sweep = _running_sweep()
+    sweep = sweep_folder.read()
     return f"job {number + 1} of {len(sweep['folders'])}" if sweep else ""
 
 
 def progress() -> str:
     """The best variant so far and the time left; empty outside a sweep."""
-    sweep = _running_sweep()
+    sweep = sweep_folder.read()
     if not sweep:
         return ""
     records = [results.read_metrics(Path(folder)) or {} for folder in sweep["folders"]]
@@ -107,12 +95,15 @@ def suggest_report(plan: Plan) -> None:
         say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 
 
-def _estimated_seconds(pending: Sequence[Job]) -> float:
-    """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second."""
-    seconds = {}
+def _estimated_seconds(pending: Sequence[Job]) -> float | None:
+    """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second. None
+    where one of them can be neither looked up nor measured."""
+    seconds: dict[str, float | None] = {}
     for job in pending:
         if job.variant not in seconds:
             seconds[job.variant] = _seconds_before(job) or _seconds_measured(job)
+    if not pending or None in seconds.values():
+        return None
     return sum(seconds[job.variant] for job in pending) / min(pending[0].config.jobs or 1, len(pending))
 
 
@@ -122,19 +113,20 @@ def _seconds_before(job: Job) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
-def _seconds_measured(job: Job) -> float:
-    from audio_cls.studies.job import estimate_seconds  # torch and lightning take seconds to import
+def _seconds_measured(job: Job) -> float | None:
+    """Measured on the CPU; None for a job that may train elsewhere, or that fails: it says itself why, in its turn."""
+    if not trains_on_cpu(job):
+        return None
+    try:
+        from audio_cls.studies.job import estimate_seconds  # torch and lightning take seconds to import
 
-    return estimate_seconds(job)
+        return estimate_seconds(job)
+    except Exception:
+        return None
 
 
 def _finished(record: dict[str, Any]) -> bool:
     return record.get("status") == "done"
-
-
-def _running_sweep() -> dict[str, Any] | None:
-    path = os.environ.get(_SWEEP_FILE)
-    return json.loads(Path(path).read_text(encoding="utf-8")) if path else None
 
 
 def _study_folder(job: Job) -> Path:

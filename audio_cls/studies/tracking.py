@@ -1,7 +1,8 @@
 """Weights & Biases as one of the loggers: one run for each job, a view of the job's own files.
 
-Nothing here may stop, delay or fail training: an unreachable server costs `INIT_SECONDS` once, later trouble a line on
-the terminal. wandb is imported when a run is made, so that jobs with another logger do without it.
+Nothing here may stop, delay or fail training: an unreachable server costs `INIT_SECONDS` once, also in a sweep
+with jobs side by side; later trouble is a line on the terminal. wandb is imported when a run is made, so that jobs with
+another logger do without it.
 """
 
 import atexit
@@ -12,21 +13,24 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from audio_cls.studies import tracking_media
+from audio_cls.studies import sweep_folder, tracking_media
 from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import Job
+from audio_cls.studies.results import write_json
 from audio_cls.studies.terminal import say
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
 REQUEST_SECONDS = 5  # for one request; wandb's own 20 s would make a server that is lost later cost a minute
+_FOUND = "wandb.json"  # in the sweep's folder: what a job found out about the server, for all others
 MAX_TAG_LENGTH = 64  # W&B refuses longer ones
 _EXIT_CODES = {"done": 0, "interrupted": 255}  # 255 is what wandb itself uses for Ctrl-C; everything else failed: 1
 _SCORES = ("accuracy", "f1_macro", "auroc_macro")
@@ -80,7 +84,7 @@ class JobLogger(WandbLogger):
         try:
             self.experiment.finish(exit_code=_EXIT_CODES.get(record["status"], 1))
         except Exception as error:
-            os.environ["WANDB_MODE"] = "offline"  # the jobs that follow need not wait for it as well
+            _follow("offline")  # the jobs that follow need not wait for it as well
             folder = Path(self.experiment.dir).parent
             say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
             _drop_service()
@@ -121,10 +125,11 @@ def make_wandb_logger(
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
     _silence()
-    wanted, reason = _resolve_mode(mode)
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        run, reason = _start_as_possible(job, project, entity, wanted, reason)
+        with _told_by_the_sweep():
+            wanted, reason = _resolve_mode(mode)
+            run, reason = _start_as_possible(job, project, entity, wanted, reason)
     except BaseException:  # Ctrl-C or SIGTERM while the run begins: there is nothing yet that `finish` could end
         _drop_service(_EXIT_CODES["interrupted"])
         raise
@@ -153,9 +158,9 @@ def log_result(
         if isinstance(logger, JobLogger):
             logger.log_result(record, evaluated, hear, checkpoint)
         else:
-            logger.log_metrics(
-                {f"final_{name}": value for name, value in _scores(record).items()}, step=record["epochs"]
-            )
+            with _noted(logger):
+                final = {f"final_{name}": value for name, value in _scores(record).items()}
+                logger.log_metrics(final, step=record["epochs"])
 
 
 def finish(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
@@ -164,7 +169,8 @@ def finish(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
         if isinstance(logger, JobLogger):
             logger.finish(record)
         else:
-            logger.finalize("success" if record["status"] == "done" else "failed")
+            with _noted(logger):
+                logger.finalize("success" if record["status"] == "done" else "failed")
     if record["status"] == "interrupted" and _in_sweep():
         atexit.register(_die_of_signal)
 
@@ -227,11 +233,35 @@ def _start_as_possible(
             return _start(job, project, entity, mode), reason
         except Exception as error:
             reason = _one_line(error)
-            os.environ["WANDB_MODE"] = modes[modes.index(mode) + 1]  # child processes inherit it
+            _follow(modes[modes.index(mode) + 1])
             _drop_service()  # it would hold on to the id of the run
             for folder in _run_folders(job) - before:  # holds nothing, and would be uploaded as an empty run
                 shutil.rmtree(folder, ignore_errors=True)
     return _start(job, project, entity, "disabled"), reason
+
+
+@contextmanager
+def _told_by_the_sweep() -> Iterator[None]:
+    """Lets one job of a sweep find out whether the server answers, while the others wait; they follow what it found."""
+    found = sweep_folder.file(_FOUND)
+    if found is None:
+        yield
+        return
+    with FileLock(found.with_suffix(".lock")) as lock:
+        if found.exists():
+            os.environ.update(json.loads(found.read_text(encoding="utf-8")))
+            lock.release()  # those that know need not begin one after the other
+        yield
+        if not found.exists():
+            found.write_text("{}", encoding="utf-8")  # it answers, or nobody asked it
+
+
+def _follow(mode: str) -> None:
+    """From here on runs are of this mode, in processes that this one starts and in the sweep's others as well."""
+    os.environ["WANDB_MODE"] = mode
+    found = sweep_folder.file(_FOUND)
+    if found is not None:
+        write_json(found, {"WANDB_MODE": mode})
 
 
 def _start(job: Job, project: str, entity: str | None, mode: str) -> Any:
@@ -283,7 +313,7 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _announce(job: Job, run: Any, reason: str | None) -> None:
-    """Says where the run is; for runs that are not online once in a process, and how to upload them."""
+    """Says where the run is; for runs that are not online once in a process or a sweep, and how to upload them."""
     if reason is None:
         say(f"W&B: {run.url}")
         return
@@ -292,10 +322,20 @@ def _announce(job: Job, run: Any, reason: str | None) -> None:
         text = f"W&B: offline ({reason}); upload later with `{sync_command(job.folder.parent.parent)}`"
     if run.disabled not in _announced:
         _announced.add(run.disabled)
-        say(text)
+        if sweep_folder.is_first("wandb-off" if run.disabled else "wandb-offline"):
+            say(text)
 
 
 _announced: set[bool] = set()
+
+
+@contextmanager
+def _noted(logger: Logger) -> Iterator[None]:
+    """Makes a line of what a logger of another library does not take: the result is in the job's folder already."""
+    try:
+        yield
+    except Exception as error:
+        say(f"note: {type(logger).__name__} did not take the result ({_one_line(error)}); the job's folder has it")
 
 
 def _own(loggers: Sequence[Logger]) -> list[JobLogger]:

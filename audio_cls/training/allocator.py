@@ -20,5 +20,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # musl
         return
-    mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+    kept = _KEPT_BYTES
+    while kept and not mallopt(_M_MMAP_THRESHOLD, kept):  # older versions take 32 MiB at most
+        kept //= 2
     mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

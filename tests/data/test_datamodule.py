@@ -22,8 +22,8 @@ def store_of(waveforms: list[np.ndarray], folder: Path) -> WaveformStore:
         path = folder / f"{index:03d}.wav"
         soundfile.write(path, waveform.astype(np.float32), RATE, subtype="FLOAT")
         clips.append(Clip(path, path.name, index % 2))
-    clip_set = ClipSet("sounds", None, ("a", "b"), tuple(clips))
-    return open_store(clip_set, RATE, cache_dir=folder / "cache")
+    clip_set = ClipSet("sounds", folder, ("a", "b"), tuple(clips))
+    return open_store(clip_set, RATE, cache_dir=folder / ".cache")
 
 
 @pytest.fixture

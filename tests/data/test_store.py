@@ -282,9 +282,10 @@ def test_two_processes_may_open_the_same_store_at_once(clips, cache, tmp_path):
     assert [err for _, err in outputs] == [""] * 2  # no bar where there is no terminal
 
 
-def test_synthetic_clips_are_made_not_read(cache, decoded):
+@pytest.mark.parametrize("name", ["synthetic", "mine"])
+def test_synthetic_clips_are_made_not_read_under_any_name(cache, decoded, name):
     clips = synthetic_clips(clips_per_class=5)
-    clips = ClipSet(clips.name, clips.root, clips.classes, clips.clips[::10])
+    clips = ClipSet(name, clips.root, clips.classes, clips.clips[::10])
     store = open_store(clips, SAMPLE_RATE, cache)
     assert decoded == [] and np.array_equal(store.waveform(2), synthesize(clips.clips[2]))
     assert open_store(clips, RATE, cache).lengths[0] == 40_000
@@ -298,7 +299,7 @@ def test_a_damaged_folder_is_not_opened_as_a_store(tmp_path):
 
 
 def test_a_clip_that_vanished_is_named(tmp_path, cache):
-    clips = ClipSet("x", None, ("a", "b"), (Clip(tmp_path / "gone.wav", "gone.wav", 0),))
+    clips = ClipSet("x", tmp_path, ("a", "b"), (Clip(tmp_path / "gone.wav", "gone.wav", 0),))
     with pytest.raises(DataError, match="gone.wav: unreadable: No such file"):
         open_store(clips, RATE, cache)
 

@@ -505,6 +505,38 @@ def test_the_loggers_of_a_job_that_is_done_end_as_successful_and_of_an_interrupt
     assert set(logger.ends) == {"failed"}
 
 
+@pytest.mark.parametrize("method", ["log_metrics", "finalize"])
+def test_a_result_that_another_librarys_logger_does_not_take_is_done_and_noted(workspace, monkeypatch, capfd, method):
+    def refuse(self, value, *_, **__):
+        if method == "log_metrics" and "final_val_accuracy" not in value:
+            return
+        if method == "finalize" and not self.ends:  # Lightning's own call, at the end of fitting
+            self.ends.append(value)
+            return
+        raise ConnectionError("the server\nis gone")
+
+    monkeypatch.setattr(Recorder, method, refuse)
+    job = train(workspace, f"study=refused-{method}", logger=Recorder())
+    assert metrics_of(job)["status"] == "done"
+    assert results.is_done(job)
+    notes = [line for line in capfd.readouterr().err.splitlines() if "Recorder" in line]
+    assert notes == ["note: Recorder did not take the result (the server); the job's folder has it"]
+
+
+def test_a_result_that_is_complete_stays_done_if_its_loggers_are_interrupted(workspace, monkeypatch):
+    def interrupt(*_, **__):
+        raise SystemExit(130)
+
+    logger = Recorder()
+    monkeypatch.setattr(job_module.tracking, "log_result", interrupt)
+    with pytest.raises(SystemExit):
+        train(workspace, "study=interrupted-late", logger=logger)
+    (job,) = plan_jobs(workspace, *QUICK, "study=interrupted-late")
+    assert (metrics_of(job)["status"], metrics_of(job)["error"]) == ("done", None)
+    assert results.is_done(job)
+    assert logger.ends[-1] == "success"
+
+
 def test_a_diverging_loss_fails_the_job_with_the_remedy(workspace, monkeypatch):
     monkeypatch.setattr(ClassifierModule, "_loss", lambda self, logits, targets: (logits * float("nan")).sum())
     with pytest.raises(RuntimeError):
@@ -524,6 +556,17 @@ def test_bad_files_are_all_named_before_any_logger_is_made(tmp_path):
     assert "high/3.wav" in error
     assert "low/5.wav" in error
     assert "\n" not in error
+
+
+def test_the_cache_may_be_named_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AUDIO_CLS_CACHE", "~/cache")
+    (job,) = plan_jobs(tmp_path, *QUICK)
+    module = job_module.make_module(job, CLASSES)
+    store = job_module.make_datamodule(job, clips(job), 2, module).store
+    assert store.folder.is_relative_to(tmp_path / "home" / "cache")
+    assert not (tmp_path / "~").exists()
 
 
 def test_a_job_that_another_process_trains_is_left_alone(workspace):

@@ -11,6 +11,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,84 @@ def test_a_failed_job_is_named_with_its_error_and_the_others_are_trained(
     ]
     assert "Traceback" not in output
     assert "RuntimeError: the loss" in (folder / "error.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (BrokenProcessPool("a worker\ndied"), "a process that trained a job was killed, most often for lack of memory"),
+        (ValueError("no such\nlauncher"), "the jobs could not be run: no such launcher (HYDRA_FULL_ERROR=1: where)"),
+    ],
+)
+def test_a_sweep_that_its_launcher_gives_up_names_what_is_not_done_and_is_compared(
+    error: Exception, line: str, training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    reported: list[Any] = []
+    usual = launch.run
+
+    def give_up(overrides: list[str], number: int) -> None:
+        if number == 1:
+            raise error
+        usual(overrides, number)
+
+    trained = training(finish_job)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(launch.sweep, "report", reported.append)
+    arguments = ["data=synthetic", "heads=2", "fold=0,1", "-m"]
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "run", give_up)
+        assert train(monkeypatch, *arguments) == 1
+    output = capsys.readouterr().err
+    assert line in output
+    assert "Traceback" not in output
+    assert "FAILED outputs/synthetic-holdout/transformer_h2/fold1-seed0: no result was written" in output
+    assert len(reported) == 1
+    assert "HYDRA_FULL_ERROR" not in os.environ
+    assert train(monkeypatch, *arguments) == 0
+    assert [job.config.fold for job in trained] == [0, 1]
+
+
+def test_an_error_of_the_launcher_is_shown_whole_if_asked_for(
+    training: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("no such launcher")
+
+    training(finish_job)
+    monkeypatch.setattr(launch, "run", fail)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ValueError, match="no such launcher"):
+        train(monkeypatch, "data=synthetic", "heads=2", "fold=0,1", "-m")
+
+
+def test_a_time_that_cannot_be_estimated_is_unknown_and_the_jobs_are_trained(
+    training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def fail(job: Job) -> float:
+        raise RuntimeError("not enough memory for a batch")
+
+    trained = training(finish_job)
+    monkeypatch.setattr(sys.modules["audio_cls.studies.job"], "estimate_seconds", fail)
+    assert train(monkeypatch, "data=synthetic", "fold=0,1", "-m") == 0
+    assert len(trained) == 2
+    output = capsys.readouterr().err
+    assert "time unknown for the other 2 on this machine" in output
+    assert "memory" not in output
+
+
+def test_the_time_on_a_graphics_processor_is_not_measured_on_the_cpu(
+    training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    training(finish_job)
+    measured: list[Job] = []
+    monkeypatch.setattr(sys.modules["audio_cls.studies.job"], "estimate_seconds", lambda job: measured.append(job) or 9)
+    arguments = ["data=synthetic", "heads=2", "-m"]
+    assert train(monkeypatch, *arguments, "fold=0,1", "trainer.accelerator=gpu") == 0
+    assert not measured
+    assert "time unknown for the other 2" in capsys.readouterr().err
+    assert train(monkeypatch, *arguments, "fold=2,3", "trainer.accelerator=cpu") == 0
+    assert len(measured) == 1
+    assert "about 18 s for the other 2" in capsys.readouterr().err
 
 
 def test_a_single_failure_is_said_once(training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

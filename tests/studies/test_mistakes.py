@@ -148,6 +148,7 @@ MISTAKES = {
     "hydra.sweep.dir=elsewhere": "hydra.sweep.dir is set by train.py itself; output_dir= and study= say where",
     "hydra.mode=MULTIRUN": "hydra.mode is set by train.py itself; add -m for a sweep",
     "hydra/sweeper=basic": "hydra/sweeper is set by train.py itself",
+    "hydra.launcher.n_jobs=4": "hydra.launcher.n_jobs is set by train.py itself; jobs=N says how many",
     "hydra.verbos=true": "hydra.verbos is not a key of Hydra",
     "hydra/launcher=slurm": "hydra/launcher=slurm does not exist; available: ",
 }
@@ -169,6 +170,7 @@ SWEEP_MISTAKES = {
     "protocol=holdout,crossval": "have 4 or 5 folds; say which ones to train",
     "seed=range(0,100000)": "this sweep has 100,000 jobs; at most 10,000",
     "jobs=1,2": "jobs says how the sweep runs, so it takes one value",
+    "jobs=2 hydra/launcher=basic": "by hydra/launcher=joblib, not basic; leave out one of them",
     "jobs=0": "jobs=0 cannot be used: it must be at least 1",
     "data=auto,synthetic": "auto is one of the others; name the data sets",
     "data=auto data.root=sounds,few": "say what kind of data these are",

@@ -345,6 +345,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         ("heads=1,2 trainer.accelerator=cpu -m", {"cores": 8, "nvidia": True}, 8),
         ("heads=1,2 trainer.accelerator=gpu -m", {"cores": 8}, 1),
         ("heads=1,2 hydra/launcher=basic -m", {"cores": 8}, 1),
+        ("heads=1,2 hydra/launcher=joblib -m", {"cores": 4}, 4),
     ],
 )
 def test_a_sweep_runs_as_many_jobs_at_once_as_the_machine_has_cores_for(
@@ -355,6 +356,16 @@ def test_a_sweep_runs_as_many_jobs_at_once_as_the_machine_has_cores_for(
     assert {job.config.jobs for job in found.jobs} == {expected}
     assert f"jobs={expected}" in found.hydra_arguments
     assert ("hydra/launcher=joblib" in found.hydra_arguments) == (expected > 1)
+
+
+@pytest.mark.parametrize("nvidia", [False, True])
+def test_the_joblib_launcher_runs_as_many_jobs_as_their_threads_are_counted_for(
+    nvidia: bool, machine: Callable[..., None]
+) -> None:
+    machine(cores=4, nvidia=nvidia)
+    found = plan("heads=1,2 hydra/launcher=joblib -m")
+    assert f"hydra.launcher.n_jobs={found.jobs[0].config.jobs}" in found.hydra_arguments
+    assert found.jobs[0].config.jobs * num_threads(found.jobs[0].config) == 4
 
 
 def test_jobs_side_by_side_share_the_cores_and_a_job_alone_has_them_all(machine: Callable[..., None]) -> None:

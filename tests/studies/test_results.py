@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +176,21 @@ def test_a_command_is_recorded_once_and_can_be_pasted_into_a_shell(tmp_path):
         "python train.py heads=1,2 'data.root=my sounds' -m",
         "python train.py model=cnn -m",
     ]
+
+
+def test_commands_that_are_recorded_at_once_all_stay(tmp_path, monkeypatch):
+    write_text = results.write_text
+
+    def write_slowly(path, text):
+        time.sleep(0.01)
+        write_text(path, text)
+
+    monkeypatch.setattr(results, "write_text", write_slowly)
+    seeds = range(8)
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        list(pool.map(lambda seed: results.record_command(tmp_path, [f"seed={seed}"]), seeds))
+    lines = (tmp_path / "commands.txt").read_text().splitlines()
+    assert sorted(lines) == [f"python train.py seed={seed}" for seed in seeds]
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git")])

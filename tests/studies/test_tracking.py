@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import wandb
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 from wandb_server import KEY, WandbServer
 
-from audio_cls.studies import launch, results, tracking, tracking_media
+from audio_cls.studies import launch, results, sweep_folder, tracking, tracking_media
 from audio_cls.studies.config import flatten
 from audio_cls.studies.job import run_job
 from audio_cls.training.module import ClassifierModule
@@ -371,6 +372,68 @@ def test_an_unreachable_server_is_waited_for_once_also_by_child_processes(tmp_pa
     for job in (first, second):
         assert len(offline_runs(job)) == 1
         assert not list(job.folder.glob("wandb/run-*")), "an empty run would be uploaded with the others"
+
+
+@pytest.fixture
+def sweep():
+    """A sweep whose jobs this process may train, as its workers would."""
+    sweep_folder.begin({})
+    yield
+    sweep_folder.end()
+
+
+def forget_as_another_worker(monkeypatch) -> None:
+    """What a job leaves behind in its own process only is gone."""
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    tracking._announced.clear()
+
+
+def test_an_unreachable_server_is_waited_for_by_one_worker_of_a_sweep_and_said_once(
+    tmp_path, monkeypatch, capfd, sweep
+):
+    jobs = plan_jobs(tmp_path, "fold=0,1", multirun=True)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(tracking, "INIT_SECONDS", 1.0)
+    attempts = []
+    original = tracking._start
+    monkeypatch.setattr(tracking, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments))
+    for job in jobs:
+        forget_as_another_worker(monkeypatch)
+        logger = tracking.make_wandb_logger(job, project="p", entity=None, mode="auto")
+        tracking.finish([logger], {"status": "done"})
+    assert attempts == ["online", "offline", "offline"]
+    assert capfd.readouterr().err.count("W&B: offline (") == 1
+    assert [len(offline_runs(job)) for job in jobs] == [1, 1]
+
+
+def test_workers_of_a_sweep_wait_for_the_one_that_tries_the_server_and_then_begin_together(sweep, monkeypatch):
+    others = []
+
+    def follow():
+        with tracking._told_by_the_sweep():
+            others.append(os.environ.get("WANDB_MODE"))
+
+    with tracking._told_by_the_sweep():
+        worker = threading.Thread(target=follow)
+        worker.start()
+        worker.join(timeout=0.2)
+        assert others == []  # it waits
+        tracking._follow("offline")
+        monkeypatch.delenv("WANDB_MODE")
+    worker.join(timeout=10)
+    assert others == ["offline"]
+    with tracking._told_by_the_sweep(), tracking._told_by_the_sweep():
+        pass  # nobody waits for anybody any more
+
+
+def test_a_server_that_is_lost_later_is_known_to_all_workers_of_the_sweep(sweep, monkeypatch):
+    with tracking._told_by_the_sweep():
+        pass  # it answered
+    tracking._follow("offline")
+    forget_as_another_worker(monkeypatch)
+    with tracking._told_by_the_sweep():
+        assert os.environ["WANDB_MODE"] == "offline"
 
 
 def test_a_run_that_breaks_does_not_fail_training(tmp_path, monkeypatch, capfd):
