@@ -240,10 +240,7 @@ def _sweep_arguments(jobs: Sequence[Job], launcher: str | None) -> list[str]:
     """What Hydra is told about the sweep beside its jobs."""
     side_by_side = jobs[0].config.jobs or 1
     if side_by_side > 1 and launcher not in (None, "joblib"):
-        raise ConfigError(
-            f"jobs={side_by_side} runs jobs side by side by hydra/launcher=joblib, not {launcher};"
-            " leave out one of them"
-        )
+        raise ConfigError(f"jobs={side_by_side} needs hydra/launcher=joblib, not {launcher}; leave one of them out")
     studies = {job.study for job in jobs}
     folder = Path(jobs[0].config.output_dir) / (studies.pop() if len(studies) == 1 else "")
     arguments = [f"hydra.sweep.dir={quoted(str(folder))}"]

@@ -299,7 +299,7 @@ def test_a_damaged_folder_is_not_opened_as_a_store(tmp_path):
 
 
 def test_a_clip_that_vanished_is_named(tmp_path, cache):
-    clips = ClipSet("x", tmp_path, ("a", "b"), (Clip(tmp_path / "gone.wav", "gone.wav", 0),))
+    clips = ClipSet("x", tmp_path / "data", ("a", "b"), (Clip(tmp_path / "data/gone.wav", "gone.wav", 0),))
     with pytest.raises(DataError, match="gone.wav: unreadable: No such file"):
         open_store(clips, RATE, cache)
 

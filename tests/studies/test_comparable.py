@@ -83,7 +83,7 @@ def test_clips_that_were_added_are_refused_in_the_study_of_those_before(
 
 def test_another_protocol_is_refused_in_a_study_of_the_users_own_name(capsys: pytest.CaptureFixture) -> None:
     begin(*SOUNDS, "study=mine")
-    line = refused(capsys, *SOUNDS, "study=mine", "protocol=crossval", "heads=4", "-m")
+    line = refused(capsys, *SOUNDS, "study=mine", "protocol=crossval", "variant=other", "-m")
     assert "protocol holdout there, crossval" in line
 
 

@@ -505,16 +505,21 @@ def test_the_loggers_of_a_job_that_is_done_end_as_successful_and_of_an_interrupt
     assert set(logger.ends) == {"failed"}
 
 
-@pytest.mark.parametrize("method", ["log_metrics", "finalize"])
-def test_a_result_that_another_librarys_logger_does_not_take_is_done_and_noted(workspace, monkeypatch, capfd, method):
-    def refuse(self, value, *_, **__):
-        if method == "log_metrics" and "final_val_accuracy" not in value:
-            return
-        if method == "finalize" and not self.ends:  # Lightning's own call, at the end of fitting
-            self.ends.append(value)
-            return
+def no_final_scores(self, metrics, step=None):
+    if "final_val_accuracy" in metrics:
         raise ConnectionError("the server\nis gone")
 
+
+def no_second_end(self, status):
+    if self.ends:  # the first is Lightning's own call, when fitting is over
+        raise ConnectionError("the server\nis gone")
+    self.ends.append(status)
+
+
+@pytest.mark.parametrize(("method", "refuse"), [("log_metrics", no_final_scores), ("finalize", no_second_end)])
+def test_a_result_that_another_librarys_logger_does_not_take_is_done_and_noted(
+    workspace, monkeypatch, capfd, method, refuse
+):
     monkeypatch.setattr(Recorder, method, refuse)
     job = train(workspace, f"study=refused-{method}", logger=Recorder())
     assert metrics_of(job)["status"] == "done"

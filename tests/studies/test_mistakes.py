@@ -170,7 +170,7 @@ SWEEP_MISTAKES = {
     "protocol=holdout,crossval": "have 4 or 5 folds; say which ones to train",
     "seed=range(0,100000)": "this sweep has 100,000 jobs; at most 10,000",
     "jobs=1,2": "jobs says how the sweep runs, so it takes one value",
-    "jobs=2 hydra/launcher=basic": "by hydra/launcher=joblib, not basic; leave out one of them",
+    "jobs=2 hydra/launcher=basic": "jobs=2 needs hydra/launcher=joblib, not basic; leave one of them out",
     "jobs=0": "jobs=0 cannot be used: it must be at least 1",
     "data=auto,synthetic": "auto is one of the others; name the data sets",
     "data=auto data.root=sounds,few": "say what kind of data these are",
