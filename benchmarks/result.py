@@ -145,22 +145,29 @@ def describe(numbers: Numbers) -> str:
 
 
 def draw(numbers: Numbers, folder: Path) -> None:
-    """Writes the picture of the curves."""
+    """Writes the picture of the curves, in the style of all figures."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name, variant in numbers["variants"].items():
-        if variant["curve"]:
-            minutes, accuracy = zip(*variant["curve"], strict=True)
-            axes.plot(
-                minutes, [100 * value for value in accuracy], label=name, marker="." if len(minutes) < 5 else None
-            )
-    for mark in MARKS:
-        axes.axhline(100 * mark, color="grey", linewidth=0.5, linestyle="--")
-    axes.set(xlabel="minutes of training, all folds together", ylabel="accuracy on validation clips, %", xscale="log")
-    axes.legend(loc="lower right")
-    figure.savefig(folder / PICTURE, dpi=120)
+    from audio_cls.studies.figure_style import figure_style, variant_looks
+
+    with figure_style():
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axes = figure.subplots()
+        looks = variant_looks(list(numbers["variants"]))
+        for name, variant in numbers["variants"].items():
+            if variant["curve"]:
+                minutes, accuracy = zip(*variant["curve"], strict=True)
+                percent = [100 * value for value in accuracy]
+                marker = "." if len(minutes) < 5 else None
+                axes.plot(minutes, percent, color=looks[name].colour, label=name, marker=marker)
+        for mark in MARKS:
+            axes.axhline(100 * mark, color="grey", linewidth=0.5, linestyle="--")
+        axes.set(xlabel="minutes of training, all folds together", ylabel="accuracy on validation clips, %")
+        axes.set(xscale="log", ylim=(0, 100))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda minutes, _: f"{minutes:g}"))
+        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        figure.savefig(folder / PICTURE, dpi=120)
 
 
 def _minutes(curve: list, mark: float) -> str:
