@@ -7,6 +7,7 @@ which the training module seeds anew at every step, so that a resumed run draws 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -89,7 +90,8 @@ class SpectrogramMask(nn.Module):
     """Sets random stripes in time and in frequency to 0, the mean of a normalised spectrogram (Park et al. 2019).
 
     Shape:
-        (B, 1, M, F) -> (B, 1, M, F)
+        (B, C, M, F) -> (B, C, M, F), or a tuple of such features of the same sounds, which may be coarser from the
+        second on: the stripes are drawn for the first and cover the same moments and bands of all
 
     Args:
         num_masks: stripes along each of the two axes; 0 is off.
@@ -101,13 +103,22 @@ class SpectrogramMask(nn.Module):
         self.num_masks = num_masks
         self.max_fraction = max_fraction
 
-    def forward(self, spectrograms: Tensor) -> Tensor:
+    def forward(self, features: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         if not self.training or self.num_masks == 0:
-            return spectrograms
-        batch, _, mels, frames = spectrograms.shape
-        in_frequency = self._stripes(batch, mels, spectrograms.device)[:, None, :, None]  # (B, 1, M, 1)
-        in_time = self._stripes(batch, frames, spectrograms.device)[:, None, None, :]  # (B, 1, 1, F)
-        return spectrograms.masked_fill(in_frequency | in_time, 0.0)
+            return features
+        parts = features if isinstance(features, tuple) else (features,)
+        batch, _, mels, frames = parts[0].shape
+        in_frequency = self._stripes(batch, mels, parts[0].device)  # (B, M)
+        in_time = self._stripes(batch, frames, parts[0].device)  # (B, F)
+        masked = tuple(
+            part.masked_fill(
+                _resampled(in_frequency, part.shape[-2])[:, None, :, None]
+                | _resampled(in_time, part.shape[-1])[:, None, None, :],
+                0.0,
+            )
+            for part in parts
+        )
+        return masked if isinstance(features, tuple) else masked[0]
 
     def _stripes(self, batch: int, size: int, device: torch.device) -> Tensor:
         """(B, size) bool, True within a stripe."""
@@ -117,6 +128,13 @@ class SpectrogramMask(nn.Module):
         start = (torch.rand(batch, self.num_masks, 1, device=device) * (size - width + 1)).floor()
         position = torch.arange(size, device=device)
         return ((position >= start) & (position < start + width)).any(dim=1)
+
+
+def _resampled(stripes: Tensor, size: int) -> Tensor:
+    """Stripes (B, S) on an axis of `size` positions, (B, size): covered are those of which more than half was."""
+    if size == stripes.shape[-1]:
+        return stripes
+    return F.adaptive_avg_pool1d(stripes.unsqueeze(1).float(), size).squeeze(1) > 0.5
 
 
 class WaveformAugment(nn.Module):

@@ -39,12 +39,15 @@ class TrainBatches:
         batch_size: int,
         crops_per_clip: int,
         random_crop: bool,
+        loop: bool,
+        crop_samples: int,
         seed: int,
         epoch: Callable[[], int],
     ) -> None:
         self.store, self.clips, self.labels = store, clips, labels
         self.num_samples, self.batch_size, self.crops_per_clip = num_samples, batch_size, crops_per_clip
-        self.random_crop, self.seed, self.epoch = random_crop, seed, epoch
+        self.random_crop, self.loop, self.crop_samples = random_crop, loop, crop_samples
+        self.seed, self.epoch = seed, epoch
 
     def __len__(self) -> int:
         return max(1, len(self.clips) * self.crops_per_clip // self.batch_size)
@@ -55,17 +58,27 @@ class TrainBatches:
         starts = self._starts(order, rng)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
             clips = order[first : first + self.batch_size]
-            crops = self.store.crops(clips, starts[first : first + self.batch_size], self.num_samples)
+            crops = self._crops(clips, starts[first : first + self.batch_size])
             yield {
                 "waveform": torch.from_numpy(crops).unsqueeze(1),
                 "label": torch.from_numpy(self.labels[clips]),
                 "clip": torch.from_numpy(clips),
             }
 
+    def _crops(self, clips: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        if self.loop:
+            return self.store.loops(clips, starts, self.num_samples, self.crop_samples)
+        return self.store.crops(clips, starts, self.num_samples)
+
     def _starts(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018)."""
+        """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018).
+
+        Of a loop, any.
+        """
         if not self.random_crop:
             return np.zeros(len(clips), dtype=np.int64)
+        if self.loop:
+            return rng.integers(np.maximum(self.store.lengths[clips], self.crop_samples))
         pad = self.num_samples // 2
         room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
         return (rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad
@@ -110,6 +123,7 @@ class ClipDataModule(pl.LightningDataModule):
         crop_samples: length of an evaluation crop, T.
         train_samples: length of a training crop; longer than T where augmentation cuts it down.
         batch_size, crops_per_clip, random_crop: of training.
+        loop: training crops go on with the clip's beginning where they reach its end, rather than with zeros.
         eval_crops: crops of a clip at evaluation.
         seed: of the order of the clips and the crops.
         cache_dir: where the store is kept; None for the user's cache folder.
@@ -133,6 +147,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: int = 32,
         crops_per_clip: int = 1,
         random_crop: bool = True,
+        loop: bool = False,
         eval_crops: int = 10,
         seed: int = 0,
         cache_dir: Path | None = None,
@@ -146,6 +161,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.sample_rate, self.crop_samples = sample_rate, crop_samples
         self.train_samples = train_samples or crop_samples
         self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
+        self.loop = loop
         self.eval_crops, self.seed, self.cache_dir = eval_crops, seed, cache_dir
         self._store: WaveformStore | None = None
 
@@ -168,6 +184,8 @@ class ClipDataModule(pl.LightningDataModule):
             batch_size=self.batch_size,
             crops_per_clip=self.crops_per_clip,
             random_crop=self.random_crop,
+            loop=self.loop,
+            crop_samples=self.crop_samples,
             seed=self.seed,
             epoch=lambda: self.trainer.current_epoch,
         )

@@ -63,9 +63,7 @@ class WaveformStore:
     def crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int) -> np.ndarray:
         """Crops of the clips `indices` from sample `starts` on, (len(indices), num_samples) float32; zeros where a crop
         reaches beyond its clip, on either side."""
-        indices, starts = np.asarray(indices), np.asarray(starts)
-        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
-            raise IndexError(f"clips {indices.min()} to {indices.max()}: the store holds clips 0 to {len(self) - 1}")
+        indices, starts = self._checked(indices), np.asarray(starts)
         begins = self._begins[indices]
         firsts = np.clip(starts, 0, self.lengths[indices])
         lasts = np.clip(starts + num_samples, firsts, self.lengths[indices])
@@ -80,6 +78,31 @@ class WaveformStore:
             if length:
                 self._read(crop[at : at + length], begin)
         return crops
+
+    def loops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int, min_period: int) -> np.ndarray:
+        """Crops of the clips played over and over, from sample `starts` on, (len(indices), num_samples) float32.
+
+        A clip shorter than `min_period` is followed by so many zeros before it begins again.
+        """
+        indices = self._checked(indices)
+        loops = np.zeros((len(indices), num_samples), np.float32)
+        lengths, begins = self.lengths[indices].tolist(), self._begins[indices].tolist()
+        for loop, start, length, begin in zip(loops, np.asarray(starts).tolist(), lengths, begins, strict=True):
+            period = max(length, min_period)
+            at, position = 0, start % period
+            while at < num_samples:
+                sounding = min(length - position, num_samples - at)
+                if sounding > 0:
+                    self._read(loop[at : at + sounding], begin + position)
+                at += period - position
+                position = 0
+        return loops
+
+    def _checked(self, indices: np.ndarray) -> np.ndarray:
+        indices = np.asarray(indices)
+        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"clips {indices.min()} to {indices.max()}: the store holds clips 0 to {len(self) - 1}")
+        return indices
 
     def _read(self, target: np.ndarray, begin: int) -> None:
         """Fills `target`, one sample at least, with from `begin` on. Raises DataError where the file is shorter."""

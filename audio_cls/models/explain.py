@@ -76,7 +76,8 @@ def token_times(network: nn.Module) -> TokenTimes:
     check_explainable(network)
     stride, width, centre = 1, 1, 0.0
     if isinstance(network.front_end, LogMel):  # frames are centred on multiples of the hop
-        stride, width = network.front_end.hop_length, network.front_end.n_fft
+        stride, width = network.front_end.step, network.front_end.frame_samples
+        centre = (width - network.front_end.n_fft) / 2
     for layer in network.stem.convolutions:
         if isinstance(layer, nn.Conv1d | nn.Conv2d):
             kernel_size, padding = layer.kernel_size[-1], layer.padding[-1]  # time is the last axis

@@ -61,11 +61,25 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.register_buffer("mel_bands", _mel_bands(sample_rate, num_mels, n_fft, f_min, f_max), persistent=False)
 
+    @property
+    def step(self) -> int:
+        """Samples between two frames."""
+        return self.hop_length
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples that one frame is computed from."""
+        return self.n_fft
+
     def num_frames(self, num_samples: int) -> int:
         """How many frames a clip of `num_samples` gives."""
         return num_samples // self.hop_length + 1
 
     def forward(self, waveforms: Tensor) -> Tensor:
+        return standardize(decibels(self.mel_power(waveforms))).unsqueeze(1)  # (B, 1, M, F)
+
+    def mel_power(self, waveforms: Tensor) -> Tensor:
+        """Power of the mel bands, (B, M, F)."""
         if waveforms.ndim != 3 or waveforms.shape[1] != 1:
             raise ValueError(f"waveforms of shape {tuple(waveforms.shape)}: need (batch, 1, samples); mix down to mono")
         if waveforms.shape[-1] < self.n_fft:
@@ -78,16 +92,19 @@ class LogMel(nn.Module):
         )  # (B, n_fft/2 + 1, F), centred: frame f is around sample f * hop_length
         # abs() would take a root, and a sum over the two halves of view_as_real is four times slower.
         power = spectrum.real.square() + spectrum.imag.square()
-        mel = self.mel_bands @ power  # (M, n_fft/2 + 1) @ (B, n_fft/2 + 1, F) -> (B, M, F)
-        level = 10 * mel.clamp(min=POWER_FLOOR).log10()  # dB
-        level = torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - RANGE_DB)
-        return _standardize(level, dim=(1, 2), min_std=0.01).unsqueeze(1)  # (B, 1, M, F)
+        return self.mel_bands @ power  # (M, n_fft/2 + 1) @ (B, n_fft/2 + 1, F) -> (B, M, F)
 
 
-def _standardize(x: Tensor, dim: tuple[int, ...], min_std: float) -> Tensor:
-    """Mean 0, standard deviation 1 over `dim`; what is constant becomes 0 rather than amplified rounding."""
-    x = x - x.mean(dim, keepdim=True)
-    return x / x.square().mean(dim, keepdim=True).sqrt().clamp(min=min_std)
+def decibels(power: Tensor, range_db: float = RANGE_DB) -> Tensor:
+    """Levels of the power (B, M, F) in dB, cut `range_db` below the loudest of each clip."""
+    level = 10 * power.clamp(min=POWER_FLOOR).log10()
+    return torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - range_db)
+
+
+def standardize(level: Tensor) -> Tensor:
+    """Mean 0, standard deviation 1 over each clip of (B, M, F); a constant becomes 0 rather than amplified rounding."""
+    level = level - level.mean((1, 2), keepdim=True)
+    return level / level.square().mean((1, 2), keepdim=True).sqrt().clamp(min=0.01)
 
 
 def _mel_bands(sample_rate: int, num_mels: int, n_fft: int, f_min: float, f_max: float) -> Tensor:

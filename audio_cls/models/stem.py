@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from audio_cls.models.attention import make_activation
 from audio_cls.models.cnn import NUM_CHANNELS, check_num_samples, waveform_features
+from audio_cls.models.modulation import NUM_GROUPS
 
 
 class SpectrogramStem(nn.Module):
@@ -33,19 +34,8 @@ class SpectrogramStem(nn.Module):
         activation: Literal["gelu", "relu"] = "gelu",
     ) -> None:
         super().__init__()
-        if num_layers < 3:
-            raise ValueError(f"num_stem_layers={num_layers}: three strided layers always stand; set it to 3 or more")
-        layers = []
-        in_channels = 1
-        for layer in range(num_layers):
-            channels = width * (1, 2, 4)[min(layer, 2)]
-            kernel_size, stride = 5 if layer == 0 else 3, 2 if layer < 3 else 1
-            # Without a bias: BatchNorm brings its own.
-            layers.append(nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False))
-            layers += [nn.BatchNorm2d(channels), make_activation(activation)]
-            in_channels = channels
-        self.convolutions = nn.Sequential(*layers)
-        self.projection = _projection(in_channels * math.ceil(num_mels / 8), d_model)
+        self.convolutions = spectrogram_convolutions(width, num_layers, activation)
+        self.projection = _projection(4 * width * math.ceil(num_mels / 8), d_model)
 
     def num_tokens(self, num_frames: int) -> int:
         """How many tokens `num_frames` frames give."""
@@ -56,6 +46,63 @@ class SpectrogramStem(nn.Module):
         x = self.convolutions(spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
         x = x.permute(0, 3, 2, 1).flatten(2)  # (B, N, M/8, C) -> (B, N, M/8 * C)
         return self.projection(x)  # (B, N, D)
+
+
+def spectrogram_convolutions(width: int, num_layers: int, activation: str) -> nn.Sequential:
+    """(B, 1, M, F) -> (B, 4 * width, ceil(M / 8), ceil(F / 8))."""
+    if num_layers < 3:
+        raise ValueError(f"num_stem_layers={num_layers}: three strided layers always stand; set it to 3 or more")
+    layers = []
+    in_channels = 1
+    for layer in range(num_layers):
+        channels = width * (1, 2, 4)[min(layer, 2)]
+        kernel_size, stride = 5 if layer == 0 else 3, 2 if layer < 3 else 1
+        # Without a bias: BatchNorm brings its own.
+        layers.append(nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False))
+        layers += [nn.BatchNorm2d(channels), make_activation(activation)]
+        in_channels = channels
+    return nn.Sequential(*layers)
+
+
+class ModulationStem(nn.Module):
+    """Tokens of a spectrogram and of its modulations together, as `LogMelModulation` returns them.
+
+    Shape:
+        spectrogram (B, 1, M, F), modulations (B, C, 8, N) with N = ceil(F / 8) -> (B, N, D)
+
+    The modulations are mixed by two convolutions of `modulation_width` channels; they are at the pace of the tokens.
+    """
+
+    def __init__(
+        self,
+        num_mels: int,
+        num_modulations: int,
+        d_model: int,
+        width: int = 16,
+        modulation_width: int = 48,
+        num_layers: int = 3,
+        activation: Literal["gelu", "relu"] = "gelu",
+    ) -> None:
+        super().__init__()
+        self.convolutions = spectrogram_convolutions(width, num_layers, activation)
+        self.modulation_convolutions = nn.Sequential(
+            nn.Conv2d(num_modulations, modulation_width, 1, bias=False),
+            nn.BatchNorm2d(modulation_width),
+            make_activation(activation),
+            nn.Conv2d(modulation_width, modulation_width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(modulation_width),
+            make_activation(activation),
+        )
+        self.projection = _projection(4 * width * math.ceil(num_mels / 8) + modulation_width * NUM_GROUPS, d_model)
+
+    def num_tokens(self, num_frames: int) -> int:
+        """How many tokens `num_frames` frames of the spectrogram give."""
+        return math.ceil(num_frames / 8)
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        spectrogram, modulations = (part.to(memory_format=torch.channels_last) for part in features)
+        maps = self.convolutions(spectrogram), self.modulation_convolutions(modulations)  # (B, C, M/8 or 8, N) each
+        return self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
 
 
 class WaveformStem(nn.Module):

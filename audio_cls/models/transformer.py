@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
 from audio_cls.models.front_end import LogMel
-from audio_cls.models.stem import ChannelTokens, SpectrogramStem, WaveformStem
+from audio_cls.models.modulation import LogMelModulation
+from audio_cls.models.stem import ChannelTokens, ModulationStem, SpectrogramStem, WaveformStem
 
 FRONT_ENDS_OF_STEM = {
-    "spectrogram": ("log_mel",),
+    "spectrogram": ("log_mel", "log_mel_modulation"),
     "waveform": ("waveform",),
     "channels": ("waveform",),
 }
@@ -30,9 +31,9 @@ class TransformerClassifier(nn.Module):
 
     Arguments, where the name does not say it:
         num_samples: length of a training crop
-        front_end: 'log_mel' spectrogram, or 'waveform' as it stands (normalise it before, or quiet clips drown in
-            the positions)
-        num_mels, n_fft, hop_length: of 'log_mel'
+        front_end: 'log_mel' spectrogram, 'log_mel_modulation' (the power of its modulations beside it, which needs a
+            short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in the positions)
+        num_mels, n_fft, hop_length: of the first two
         stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), or 'channels': the channels of
             `WaveformCNN` are the tokens, which fixes d_model = num_samples / 8
         stem_width, num_stem_layers: of the first two; channels of the first layer; layers, for 'spectrogram' only
@@ -50,7 +51,7 @@ class TransformerClassifier(nn.Module):
         num_samples: int,
         num_heads: int,
         *,
-        front_end: Literal["log_mel", "waveform"] = "log_mel",
+        front_end: Literal["log_mel", "log_mel_modulation", "waveform"] = "log_mel",
         num_mels: int = 64,
         n_fft: int = 1024,
         hop_length: int = 512,
@@ -69,7 +70,7 @@ class TransformerClassifier(nn.Module):
         super().__init__()
         _check_choice("norm", norm, ("pre", "post"))
         _check_choice("stem", stem, tuple(FRONT_ENDS_OF_STEM))
-        _check_choice("front_end", front_end, ("log_mel", "waveform"))
+        _check_choice("front_end", front_end, ("log_mel", "log_mel_modulation", "waveform"))
         _check_choice("positions", positions, ("sinusoidal", "learned", "none"))
         _check_choice("pool", pool, ("cls", "mean"))
         if front_end not in FRONT_ENDS_OF_STEM[stem]:
@@ -95,10 +96,18 @@ class TransformerClassifier(nn.Module):
         if front_end == "log_mel":
             self.front_end = LogMel(sample_rate, num_mels, n_fft, hop_length)
             num_features = self.front_end.num_frames(num_samples)
+        elif front_end == "log_mel_modulation":
+            self.front_end = LogMelModulation(sample_rate, num_mels, n_fft, hop_length, num_samples)
+            num_features = self.front_end.num_frames(num_samples)
         else:
             self.front_end = nn.Identity()
 
-        if stem == "spectrogram":
+        if front_end == "log_mel_modulation":
+            num_modulations = self.front_end.modulation.num_bands
+            self.stem = ModulationStem(
+                num_mels, num_modulations, d_model, stem_width, 3 * stem_width, num_stem_layers, activation
+            )
+        elif stem == "spectrogram":
             self.stem = SpectrogramStem(num_mels, d_model, stem_width, num_stem_layers, activation)
         elif stem == "waveform":
             self.stem = WaveformStem(d_model, stem_width, activation)
@@ -130,7 +139,7 @@ class TransformerClassifier(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         return self.forward_features(self.front_end(waveforms))
 
-    def forward_features(self, features: Tensor) -> Tensor:
+    def forward_features(self, features: Tensor | tuple[Tensor, ...]) -> Tensor:
         """Logits (B, K) from what the front end returned: between the two, a spectrogram can be masked."""
         states, _ = self.encode(self.stem(features))
         return self.classify(states)

@@ -125,8 +125,8 @@ def _check_model(config: Config) -> None:
             f"heads={model.num_heads} does not divide model.d_model={model.d_model};"
             f" use heads={'|'.join(fitting)} or another model.d_model"
         )
-    if (model.stem == "spectrogram") != (model.front_end == "log_mel"):
-        fitting_stem = "spectrogram" if model.front_end == "log_mel" else "waveform or channels"
+    if (model.stem == "spectrogram") != (model.front_end != "waveform"):
+        fitting_stem = "waveform or channels" if model.front_end == "waveform" else "spectrogram"
         raise ConfigError(
             f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}"
         )
@@ -138,7 +138,7 @@ def _check_model(config: Config) -> None:
         )
     if model.stem == "waveform" and samples < MIN_WAVEFORM_SAMPLES:
         raise ConfigError(f"{crop}; model.stem=waveform needs {MIN_WAVEFORM_SAMPLES} or more: use a longer crop")
-    if model.front_end == "log_mel":
+    if model.front_end != "waveform":
         if model.hop_length > model.n_fft:
             raise ConfigError(
                 f"model.hop_length={model.hop_length} skips samples: it must not exceed model.n_fft={model.n_fft}"

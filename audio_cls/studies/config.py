@@ -56,7 +56,7 @@ class CNNConfig(Section):
 
 class TransformerConfig(Section):
     name: Literal["transformer"]
-    front_end: Literal["log_mel", "waveform"]
+    front_end: Literal["log_mel", "log_mel_modulation", "waveform"]
     num_mels: int = Field(ge=8, le=512)
     n_fft: int = Field(ge=32, le=65_536)
     hop_length: int = Field(ge=1, le=65_536)
@@ -76,6 +76,7 @@ class TransformerConfig(Section):
 
 class AugmentConfig(Section):
     random_crop: bool
+    loop: bool
     gain_db: float = Field(ge=0, le=60)
     time_scale: float = Field(ge=1, le=MAX_TIME_SCALE)
     mix: bool
@@ -143,7 +144,7 @@ EXECUTION_KEYS = frozenset(
     {"study", "variant", "output_dir", "jobs", "data.root", "data.name", "trainer.num_threads", "trainer.accelerator"}
 )
 # Keys that results of earlier versions lack, with the value that these had without naming it.
-ADDED_KEYS = {"trainer.compile": False}
+ADDED_KEYS = {"trainer.compile": False, "augment.loop": False}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

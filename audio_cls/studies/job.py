@@ -149,6 +149,7 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         batch_size=config.trainer.batch_size,
         crops_per_clip=config.trainer.crops_per_clip,
         random_crop=config.augment.random_crop,
+        loop=config.augment.loop,
         eval_crops=config.input.eval_crops,
         seed=config.seed,
     )

@@ -40,7 +40,7 @@ def ramps(tmp_path) -> WaveformStore:
 
 def train_batches(store: WaveformStore, epoch: int = 0, **settings) -> TrainBatches:
     clips = settings.pop("clips", np.arange(len(store)))
-    defaults = {"num_samples": CROP, "batch_size": 4, "crops_per_clip": 3, "random_crop": True, "seed": 0}
+    defaults = {"num_samples": CROP, "crop_samples": CROP, "batch_size": 4, "crops_per_clip": 3, "random_crop": True, "loop": False, "seed": 0}
     labels = np.arange(len(store)) % 2
     return TrainBatches(store, clips, labels, **(defaults | settings), epoch=lambda: epoch)
 

@@ -18,6 +18,7 @@ CLASSES = ["low", "middle", "high"]
 FREQUENCIES = (200, 500, 1_200)
 NO_AUGMENT = {
     "random_crop": False,
+    "loop": False,
     "gain_db": 0.0,
     "time_scale": 1.0,
     "mix": False,
@@ -26,6 +27,7 @@ NO_AUGMENT = {
 }
 AUGMENT = {
     "random_crop": True,
+    "loop": False,
     "gain_db": 6.0,
     "time_scale": 1.1,
     "mix": True,

@@ -1,0 +1,188 @@
+"""Spectro-temporal modulations: how fast the level of a sound goes up and down, over time and over frequency.
+
+A wing beat, a ticking clock, a crackling fire and a vowel differ less in their spectra than in how these move. The
+front end measures this, as the auditory cortex does (Chi, Ru and Shamma 2005, "Multiresolution spectrotemporal analysis
+of complex sounds") and as joint time-frequency scattering does (Anden, Lostanlen and Mallat 2019): a network need not
+learn from a few hundred clips what can be computed.
+
+Axis letters: B batch, T samples, M mel bands, F frames, R rates, S scales, G groups of mel bands, N tokens.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from audio_cls.models.front_end import LogMel, decibels, standardize
+
+NUM_GROUPS = 8  # G, of neighbouring mel bands, over which the power of a modulation is averaged
+STEP_FRAMES = 8  # frames of the modulations to one of the spectrogram beside them
+TOKEN_FRAMES = 8 * STEP_FRAMES  # over which the power of a modulation is averaged: one token of the stem
+SCALES = (0, 1, 2, 4, 8, 16)  # cycles over 64 mel bands; 0: all bands of a group rise and fall together
+HIGHEST_RATE = 0.4  # of the frame rate
+FEWEST_CYCLES = 1.25  # of the slowest rate in a crop
+RATE_WIDTH, SCALE_WIDTH = 0.32, 0.42  # standard deviations of the filters, octaves
+MOVING_RANGE_DB = 45.0  # quieter than this below the clip's loudest point counts as silence: noise there moves, too
+MOVING_FLOOR = 0.003  # dB squared; keeps the logarithm of what does not move finite
+
+
+class LogMelModulation(LogMel):
+    """A coarse log-mel spectrogram, and beside it the power of its modulations.
+
+    Shape:
+        waveforms (B, 1, T) float32, T >= n_fft -> spectrogram (B, 1, M, F / 8), modulations (B, R * S, 8, N) where
+        F = T // hop_length + 1 and N = ceil(F / 64)
+
+    The hop has to be short, as the fastest modulation that can be seen is 0.4 of the frame rate: 80 samples at 16 kHz
+    make 200 frames a second and rates up to 80 Hz. The spectrogram is `LogMel`'s with 8 times the hop, made of the mean
+    power of 8 frames. Modulations are the logarithm of dB squared; each of the R * S has mean 0 and deviation 1 over the
+    clips trained on (a running mean, as in any BatchNorm), as their depth says a lot and must not go.
+
+    Args:
+        num_samples: length of a crop, which sets the slowest rate; crops may be of another length nevertheless.
+
+    Raises ValueError when the bands cannot be formed, when M is not a multiple of 8 or the crop too short for any rate.
+    """
+
+    def __init__(self, sample_rate: int, num_mels: int, n_fft: int, hop_length: int, num_samples: int) -> None:
+        super().__init__(sample_rate, num_mels, n_fft, hop_length)
+        self.modulation = ModulationPower(num_mels, sample_rate / hop_length, num_samples / sample_rate)
+        self.normalize = nn.BatchNorm2d(self.modulation.num_bands, affine=False)
+
+    @property
+    def step(self) -> int:
+        """Samples between two frames of the spectrogram."""
+        return self.hop_length * STEP_FRAMES
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples that one frame of the spectrogram is computed from."""
+        return self.n_fft + self.hop_length * (STEP_FRAMES - 1)
+
+    def num_frames(self, num_samples: int) -> int:
+        """How many frames the spectrogram of `num_samples` has."""
+        return math.ceil(super().num_frames(num_samples) / STEP_FRAMES)
+
+    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+        power = self.mel_power(waveforms)  # (B, M, F)
+        # The last mean is over the frames that are there.
+        steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
+        modulations = self.modulation(decibels(power, MOVING_RANGE_DB))
+        return standardize(decibels(steps)).unsqueeze(1), self.normalize(modulations)
+
+
+class ModulationPower(nn.Module):
+    """Log power of modulations by rate and scale, in groups of bands and windows of 64 frames.
+
+    Shape:
+        level (B, M, F) in dB -> (B, R * S, 8, ceil(F / 64)), rate by rate from the slowest
+
+    Rates are octaves in Hz up to 0.4 of the frame rate, scales octaves in cycles over the mel bands. A filter is a
+    Gaussian over octaves along each axis; upward and downward sweeps are added. Nothing is learned.
+
+    Args:
+        num_mels: M, a multiple of 8.
+        frame_rate: Hz.
+        seconds: length of a crop; rates with fewer than 1.25 cycles in it are left out.
+    """
+
+    def __init__(self, num_mels: int, frame_rate: float, seconds: float) -> None:
+        super().__init__()
+        if num_mels % NUM_GROUPS:
+            raise ValueError(f"num_mels={num_mels}: the modulations need a multiple of {NUM_GROUPS}")
+        self.frame_rate = frame_rate
+        self.rates = modulation_rates(frame_rate, seconds)
+        if not self.rates:
+            raise ValueError(
+                f"crops of {seconds:g} s: even the fastest modulation, {HIGHEST_RATE * frame_rate:g} Hz, has fewer than"
+                f" {FEWEST_CYCLES} cycles in them; lengthen the crops or shorten hop_length"
+            )
+        filters, means = _scale_filters(num_mels)
+        self.register_buffer("scale_filters", filters, persistent=False)  # (P, M), P positions of all scales
+        self.register_buffer("scale_means", means, persistent=False)  # (S * 8, P)
+        self._rate_filters: dict[tuple[int, torch.device], list[tuple[int, int, Tensor]]] = {}
+
+    @property
+    def num_bands(self) -> int:
+        """R * S."""
+        return len(self.rates) * len(SCALES)
+
+    def forward(self, level: Tensor) -> Tensor:
+        num_tokens = math.ceil(level.shape[-1] / TOKEN_FRAMES)
+        num_frames = num_tokens * TOKEN_FRAMES
+        # Padded with zeros after the mean is gone: the padding does not move.
+        spectrum = torch.fft.rfft(level - level.mean(-1, keepdim=True), n=num_frames)  # (B, M, num_frames/2 + 1)
+        powers = []
+        for first, size, window in self._filters_for(num_tokens, level.device):
+            band = spectrum[..., first : first + len(window)] * window
+            # Shifted to frequency 0 and sampled as often as its width asks for: the magnitude stays what it was.
+            envelope = torch.view_as_real(torch.fft.ifft(band, n=size)) * (size / num_frames)  # (B, M, size, 2)
+            moving = (self.scale_filters @ envelope.flatten(2)).square()  # (B, P, size * 2)
+            powers.append(self.scale_means @ moving.unflatten(-1, (num_tokens, -1)).mean(-1))  # (B, S * 8, N)
+        power = torch.stack(powers, dim=1).unflatten(2, (len(SCALES), NUM_GROUPS))  # (B, R, S, 8, N)
+        return (power + MOVING_FLOOR).log().flatten(1, 2)
+
+    def _filters_for(self, num_tokens: int, device: torch.device) -> list[tuple[int, int, Tensor]]:
+        """For each rate: the first frequency of its band, the samples its envelope needs, the filter over the band."""
+        key = (num_tokens, device)
+        if key not in self._rate_filters:
+            frequencies = torch.fft.rfftfreq(num_tokens * TOKEN_FRAMES, 1 / self.frame_rate)
+            self._rate_filters[key] = [
+                (first, _envelope_samples(len(window), num_tokens), window.to(device))
+                for first, window in (_bandpass(frequencies, rate, RATE_WIDTH) for rate in self.rates)
+            ]
+        return self._rate_filters[key]
+
+
+def modulation_rates(frame_rate: float, seconds: float) -> list[float]:
+    """Octaves in Hz, slowest first, that crops of `seconds` can show."""
+    fastest = HIGHEST_RATE * frame_rate
+    cycles = fastest * seconds / FEWEST_CYCLES
+    return [] if cycles < 1 else [fastest / 2**n for n in reversed(range(int(math.log2(cycles)) + 1))]
+
+
+def _bandpass(frequencies: Tensor, centre: float, width: float) -> tuple[int, Tensor]:
+    """First index and values of a Gaussian over octaves where it is more than 2% of its peak; one value at least."""
+    window = torch.exp(-0.5 * ((frequencies.clamp(min=1e-9) / centre).log2() / width) ** 2)
+    inside = (window >= 0.02 * window.max()).nonzero().flatten()
+    first, last = int(inside[0]), int(inside[-1])
+    return first, 2 * window[first : last + 1]  # 2: the negative frequencies of a real signal are left out
+
+
+def _envelope_samples(num_frequencies: int, num_tokens: int) -> int:
+    """The least number of samples that holds a band of so many frequencies, a power of 2 for each token."""
+    return num_tokens * 2 ** max(0, math.ceil(math.log2(num_frequencies / num_tokens)))
+
+
+def _scale_filters(num_mels: int) -> tuple[Tensor, Tensor]:
+    """Filters along the mel axis (P, M), and the means (S * 8, P) that gather the squares of what they give.
+
+    A complex filter stands as two rows, its real and its imaginary part: summed over the squares of both, and of both
+    parts of an envelope in time, is the power of the upward and of the downward sweep together.
+    """
+    padded = num_mels * 3 // 2  # so that the highest band is no neighbour of the lowest
+    spectra = torch.fft.fft(torch.eye(num_mels), n=padded, dim=0)[: padded // 2]  # of each band alone
+    cycles = torch.arange(padded // 2) * (64 / padded)  # over 64 bands
+    rows, means = [], []
+    for scale in SCALES:
+        if scale == 0:
+            window = torch.exp(-0.5 * (cycles / 0.5) ** 2)
+            first, window = 0, window[: int((window >= 0.02).sum())]
+        else:
+            first, window = _bandpass(cycles, scale, SCALE_WIDTH)
+            window = window / 2
+        per_group = 1 if scale == 0 else 2 ** max(0, math.ceil(math.log2(len(window) / (NUM_GROUPS * 1.5))))
+        positions = (torch.arange(NUM_GROUPS * per_group) + 0.5) * num_mels / (NUM_GROUPS * per_group) - 0.5
+        frequencies = torch.arange(first, first + len(window)) / padded  # cycles a band
+        waves = torch.exp(2j * math.pi * positions[:, None] * frequencies) * window / padded
+        if scale == 0:
+            waves[:, 1:] *= 2  # a real filter: its negative frequencies are those mirrored
+        filters = waves @ spectra[first : first + len(window)]  # (8 * per_group, M)
+        parts = [filters.real] if scale == 0 else [filters.real, filters.imag]
+        rows += parts
+        # The mean of one token's squares is over both parts of the envelope, hence 2; two sweeps, hence 2 again.
+        weight = 2 * (1 if scale == 0 else 2) / per_group
+        gather = torch.eye(NUM_GROUPS).repeat_interleave(per_group, dim=1) * weight
+        means.append(torch.cat([gather] * len(parts), dim=1))
+    return torch.cat(rows).contiguous(), torch.block_diag(*means)
