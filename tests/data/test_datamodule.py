@@ -40,7 +40,8 @@ def ramps(tmp_path) -> WaveformStore:
 
 def train_batches(store: WaveformStore, epoch: int = 0, **settings) -> TrainBatches:
     clips = settings.pop("clips", np.arange(len(store)))
-    defaults = {"num_samples": CROP, "crop_samples": CROP, "batch_size": 4, "crops_per_clip": 3, "random_crop": True, "loop": False, "seed": 0}
+    defaults = {"num_samples": CROP, "crop_samples": CROP, "batch_size": 4, "crops_per_clip": 3, "seed": 0}
+    defaults |= {"random_crop": True, "loop": False}
     labels = np.arange(len(store)) % 2
     return TrainBatches(store, clips, labels, **(defaults | settings), epoch=lambda: epoch)
 
@@ -124,6 +125,20 @@ def test_a_clip_shorter_than_the_crop_is_in_every_crop_of_it_whole(ramps):
     assert (crops.amax(-1) == 40).all()
     assert ((crops > 0).sum(-1) == 40).all()
     assert len(set(starts_of(crops))) > 20  # not always at the same place
+
+
+def test_loops_begin_anywhere_and_go_on_with_the_clips_beginning(ramps):
+    batches = train_batches(ramps, clips=np.array([0, 3]), crops_per_clip=500, batch_size=1000, loop=True)
+    crops, clips = all_of(batches, "waveform")[:, 0].long(), all_of(batches, "clip")
+    assert len(crops[0]) == CROP
+    for clip, length, period in ((0, 40, CROP), (3, 1000, 1000)):
+        begins = set()
+        for crop in crops[clips == clip].tolist():
+            position = (crop.index(max(crop)) - max(crop) + 1) % period  # where the ramp begins
+            expected = [(at - position) % period + 1 for at in range(CROP)]
+            assert crop == [value if value <= length else 0 for value in expected]
+            begins.add(position)
+        assert len(begins) > 0.3 * min(500, period)
 
 
 def test_without_random_crops_training_sees_the_start_of_each_clip(ramps):

@@ -308,3 +308,17 @@ def test_a_clip_too_large_for_the_memory_is_named(clips, cache, monkeypatch):
     monkeypatch.setattr(store_module, "decode", lambda path, rate: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(DataError, match="a/0.wav: unreadable: MemoryError"):
         open_store(clips, RATE, cache)
+
+
+def test_loops_begin_anew_where_the_clip_ends_after_zeros_up_to_the_shortest_period(clips, cache):
+    store = open_store(clips, RATE, cache)
+    expected = waveforms_of(clips)
+    loops = store.loops(np.array([0, 1, 2]), np.array([90, 2_450, 7]), 400, min_period=150)
+    for loop, clip, start in zip(loops, expected, (90, 2_450, 7), strict=False):
+        period = np.concatenate([clip, np.zeros(max(0, 150 - len(clip)), np.float32)])
+        assert np.array_equal(loop, np.take(period, np.arange(start, start + 400), mode="wrap"))
+
+
+def test_a_loop_without_a_clip_of_that_index_is_refused(clips, cache):
+    with pytest.raises(IndexError, match="clips 4 to 4"):
+        open_store(clips, RATE, cache).loops(np.array([4]), np.array([0]), 10, min_period=10)

@@ -55,6 +55,15 @@ def test_perfect_probabilities_score_one_although_a_class_is_absent():
     assert scores.f1_per_class == [1, 1, None, 1, None]
 
 
+@pytest.mark.parametrize("num_classes", range(2, 21))
+def test_no_score_of_a_perfect_model_is_above_one(num_classes):
+    """The mean of ten ones is 1.0000001 in float32."""
+    labels = torch.arange(num_classes)
+    metrics = ClipMetrics(num_classes)
+    metrics.update(torch.eye(num_classes), labels)
+    assert set(metrics.compute().scalars().values()) == {1.0}
+
+
 def test_equal_probabilities_rank_as_well_as_chance():
     labels = torch.tensor([0, 1, 2, 3, 4])
     assert score(torch.full((5, K), 1 / K), labels).auroc_per_class == [0.5] * K
