@@ -310,13 +310,26 @@ def test_a_clip_too_large_for_the_memory_is_named(clips, cache, monkeypatch):
         open_store(clips, RATE, cache)
 
 
-def test_loops_begin_anew_where_the_clip_ends_after_zeros_up_to_the_shortest_period(clips, cache):
+def test_a_short_clip_begins_anew_after_zeros_up_to_the_shortest_period(clips, cache):
     store = open_store(clips, RATE, cache)
-    expected = waveforms_of(clips)
-    loops = store.loops(np.array([0, 1, 2]), np.array([90, 2_450, 7]), 400, min_period=150)
-    for loop, clip, start in zip(loops, expected, (90, 2_450, 7), strict=False):
-        period = np.concatenate([clip, np.zeros(max(0, 150 - len(clip)), np.float32)])
+    assert store.lengths.tolist() == [100, 1, 2500, 8000]
+    loops = store.loops(np.array([0, 1]), np.array([90, 7]), 400, min_period=150)
+    for loop, index, start in zip(loops, (0, 1), (90, 7), strict=True):
+        clip = waveforms_of(clips)[index]
+        period = np.concatenate([clip, np.zeros(150 - len(clip), np.float32)])
         assert np.array_equal(loop, np.take(period, np.arange(start, start + 400), mode="wrap"))
+
+
+@pytest.mark.parametrize("start", [0, 30, 1_000, 2_390, 2_419, 2_425, 2_499, 5_000])
+@pytest.mark.parametrize("num_samples", [10, 400, 6_000])
+def test_a_clips_end_is_faded_into_its_beginning(clips, cache, start, num_samples):
+    store = open_store(clips, RATE, cache)
+    clip, fade = waveforms_of(clips)[2], np.sin(np.linspace(0, np.pi / 2, RATE // 100))
+    period = clip[:-80].copy()  # 10 ms
+    period[:80] = fade * clip[:80] + fade[::-1] * clip[-80:]
+    (loop,) = store.loops(np.array([2]), np.array([start]), num_samples, min_period=1_000)
+    expected = np.take(period, np.arange(start, start + num_samples), mode="wrap")
+    np.testing.assert_allclose(loop, expected, atol=1e-6)
 
 
 def test_a_loop_without_a_clip_of_that_index_is_refused(clips, cache):

@@ -106,7 +106,9 @@ def test_the_spectrogram_is_log_mel_with_the_mean_power_of_8_frames():
     waveforms = torch.randn(2, 1, 8_000)
     front_end = LogMelModulation(RATE, 32, 512, 80, num_samples=8_000).eval()
     power = LogMel(RATE, 32, 512, 80).mel_power(waveforms)  # (2, 32, 101)
-    level = 10 * torch.cat([power[..., :96].unflatten(-1, (12, 8)).mean(-1), power[..., 96:].mean(-1, True)], -1).log10()
+    level = (
+        10 * torch.cat([power[..., :96].unflatten(-1, (12, 8)).mean(-1), power[..., 96:].mean(-1, True)], -1).log10()
+    )
     level = level - level.mean((1, 2), keepdim=True)
     expected = level / level.std((1, 2), correction=0, keepdim=True)
     torch.testing.assert_close(front_end(waveforms)[0][:, 0], expected, atol=1e-4, rtol=1e-4)
