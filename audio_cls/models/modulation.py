@@ -36,8 +36,8 @@ class LogMelModulation(LogMel):
 
     The hop has to be short, as the fastest modulation that can be seen is 0.4 of the frame rate: 80 samples at 16 kHz
     make 200 frames a second and rates up to 80 Hz. The spectrogram is `LogMel`'s with 8 times the hop, made of the mean
-    power of 8 frames. Modulations are the logarithm of dB squared; each of the R * S has mean 0 and deviation 1 over the
-    clips trained on (a running mean, as in any BatchNorm), as their depth says a lot and must not go.
+    power of 8 frames. Modulations are the logarithm of dB squared; each of the R * S has mean 0 and deviation 1 over
+    the clips trained on (a running mean, as in any BatchNorm), as their depth says a lot and must not go.
 
     Args:
         num_samples: length of a crop, which sets the slowest rate; crops may be of another length nevertheless.

@@ -116,5 +116,5 @@ def _bounded(probabilities: Tensor) -> Tensor:
 
 
 def _decimal(value: Tensor | float) -> float:
-    """Without the noise of float32: 0.175, not 0.17499999701976776, and 1 rather than the mean of ten ones, 1.0000001."""
+    """Without the noise of float32: 0.175, not 0.17499999701976776, and 1 for ten ones rather than 1.0000001."""
     return round(float(value), 6)
