@@ -62,28 +62,39 @@ class Gain(nn.Module):
 
 
 class BetweenClassMix(nn.Module):
-    """Mixes each waveform with another of the batch, and their labels with it (Tokozume et al. 2018, section 3.2).
+    """Mixes each sound with another of the batch, and their labels with it (Tokozume et al. 2018, section 3.2).
 
     Shape:
-        waveforms (B, 1, T), targets (B, K) rows that sum to 1 -> the same
+        waveforms (B, 1, T) or, with `power`, spectrograms of power (B, M, F); targets (B, K) rows that sum to 1
+        -> the same
 
     The ratio r is how loud the first sounds in the mix, so the louder of the two is turned down first; dividing by the
     norm of the two weights keeps the mix as loud as its parts. Level is the RMS, without the A-weighting of the paper.
+
+    Args:
+        power: sounds are given as power, which adds up as that of sounds that have nothing to do with each other does.
     """
 
-    def forward(self, waveforms: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def __init__(self, power: bool = False) -> None:
+        super().__init__()
+        self.power = power
+
+    def forward(self, sounds: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         if not self.training:
-            return waveforms, targets
-        batch = waveforms.shape[0]
-        partner = torch.randperm(batch, device=waveforms.device)
-        ratio = torch.rand(batch, 1, 1, device=waveforms.device).clamp(1e-4, 1 - 1e-4)
-        level = waveforms.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)  # (B, 1, 1)
-        weight = 1 / (1 + level / level[partner] * (1 - ratio) / ratio)
+            return sounds, targets
+        batch = sounds.shape[0]
+        partner = torch.randperm(batch, device=sounds.device)
+        ratio = torch.rand(batch, 1, 1, device=sounds.device).clamp(1e-4, 1 - 1e-4)
+        level = (sounds if self.power else sounds.square()).mean((1, 2), keepdim=True).sqrt().clamp(min=1e-4)
+        weight = 1 / (1 + level / level[partner] * (1 - ratio) / ratio)  # (B, 1, 1)
         loudness = (weight.square() + (1 - weight).square()).sqrt()
-        # A waveform that drew itself adds up in phase: it is as loud as before already.
-        itself = (partner == torch.arange(batch, device=waveforms.device)).view(batch, 1, 1)
-        loudness = loudness.masked_fill(itself, 1.0)
-        mixed = (waveforms * (weight / loudness)).addcmul_(waveforms[partner], (1 - weight) / loudness)
+        if not self.power:
+            # A waveform that drew itself adds up in phase: it is as loud as before already.
+            itself = (partner == torch.arange(batch, device=sounds.device)).view(batch, 1, 1)
+            loudness = loudness.masked_fill(itself, 1.0)
+        gains = weight / loudness, (1 - weight) / loudness
+        gain, partner_gain = (gain.square() if self.power else gain for gain in gains)
+        mixed = (sounds * gain).addcmul_(sounds[partner], partner_gain)
         ratio = ratio.view(batch, 1)
         return mixed, ratio * targets + (1 - ratio) * targets[partner]
 

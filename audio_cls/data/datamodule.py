@@ -1,17 +1,20 @@
 """From the store to batches: the split of one fold, random crops for training, evenly spaced crops for evaluation.
 
-Axis letters: B batch, C crops of a clip, T samples.
+Axis letters: B batch, C crops of a clip, T samples, M mel bands, F frames.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
 
-from audio_cls.data.clips import ClipSet
+from audio_cls.data.clips import ClipSet, DataError
+from audio_cls.data.power_store import MelPower, PowerStore, open_power_store
 from audio_cls.data.splits import make_split
 from audio_cls.data.store import WaveformStore, open_store
 
@@ -21,8 +24,8 @@ Batch = dict[str, Tensor]
 EVALUATION_SAMPLES = 16_000 * 64
 
 
-class TrainBatches:
-    """One epoch of random crops, in batches of {'waveform': (B, 1, T) float32, 'label': (B,), 'clip': (B,)}.
+class TrainBatches(ABC):
+    """One epoch of random crops, in batches of {<kind of sound>: (B, ...) float32, 'label': (B,), 'clip': (B,)}.
 
     Every clip gives `crops_per_clip` crops an epoch. What an epoch contains follows from the seed and its number alone,
     so that a resumed run sees the same batches. A last batch that is not full is left out, unless it is the only one:
@@ -31,22 +34,17 @@ class TrainBatches:
 
     def __init__(
         self,
-        store: WaveformStore,
         clips: np.ndarray,
         labels: np.ndarray,
         *,
-        num_samples: int,
         batch_size: int,
         crops_per_clip: int,
         random_crop: bool,
-        loop: bool,
-        crop_samples: int,
         seed: int,
         epoch: Callable[[], int],
     ) -> None:
-        self.store, self.clips, self.labels = store, clips, labels
-        self.num_samples, self.batch_size, self.crops_per_clip = num_samples, batch_size, crops_per_clip
-        self.random_crop, self.loop, self.crop_samples = random_crop, loop, crop_samples
+        self.clips, self.labels = clips, labels
+        self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
         self.seed, self.epoch = seed, epoch
 
     def __len__(self) -> int:
@@ -55,33 +53,77 @@ class TrainBatches:
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self.seed, self.epoch()])
         order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
-        starts = self._starts(order, rng)
+        places = self._places(order, rng)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
             clips = order[first : first + self.batch_size]
-            crops = self._crops(clips, starts[first : first + self.batch_size])
-            yield {
-                "waveform": torch.from_numpy(crops).unsqueeze(1),
-                "label": torch.from_numpy(self.labels[clips]),
-                "clip": torch.from_numpy(clips),
-            }
+            crops = self._crops(clips, *(place[first : first + self.batch_size] for place in places))
+            yield {**crops, "label": torch.from_numpy(self.labels[clips]), "clip": torch.from_numpy(clips)}
 
-    def _crops(self, clips: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    @abstractmethod
+    def _places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Where each crop of an epoch is cut."""
+
+    @abstractmethod
+    def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
+        """The crops of one batch."""
+
+
+class WaveformBatches(TrainBatches):
+    """Crops of waveforms: 'waveform' (B, 1, T). With `loop`, of clips played as loops of `crop_samples` at least."""
+
+    def __init__(
+        self,
+        store: WaveformStore,
+        clips: np.ndarray,
+        labels: np.ndarray,
+        *,
+        num_samples: int,
+        loop: bool,
+        crop_samples: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(clips, labels, **settings)
+        self.store, self.num_samples, self.loop, self.crop_samples = store, num_samples, loop, crop_samples
+
+    def _crops(self, clips: np.ndarray, starts: np.ndarray) -> Batch:
         if self.loop:
-            return self.store.loops(clips, starts, self.num_samples, self.crop_samples)
-        return self.store.crops(clips, starts, self.num_samples)
+            crops = self.store.loops(clips, starts, self.num_samples, self.crop_samples)
+        else:
+            crops = self.store.crops(clips, starts, self.num_samples)
+        return {"waveform": torch.from_numpy(crops).unsqueeze(1)}
 
-    def _starts(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
         """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018).
 
         Of a loop, any.
         """
         if not self.random_crop:
-            return np.zeros(len(clips), dtype=np.int64)
+            return (np.zeros(len(clips), dtype=np.int64),)
         if self.loop:
-            return rng.integers(np.maximum(self.store.lengths[clips], self.crop_samples))
+            return (rng.integers(np.maximum(self.store.lengths[clips], self.crop_samples)),)
         pad = self.num_samples // 2
         room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
-        return (rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad
+        return ((rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad,)
+
+
+class PowerBatches(TrainBatches):
+    """Crops of the mel power of clips played as loops, each at a speed drawn anew: 'power' (B, M, F)."""
+
+    def __init__(
+        self, store: PowerStore, clips: np.ndarray, labels: np.ndarray, *, num_frames: int, **settings: Any
+    ) -> None:
+        super().__init__(clips, labels, **settings)
+        self.store, self.num_frames = store, num_frames
+
+    def _crops(self, clips: np.ndarray, speeds: np.ndarray, starts: np.ndarray) -> Batch:
+        return {"power": torch.from_numpy(self.store.crops(clips, speeds, starts, self.num_frames)).mT}
+
+    def _places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Speeds and first frames."""
+        speeds = rng.integers(self.store.num_frames.shape[1], size=len(clips))
+        if not self.random_crop:
+            return speeds, np.zeros(len(clips), dtype=np.int64)
+        return speeds, rng.integers(self.store.num_frames[clips, speeds])
 
 
 class EvaluationBatches:
@@ -124,6 +166,8 @@ class ClipDataModule(pl.LightningDataModule):
         train_samples: length of a training crop; longer than T where augmentation cuts it down.
         batch_size, crops_per_clip, random_crop: of training.
         loop: training crops go on with the clip's beginning where they reach its end, rather than with zeros.
+        front_end, time_scale: train on the power that this front end computes, of loops at speeds of up to
+            `time_scale`; it is made once and kept beside the store. None: train on waveforms.
         eval_crops: crops of a clip at evaluation.
         seed: of the order of the clips and the crops.
         cache_dir: where the store is kept; None for the user's cache folder.
@@ -148,6 +192,8 @@ class ClipDataModule(pl.LightningDataModule):
         crops_per_clip: int = 1,
         random_crop: bool = True,
         loop: bool = False,
+        front_end: MelPower | None = None,
+        time_scale: float = 1.0,
         eval_crops: int = 10,
         seed: int = 0,
         cache_dir: Path | None = None,
@@ -161,9 +207,10 @@ class ClipDataModule(pl.LightningDataModule):
         self.sample_rate, self.crop_samples = sample_rate, crop_samples
         self.train_samples = train_samples or crop_samples
         self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
-        self.loop = loop
+        self.loop, self.front_end, self.time_scale = loop, front_end, time_scale
         self.eval_crops, self.seed, self.cache_dir = eval_crops, seed, cache_dir
         self._store: WaveformStore | None = None
+        self._power: PowerStore | None = None
 
     @property
     def store(self) -> WaveformStore:
@@ -172,22 +219,42 @@ class ClipDataModule(pl.LightningDataModule):
             self._store = open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
         return self._store
 
+    @property
+    def power(self) -> PowerStore:
+        """Mel power of the clips, made on first use."""
+        if self._power is None:
+            try:
+                self._power = open_power_store(self.store, self.front_end, self.time_scale, self.crop_samples)
+            except OSError as error:
+                raise DataError(
+                    f"{self.store.folder.parent} cannot hold the mel power ({error.strerror or error}):"
+                    " make room there, or set augment.domain=waveform"
+                ) from error
+        return self._power
+
     def prepare_data(self) -> None:
-        open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
+        """Decodes, and makes the power where it is trained on: before training, which would count it to its time."""
+        _ = self.store if self.front_end is None else self.power
 
     def train_dataloader(self) -> TrainBatches:
-        return TrainBatches(
+        settings = {
+            "batch_size": self.batch_size,
+            "crops_per_clip": self.crops_per_clip,
+            "random_crop": self.random_crop,
+            "seed": self.seed,
+            "epoch": lambda: self.trainer.current_epoch,
+        }
+        if self.front_end is not None:
+            num_frames = self.crop_samples // self.front_end.hop_length + 1
+            return PowerBatches(self.power, self.split.train, self.labels, num_frames=num_frames, **settings)
+        return WaveformBatches(
             self.store,
             self.split.train,
             self.labels,
             num_samples=self.train_samples,
-            batch_size=self.batch_size,
-            crops_per_clip=self.crops_per_clip,
-            random_crop=self.random_crop,
             loop=self.loop,
             crop_samples=self.crop_samples,
-            seed=self.seed,
-            epoch=lambda: self.trainer.current_epoch,
+            **settings,
         )
 
     def val_dataloader(self) -> EvaluationBatches | list:

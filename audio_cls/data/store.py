@@ -1,30 +1,24 @@
 """All waveforms of a data set at one rate in one file, decoded once and shared by every fold, epoch and parallel job.
 
 A store is a folder of the cache, named by a digest of what went into it: `waveforms.f32` (float32, clip after clip) and
-`index.json` (the length of each clip). It is built in a temporary folder and renamed: there whole, or not at all.
+`index.json` (the length of each clip).
 """
 
 import hashlib
 import json
 import os
-import shutil
-import weakref
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir, progress_bar
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BadAudio, decode, resample
+from audio_cls.data.float_file import FloatFile, build_once, in_order
 
 __all__ = ["WaveformStore", "default_cache_dir", "open_store"]
 
 FORMAT_VERSION = 1  # counts up when the files, the decoding or the resampling change
-AHEAD = 2  # decoded clips waiting to be written, for each worker: bounds the memory of a build
 
 
 class WaveformStore:
@@ -37,16 +31,7 @@ class WaveformStore:
         self.sample_rate: int = index["sample_rate"]
         self.lengths = np.array(index["lengths"], dtype=np.int64)
         self._begins = np.cumsum(self.lengths) - self.lengths
-        path = folder / "waveforms.f32"
-        if path.stat().st_size != 4 * int(self.lengths.sum()):
-            raise ValueError(f"{path} has {path.stat().st_size} bytes, its index says {4 * int(self.lengths.sum())}")
-        # Not mapped: pages of a map that were looked at count as this process's memory, which would grow with the data.
-        self._path = path
-        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        weakref.finalize(self, os.close, self._file)
-
-    def __reduce__(self) -> tuple[type, tuple[Path]]:
-        return WaveformStore, (self.folder,)  # a process that is handed the store opens the file, not copies it
+        self._floats = FloatFile(folder / "waveforms.f32", int(self.lengths.sum()))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -56,7 +41,7 @@ class WaveformStore:
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index}: the store holds clips 0 to {len(self) - 1}")
         waveform = np.empty(self.lengths[index], np.float32)
-        self._read(waveform, int(self._begins[index]))
+        self._floats.read(waveform, int(self._begins[index]))
         waveform.flags.writeable = False
         return waveform
 
@@ -76,7 +61,7 @@ class WaveformStore:
             if length < num_samples:
                 crop[:at] = crop[at + length :] = 0
             if length:
-                self._read(crop[at : at + length], begin)
+                self._floats.read(crop[at : at + length], begin)
         return crops
 
     def loops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int, min_period: int) -> np.ndarray:
@@ -87,45 +72,34 @@ class WaveformStore:
         """
         indices = self._checked(indices)
         loops = np.zeros((len(indices), num_samples), np.float32)
-        fade_in = np.sin(np.linspace(0, np.pi / 2, max(1, self.sample_rate // 100), dtype=np.float32))
         lengths, begins = self.lengths[indices].tolist(), self._begins[indices].tolist()
         for loop, start, length, begin in zip(loops, np.asarray(starts).tolist(), lengths, begins, strict=True):
-            fade = fade_in if length >= max(min_period, 2 * len(fade_in)) else fade_in[:0]
-            period = max(length - len(fade), min_period)
+            fade, period = self._fade_and_period(length, min_period)
             for first in range(-(start % period) - period, num_samples, period):  # where the clip begins in the crop
                 low, high = max(first, 0), min(first + length, num_samples)
                 if low < high:
                     part = np.empty(high - low, np.float32)
-                    self._read(part, begin + low - first)
+                    self._floats.read(part, begin + low - first)
                     _fade(part, low - first, length, fade)
                     loop[low:high] += part
         return loops
+
+    def loop(self, index: int, min_period: int) -> np.ndarray:
+        """One period of a clip that is played over and over as in `loops`, from its beginning, (samples,) float32."""
+        _, period = self._fade_and_period(int(self.lengths[index]), min_period)
+        return self.loops(np.array([index]), np.array([0]), period, min_period)[0]
+
+    def _fade_and_period(self, length: int, min_period: int) -> tuple[np.ndarray, int]:
+        """The rise that a loop of a clip of `length` samples begins with, and after how many samples it repeats."""
+        fade = np.sin(np.linspace(0, np.pi / 2, max(1, self.sample_rate // 100), dtype=np.float32))
+        fade = fade if length >= max(min_period, 2 * len(fade)) else fade[:0]
+        return fade, max(length - len(fade), min_period)
 
     def _checked(self, indices: np.ndarray) -> np.ndarray:
         indices = np.asarray(indices)
         if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"clips {indices.min()} to {indices.max()}: the store holds clips 0 to {len(self) - 1}")
         return indices
-
-    def _read(self, target: np.ndarray, begin: int) -> None:
-        """Fills `target`, one sample at least, with from `begin` on. Raises DataError where the file is shorter."""
-        rest, place = memoryview(target).cast("B"), 4 * begin
-        while rest:
-            num_bytes = self._read_bytes(rest, place)
-            if not num_bytes:
-                raise DataError(f"{self.folder} was cut short while it was in use: delete it and start again")
-            rest, place = rest[num_bytes:], place + num_bytes
-
-    def _read_bytes(self, target: memoryview, place: int) -> int:
-        """Fills the beginning of `target` from byte `place` on; returns how much of it.
-
-        Leaves no position behind: threads and forked processes share the file.
-        """
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file, [target], place)
-        with open(self._path, "rb") as file:  # Windows
-            file.seek(place)
-            return file.readinto(target)
 
 
 def _fade(part: np.ndarray, first: int, length: int, fade: np.ndarray) -> None:
@@ -153,14 +127,21 @@ def open_store(
     stores = (Path(cache_dir) if cache_dir is not None else default_cache_dir()) / "stores"
     _check_outside(stores, clip_set.root)
     folder = stores / f"{clip_set.name}-{sample_rate}-{_digest(clip_set, sample_rate)}"
-    store = _open_whole(folder, len(clip_set))
-    if store is not None:
+    num_workers = num_workers or os.cpu_count() or 1
+
+    def open_whole() -> WaveformStore:
+        store = WaveformStore(folder)
+        if len(store) != len(clip_set):
+            raise ValueError(f"{folder} holds {len(store)} clips, not {len(clip_set)}")
         return store
+
+    def build(partial: Path) -> None:
+        lengths = _write_waveforms(clip_set, sample_rate, partial / "waveforms.f32", num_workers, progress)
+        index = {"sample_rate": sample_rate, "lengths": lengths}
+        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
     try:
-        stores.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            store = _open_whole(folder, len(clip_set))  # another job may have built it meanwhile
-            return store or _build(clip_set, sample_rate, folder, num_workers or os.cpu_count() or 1, progress)
+        return build_once(folder, open_whole, build)
     except OSError as error:
         raise DataError(
             f"the cache {stores} cannot be written ({error.strerror or error}): "
@@ -203,34 +184,14 @@ def _is_synthetic(clip_set: ClipSet) -> bool:
     return clip_set.root is None  # its name may be another, by data.name
 
 
-def _open_whole(folder: Path, num_clips: int) -> WaveformStore | None:
-    try:
-        store = WaveformStore(folder)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return store if len(store) == num_clips else None
-
-
-def _build(clip_set: ClipSet, sample_rate: int, folder: Path, num_workers: int, progress: bool) -> WaveformStore:
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a build that was killed; the lock is ours
-    partial.mkdir()
-    try:
-        lengths = _write_waveforms(clip_set, sample_rate, partial / "waveforms.f32", num_workers, progress)
-        index = {"sample_rate": sample_rate, "lengths": lengths}
-        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged store
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return WaveformStore(folder)
-
-
 def _write_waveforms(clip_set: ClipSet, sample_rate: int, path: Path, num_workers: int, progress: bool) -> list[int]:
     lengths, problems = [], []
     with open(path, "wb") as file, progress_bar(progress) as bar:
         task = bar.add_task(f"decoding {clip_set.name} at {sample_rate} Hz", total=len(clip_set))
-        for clip, waveform in zip(clip_set.clips, _decoded(clip_set, sample_rate, num_workers), strict=True):
+        make = _synthetic_waveform if _is_synthetic(clip_set) else _file_waveform
+        # Threads do: decoding and resampling release the GIL.
+        waveforms = in_order(lambda clip: make(clip, sample_rate), clip_set.clips, num_workers)
+        for clip, waveform in zip(clip_set.clips, waveforms, strict=True):
             if isinstance(waveform, BadAudio):
                 problems.append(f"{clip.name}: {waveform}")
             elif not problems:  # else only the rest of the problems is of interest
@@ -243,22 +204,6 @@ def _write_waveforms(clip_set: ClipSet, sample_rate: int, path: Path, num_worker
         counted = f"{len(problems)} of {len(clip_set)} clips of {clip_set.name} cannot be used: repair or remove them"
         raise DataError("\n".join([counted, *problems]))
     return lengths
-
-
-def _decoded(clip_set: ClipSet, sample_rate: int, num_workers: int) -> Iterator[np.ndarray | BadAudio]:
-    """The waveforms in order, a few ahead of the one asked for. Threads do: decoding and resampling release the GIL."""
-    make = _synthetic_waveform if _is_synthetic(clip_set) else _file_waveform
-    pool = ThreadPoolExecutor(num_workers)
-    try:
-        waiting = deque()
-        for clip in clip_set.clips:
-            waiting.append(pool.submit(make, clip, sample_rate))
-            if len(waiting) >= AHEAD * num_workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _file_waveform(clip: Clip, sample_rate: int) -> np.ndarray | BadAudio:

@@ -77,7 +77,11 @@ class LogMel(nn.Module):
         return num_samples // self.hop_length + 1
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        return standardize(decibels(self.mel_power(waveforms))).unsqueeze(1)  # (B, 1, M, F)
+        return self.from_power(self.mel_power(waveforms))
+
+    def from_power(self, power: Tensor) -> Tensor:
+        """(B, 1, M, F) of the power (B, M, F) that `mel_power` returns."""
+        return standardize(decibels(power)).unsqueeze(1)
 
     def mel_power(self, waveforms: Tensor) -> Tensor:
         """Power of the mel bands, (B, M, F)."""

@@ -64,8 +64,8 @@ class LogMelModulation(LogMel):
         """How many frames the spectrogram of `num_samples` has."""
         return math.ceil(super().num_frames(num_samples) / STEP_FRAMES)
 
-    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
-        power = self.mel_power(waveforms)  # (B, M, F)
+    def from_power(self, power: Tensor) -> tuple[Tensor, Tensor]:
+        """Both of the power (B, M, F) that `mel_power` returns."""
         # The last mean is over the frames that are there.
         steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
         modulations = self.modulation(decibels(power, MOVING_RANGE_DB))

@@ -180,6 +180,16 @@ def _check_augment(config: Config) -> None:
             f"augment.spectrogram_masks={config.augment.spectrogram_masks} needs a spectrogram,"
             " and this model reads the waveform; set augment.spectrogram_masks=0"
         )
+    if config.augment.domain == "power":
+        if on_waveform:
+            raise ConfigError(
+                "augment.domain=power needs a spectrogram, and this model reads the waveform;"
+                " set augment.domain=waveform"
+            )
+        if not config.augment.loop:
+            raise ConfigError(
+                "augment.domain=power plays clips as loops; set augment.loop=true or augment.domain=waveform"
+            )
     if config.augment.gain_db and not on_waveform:
         raise ConfigError(
             f"augment.gain_db={config.augment.gain_db:g} has no effect on this model, whose spectrogram is normalised;"

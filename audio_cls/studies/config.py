@@ -75,6 +75,7 @@ class TransformerConfig(Section):
 
 
 class AugmentConfig(Section):
+    domain: Literal["waveform", "power"] = "waveform"
     random_crop: bool
     loop: bool
     gain_db: float = Field(ge=0, le=60)
@@ -144,7 +145,7 @@ EXECUTION_KEYS = frozenset(
     {"study", "variant", "output_dir", "jobs", "data.root", "data.name", "trainer.num_threads", "trainer.accelerator"}
 )
 # Keys that results of earlier versions lack, with the value that these had without naming it.
-ADDED_KEYS = {"trainer.compile": False, "augment.loop": False}
+ADDED_KEYS = {"trainer.compile": False, "augment.loop": False, "augment.domain": "waveform"}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

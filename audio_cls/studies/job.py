@@ -83,7 +83,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         pl.seed_everything(config.seed, verbose=False)
         module = make_module(job, clip_set.classes)
         datamodule = make_datamodule(job, clip_set, folds, module)
-        _ = datamodule.store  # decode now: bad files are named before anything else starts
+        datamodule.prepare_data()  # now: bad files are named before anything else starts
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
         if config.trainer.compile:
@@ -150,6 +150,8 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         crops_per_clip=config.trainer.crops_per_clip,
         random_crop=config.augment.random_crop,
         loop=config.augment.loop,
+        front_end=module.network.front_end if config.augment.domain == "power" else None,
+        time_scale=config.augment.time_scale,
         eval_crops=config.input.eval_crops,
         seed=config.seed,
     )
@@ -162,10 +164,11 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
     module = make_module(job, clip_set.classes)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-6)
     keep_freed_memory()
-    batch = {
-        "waveform": torch.randn(config.trainer.batch_size, 1, module.augment.time_scale.input_samples),
-        "label": torch.zeros(config.trainer.batch_size, dtype=torch.long),
-    }
+    noise = torch.randn(config.trainer.batch_size, 1, module.augment.time_scale.input_samples)
+    sound = {"waveform": noise}
+    if config.augment.domain == "power":
+        sound = {"power": module.network.front_end.mel_power(noise[..., : config.input.crop_samples])}
+    batch = {**sound, "label": torch.zeros(config.trainer.batch_size, dtype=torch.long)}
     seconds = []
     with _threads(job):
         for step in range(num_steps):

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.data.augment import SpectrogramMask, WaveformAugment
+from audio_cls.data.augment import BetweenClassMix, SpectrogramMask, WaveformAugment
 from audio_cls.data.datamodule import Batch
 from audio_cls.models.cnn import WaveformCNN
-from audio_cls.models.crops import crop_weights, unit_rms
+from audio_cls.models.crops import crop_weights, unit_power, unit_rms
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule
@@ -60,6 +60,7 @@ class ClassifierModule(pl.LightningModule):
         self.classes = classes
         self.normalize = normalize
         self.augment = WaveformAugment(crop_samples, augment["time_scale"], augment["gain_db"], augment["mix"])
+        self.mix_power = BetweenClassMix(power=True) if augment["mix"] else None  # of batches that hold power
         self.mask = SpectrogramMask(augment["spectrogram_masks"], augment["mask_fraction"])
         self.optimizer_settings = optimizer
         self.loss_on = loss_on
@@ -93,13 +94,22 @@ class ClassifierModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
-        # Normalised before the gain, which would have no effect otherwise.
-        waveforms, targets = self.augment(self._normalized(batch["waveform"]), targets)
-        features = self.mask(self.network.front_end(waveforms))
+        features, targets = self._augmented(batch, targets)
         logits = self.network.forward_features(features)
         loss = self._loss(logits, targets)
         self._add(loss=loss.detach(), correct=(logits.argmax(1) == targets.argmax(1)).float().mean(), batches=1)
         return loss
+
+    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Tensor | tuple[Tensor, ...], Tensor]:
+        """What the front end makes of the augmented sounds, and their labels (B, K)."""
+        if "power" in batch:
+            power = unit_power(batch["power"]) if self.normalize else batch["power"]
+            if self.mix_power is not None:
+                power, targets = self.mix_power(power, targets)
+            return self.mask(self.network.front_end.from_power(power.contiguous())), targets
+        # Normalised before the gain, which would have no effect otherwise.
+        waveforms, targets = self.augment(self._normalized(batch["waveform"]), targets)
+        return self.mask(self.network.front_end(waveforms)), targets
 
     def on_train_epoch_start(self) -> None:
         self._sums = {}

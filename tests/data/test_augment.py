@@ -168,6 +168,21 @@ def test_a_clip_mixed_with_itself_is_itself():
         assert torch.allclose(targets, one_hot(1))
 
 
+def test_mixed_power_is_as_loud_as_its_parts_and_shares_it_by_the_label(monkeypatch):
+    power = torch.zeros(2, 3, 50)
+    power[0, 0], power[1, 2] = 4.0, 0.25  # two sounds in bands of their own, 12 dB apart
+    monkeypatch.setattr(torch, "randperm", lambda size, **_: torch.tensor([1, 0]))
+    mixed, targets = BetweenClassMix(power=True).train()(power, one_hot(2))
+    amplitudes = mixed[0, :, 0].sqrt()
+    assert float(amplitudes[0] / amplitudes[2]) == pytest.approx(float(targets[0, 0] / targets[0, 1]), rel=1e-4)
+
+
+def test_power_mixed_with_itself_is_itself():
+    power = torch.rand(1, 4, 20).expand(6, -1, -1)
+    mixed, _ = BetweenClassMix(power=True).train()(power, one_hot(6))
+    assert torch.allclose(mixed, power)
+
+
 def test_mixing_silence_gives_finite_values():
     inputs = torch.cat([torch.zeros(1, 1, NUM_SAMPLES), noise(1), torch.zeros(1, 1, NUM_SAMPLES)])
     for seed in range(10):

@@ -1,5 +1,6 @@
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import torch
 
 from audio_cls.data import datamodule as datamodule_module
 from audio_cls.data.clips import Clip, ClipSet, DataError, SplitError
-from audio_cls.data.datamodule import ClipDataModule, EvaluationBatches, TrainBatches
+from audio_cls.data.datamodule import ClipDataModule, EvaluationBatches, WaveformBatches
 from audio_cls.data.sources import read_folder
 from audio_cls.data.store import WaveformStore, open_store
+from audio_cls.models.front_end import LogMel
 
 RATE = 4_000
 CROP = 100
@@ -38,12 +40,12 @@ def ramps(tmp_path) -> WaveformStore:
     return store_of([np.arange(1, length + 1) for length in (40, 100, 101, 1000)], tmp_path)
 
 
-def train_batches(store: WaveformStore, epoch: int = 0, **settings) -> TrainBatches:
+def train_batches(store: WaveformStore, epoch: int = 0, **settings) -> WaveformBatches:
     clips = settings.pop("clips", np.arange(len(store)))
     defaults = {"num_samples": CROP, "crop_samples": CROP, "batch_size": 4, "crops_per_clip": 3, "seed": 0}
     defaults |= {"random_crop": True, "loop": False}
     labels = np.arange(len(store)) % 2
-    return TrainBatches(store, clips, labels, **(defaults | settings), epoch=lambda: epoch)
+    return WaveformBatches(store, clips, labels, **(defaults | settings), epoch=lambda: epoch)
 
 
 def evaluation_batches(store: WaveformStore, num_crops: int) -> EvaluationBatches:
@@ -225,6 +227,41 @@ def test_training_crops_are_longer_where_augmentation_cuts_them_and_evaluation_c
     batches.epoch = lambda: 0
     assert next(iter(batches))["waveform"].shape == (8, 1, 130)
     assert next(iter(datamodule.val_dataloader()))["waveform"].shape == (8, 10, 1, CROP)
+
+
+def power_datamodule(folder: Path, **settings) -> ClipDataModule:
+    datamodule = make_datamodule(folder, front_end=LogMel(RATE, 8, 64, 16), loop=True, **settings)
+    datamodule.trainer = SimpleNamespace(current_epoch=0)
+    return datamodule
+
+
+def test_power_is_cut_for_training_and_waveforms_for_evaluation(folder):
+    datamodule = power_datamodule(folder, time_scale=1.1)
+    batch = next(iter(datamodule.train_dataloader()))
+    assert batch["power"].shape == (8, 8, CROP // 16 + 1)
+    assert torch.equal(batch["label"], torch.from_numpy(datamodule.labels)[batch["clip"]])
+    assert "waveform" not in batch and next(iter(datamodule.val_dataloader()))["waveform"].shape == (8, 10, 1, CROP)
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_power_is_cut_from_training_clips_only_and_each_clip_has_its_own(folder, fold):
+    datamodule = power_datamodule(folder, fold=fold, crops_per_clip=2, random_crop=False)
+    batches = list(datamodule.train_dataloader())
+    assert set(torch.cat([batch["clip"] for batch in batches]).tolist()) == set(datamodule.split.train.tolist())
+    for power, clip in zip(all_of(batches, "power"), all_of(batches, "clip").tolist(), strict=True):
+        number = int(Path(datamodule.clip_set.clips[clip].name).stem) + 1  # a constant of number / 100
+        level = power[0].mean() / datamodule.power.crops(np.array([0]), np.array([0]), np.array([0]), 7)[0, :, 0].mean()
+        assert float(level.sqrt()) == pytest.approx(number, rel=1e-3)
+
+
+def test_the_same_seed_and_epoch_cut_the_same_power_and_another_epoch_another(folder):
+    def first_epoch(epoch: int) -> torch.Tensor:
+        datamodule = power_datamodule(folder, time_scale=1.2)
+        datamodule.trainer.current_epoch = epoch
+        return all_of(datamodule.train_dataloader(), "power")
+
+    assert torch.equal(first_epoch(1), first_epoch(1))
+    assert not torch.equal(first_epoch(1), first_epoch(2))
 
 
 @pytest.mark.parametrize("protocol", ["crossval", "all"])

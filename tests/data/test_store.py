@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from audio_cls.data import float_file
 from audio_cls.data import store as store_module
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.sources import read_folder
@@ -187,7 +188,7 @@ def test_a_build_looks_only_a_few_clips_ahead(tmp_path, cache, monkeypatch):
 
     monkeypatch.setattr(store_module, "decode", lambda path, rate: counting_decode(path, rate).view(CountingArray))
     open_store(clips, RATE, cache, num_workers=3)
-    assert written == 40 and most <= store_module.AHEAD * 3 + 1
+    assert written == 40 and most <= float_file.AHEAD * 3 + 1
 
 
 def expected_crop(waveform: np.ndarray, start: int, num_samples: int) -> np.ndarray:

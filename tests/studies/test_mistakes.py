@@ -101,6 +101,8 @@ MISTAKES = {
     "model.num_layers=0": "use model.pool=mean, or model.num_layers=1 or more",
     "model=cnn augment.spectrogram_masks=2": "set augment.spectrogram_masks=0",
     "augment.gain_db=6": "set augment.gain_db=0",
+    "augment.domain=power": "set augment.loop=true or augment.domain=waveform",
+    "model=cnn augment.domain=power augment.loop=true": "set augment.domain=waveform",
     "trainer.weights=best trainer.validate_every=9 trainer.max_epochs=3": "set trainer.validate_every=3 or less",
     "input.silence_db=-3": "it must be at least 0",
     "model=cnn input.crop_seconds=0.9999": "it needs a multiple of 8: try input.crop_seconds=0.9995",

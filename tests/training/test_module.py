@@ -44,6 +44,31 @@ def test_one_batch_can_be_overfitted(make):
     assert probabilities.gather(1, batch["label"][:, None]).min() > 0.8
 
 
+def with_power(batch: dict[str, Tensor], module: ClassifierModule) -> dict[str, Tensor]:
+    """The same sounds, given as their power."""
+    sounds = {"power": module.network.front_end.mel_power(batch["waveform"])}
+    return sounds | {key: batch[key] for key in ("label", "clip")}
+
+
+@pytest.mark.parametrize(
+    "front_end", [{}, {"front_end": "log_mel_modulation", "hop_length": 8}], ids=["mel", "modulation"]
+)
+def test_without_augmentation_power_is_learned_from_as_its_waveform_is(front_end):
+    module = tiny.transformer(model=front_end | {"dropout": 0.0})
+    batch = tiny.batch()
+    assert loss_of(module, with_power(batch, module)) == pytest.approx(loss_of(module, batch), abs=1e-4)
+
+
+def test_power_is_mixed_and_masked():
+    module = tiny.transformer(model={"dropout": 0.0}, augment=tiny.AUGMENT)
+    batch = with_power(tiny.batch(), module)
+    torch.manual_seed(0)
+    features, targets = module._augmented(batch, torch.eye(3)[batch["label"]])
+    assert (targets.max(1).values < 1).any()
+    assert (features == 0).all(dim=2).any() and not (features == 0).all()
+    torch.testing.assert_close(targets.sum(1), torch.ones(len(targets)))
+
+
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_network_computes_the_same_and_keeps_the_names_of_its_weights(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no processes that outlive the test
