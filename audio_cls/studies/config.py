@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_TIME_SCALE = 4.0
+MAX_D_MODEL = 8_192
 
 
 class ConfigError(ValueError):
@@ -60,11 +61,11 @@ class TransformerConfig(Section):
     num_mels: int = Field(ge=8, le=512)
     n_fft: int = Field(ge=32, le=65_536)
     hop_length: int = Field(ge=1, le=65_536)
-    stem: Literal["spectrogram", "waveform", "channels"]
+    stem: Literal["spectrogram", "waveform", "channels", "frames"]
     stem_width: int = Field(ge=1, le=1_024)
     num_stem_layers: int = Field(ge=3, le=12)
     num_heads: int = Field(ge=1, le=64)
-    d_model: int = Field(ge=2, le=8_192)
+    d_model: int = Field(ge=2, le=MAX_D_MODEL)
     num_layers: int = Field(ge=0, le=48)
     d_feedforward: int = Field(ge=1, le=32_768)
     dropout: float = Field(ge=0, lt=1)
