@@ -20,6 +20,7 @@ from audio_cls.studies.config import (
     Section,
     TransformerConfig,
     WandbConfig,
+    shown,
 )
 from audio_cls.studies.mel_scale import band_edges
 
@@ -65,10 +66,10 @@ def _first_problem(error: ValidationError) -> str:
     if first["type"] == "union_tag_invalid":
         return f"model.name={value.get('name')} is not a model; choose model=cnn or model=transformer"
     if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key}={_shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
+        return f"{key}={shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
     if value == "":
         return f"{key}= has no value; give it one, or leave it out"
-    return f"{key}={_shown(value)} cannot be used: {_rule(key, first)}"
+    return f"{key}={shown(value)} cannot be used: {_rule(key, first)}"
 
 
 def _rule(key: str, error: ErrorDetails) -> str:
@@ -102,14 +103,6 @@ _RULES = {
     "string_too_short": "it must not be empty",
     "string_too_long": "it must have at most {max_length} characters",
 }
-
-
-def _shown(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _check_model(config: Config) -> None:

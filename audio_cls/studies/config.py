@@ -148,6 +148,14 @@ EXECUTION_KEYS = frozenset(
 ADDED_KEYS = {"trainer.compile": False, "augment.loop": False}
 
 
+def shown(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries as one: {'optimizer.lr': 0.001, ...}."""
     flat: dict[str, Any] = {}
@@ -160,3 +168,8 @@ def result_keys(values: dict[str, Any]) -> dict[str, Any]:
     """The flat keys of a dumped configuration that determine a job's result, without logger and places on disk."""
     flat = ADDED_KEYS | flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
     return {key: value for key, value in flat.items() if key not in EXECUTION_KEYS}
+
+
+def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The flat keys, in their order of the alphabet, whose values differ or that one side lacks."""
+    return [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
