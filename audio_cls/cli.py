@@ -100,6 +100,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_ensemble(publish, "It is kept with the study, until the study is kept again without it")
     publish.set_defaults(run=_publish)
+    steps = commands.add_parser(
+        "steps",
+        help="show what each of several changes brought: a table, or a page with a figure",
+        description="Holds each variant of a study against the one before it in the order you give: what was changed"
+        " (read from the configurations), what it cost and what it brought, on training clips and on held-out ones.",
+    )
+    steps.add_argument("study", metavar="STUDY", help="a study's folder, or its name under the output folder")
+    steps.add_argument("--order", required=True, metavar="A,B,C", help="its variants, in the order of the changes")
+    steps.add_argument(
+        "--each-against", metavar="A", help="hold every variant against A instead of the one before: single causes"
+    )
+    steps.add_argument(
+        "--out", type=Path, metavar="FILE.md", help="write a page, and its figure beside it (default: print the table)"
+    )
+    steps.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)")
+    steps.set_defaults(run=_steps)
     best = commands.add_parser(
         "best",
         help="print the commands that train a search's best variants on every fold",
@@ -207,6 +223,30 @@ def _report(options: argparse.Namespace) -> int:
     summary = report.summary
     print(summary.headline, summary.verdict, f"page: {report.path}", sep="\n")
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0
+
+
+def _steps(options: argparse.Namespace) -> int:
+    if options.out is not None and options.out.suffix != ".md":
+        raise UsageError(f"--out {options.out}: the page is Markdown; call it {options.out.with_suffix('.md').name}")
+    path = _find_study(options.study, options.output_dir)
+    from audio_cls.studies.steps import read_route, route_table
+    from audio_cls.studies.study import StudyError
+    from audio_cls.studies.tables import print_table
+
+    try:
+        route = read_route(path, [name.strip() for name in options.order.split(",")], options.each_against)
+    except StudyError as error:
+        raise UsageError(error) from None
+    if options.out is None:
+        changes = [f"{step.row.variant}: {step.changed}" for step in route.steps if step.changes is not None]
+        elsewhere = "Columns that do not fit here stand on the page that --out FILE.md writes."
+        print_table(route_table(route), route.title, [*changes, *route.notes], elsewhere)
+        return 0
+    from audio_cls.studies.steps_page import write_page
+
+    write_page(route, options.out)
+    print(f"written to {options.out} and {options.out.with_suffix('.png').name}")
+    return 0
 
 
 def _best(options: argparse.Namespace) -> int:

@@ -15,11 +15,20 @@ from torch import nn
 
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.models.front_end import LogMel
+from audio_cls.models.stem import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.studies import launch
 from audio_cls.studies.checks import check_config, has_empty_band
 from audio_cls.studies.compose import compose_job
-from audio_cls.studies.config import EXECUTION_KEYS, TEXT_KEYS, Config, Section, TransformerConfig, WandbConfig
+from audio_cls.studies.config import (
+    EXECUTION_KEYS,
+    TEXT_KEYS,
+    Config,
+    ConfigError,
+    Section,
+    TransformerConfig,
+    WandbConfig,
+)
 from audio_cls.studies.job import make_module
 from audio_cls.studies.plan import Job
 from audio_cls.training.module import ClassifierModule
@@ -39,6 +48,12 @@ COMPANIONS = {
         "model.front_end=waveform",
         "augment.spectrogram_masks=0",
         "model.d_model=100",
+        "input.crop_seconds=0.05",
+    ),
+    "model.stem=frames": (
+        "model.front_end=waveform",
+        "augment.spectrogram_masks=0",
+        "model.d_model=128",
         "input.crop_seconds=0.05",
     ),
 }
@@ -201,6 +216,17 @@ def test_the_choices_of_a_key_stand_beside_it() -> None:
         if get_origin(kind) is Literal and key not in ("data.kind", "model.name", "logger._target_"):
             beside = [line for line in lines if re.match(rf"\s*{leaf}: .*#", line)]
             assert any(all(str(choice) in line for choice in get_args(kind)) for line in beside), key
+
+
+@pytest.mark.parametrize("d_model", [64, 128, 1000, 1152, 1280, 2000, 2048, 4096])
+def test_the_check_for_whole_frames_agrees_with_the_stem(d_model: int) -> None:
+    try:
+        FrameTokens(d_model, 16_000)
+    except ValueError:
+        with pytest.raises(ConfigError, match=f"model.d_model={d_model}: "):
+            make_job("experiment=original_transformer", "model.stem=frames", f"model.d_model={d_model}")
+    else:
+        make_job("experiment=original_transformer", "model.stem=frames", f"model.d_model={d_model}")
 
 
 @pytest.mark.parametrize("sample_rate", [4_000, 16_000, 44_100])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.front_end import LogMel
+from audio_cls.models.stem import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
 
 TINY = 1e-12  # a CLS token that looks at itself alone looks at no sound token more than at another
@@ -78,13 +79,22 @@ def token_times(network: nn.Module) -> TokenTimes:
     if isinstance(network.front_end, LogMel):  # frames are centred on multiples of the hop
         stride, width = network.front_end.step, network.front_end.frame_samples
         centre = (width - network.front_end.n_fft) / 2
-    for layer in network.stem.convolutions:
-        if isinstance(layer, nn.Conv1d | nn.Conv2d):
-            kernel_size, padding = layer.kernel_size[-1], layer.padding[-1]  # time is the last axis
-            width += (kernel_size - 1) * stride
-            centre += ((kernel_size - 1) / 2 - padding) * stride
-            stride *= layer.stride[-1]
+    layers = [
+        [_along_time(size) for size in (layer.kernel_size, layer.padding, layer.stride)]
+        for layer in network.stem.convolutions
+        if hasattr(layer, "kernel_size")  # convolutions and poolings
+    ]
+    if isinstance(network.stem, FrameTokens):
+        layers.append([network.stem.steps, 0, network.stem.steps])
+    for kernel_size, padding, pace in layers:
+        width += (kernel_size - 1) * stride
+        centre += ((kernel_size - 1) / 2 - padding) * stride
+        stride *= pace
     return TokenTimes(stride, width, centre)
+
+
+def _along_time(size: int | tuple[int, ...]) -> int:
+    return size[-1] if isinstance(size, tuple) else size  # time is the last axis
 
 
 def check_explainable(network: nn.Module) -> None:

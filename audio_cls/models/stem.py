@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.attention import make_activation
-from audio_cls.models.cnn import NUM_CHANNELS, check_num_samples, waveform_features
+from audio_cls.models.cnn import NUM_CHANNELS, POOLING, check_num_samples, waveform_features
 from audio_cls.models.modulation import NUM_GROUPS
 
 
@@ -176,6 +176,47 @@ class ChannelTokens(nn.Module):
                 "crop or pad the clips to it"
             )
         return self.features(waveforms)  # (B, 128, T/8), read as (B, N, D)
+
+
+class FrameTokens(nn.Module):
+    """The features of `WaveformCNN` as they stand, cut along time: k consecutive time steps of all channels a token.
+
+    Shape:
+        waveforms (B, 1, T) -> (B, T / 8 / k, 128 * k): D = 128 * k without a projection, so D says what k is
+
+    The same numbers as those of `ChannelTokens` with the other axis as tokens, to tell what that choice is worth: with
+    16,000 samples its 128 tokens of width 2000 stand against 125 of width 2048. Within a token, step after step.
+    Raises ValueError when `d_model` is no multiple of 128, or its k no divisor of `num_samples` / 8, and on clips that
+    are not whole tokens.
+    """
+
+    def __init__(self, d_model: int, num_samples: int) -> None:
+        super().__init__()
+        check_num_samples(num_samples)
+        num_steps = num_samples // POOLING
+        if d_model % NUM_CHANNELS or num_steps % (d_model // NUM_CHANNELS):
+            fitting = [NUM_CHANNELS * steps for steps in range(1, num_steps + 1) if num_steps % steps == 0]
+            raise ValueError(
+                f"d_model={d_model}: with stem=frames a token is whole time steps of {NUM_CHANNELS} channels, and whole"
+                f" tokens make up num_samples={num_samples} / {POOLING} = {num_steps} of them; "
+                f"set d_model={min(fitting, key=lambda width: abs(width - d_model))}"
+            )
+        self.d_model = d_model
+        self.steps = d_model // NUM_CHANNELS  # k
+        self.convolutions = waveform_features()
+
+    def num_tokens(self, num_samples: int) -> int:
+        """How many tokens a clip of `num_samples` gives."""
+        return num_samples // (POOLING * self.steps)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        if waveforms.shape[-1] % (POOLING * self.steps) or not waveforms.shape[-1]:
+            raise ValueError(
+                f"clips of {waveforms.shape[-1]} samples: a token of stem=frames takes {POOLING * self.steps}; "
+                "crop or pad the clips to a multiple of that"
+            )
+        x = self.convolutions(waveforms)  # (B, 128, T/8)
+        return x.transpose(1, 2).reshape(x.shape[0], -1, self.d_model)  # (B, T/8, 128) -> (B, N, D)
 
 
 def _projection(in_features: int, d_model: int) -> nn.Linear:

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
 from audio_cls.models.front_end import LogMel
 from audio_cls.models.modulation import LogMelModulation
-from audio_cls.models.stem import ChannelTokens, ModulationStem, SpectrogramStem, WaveformStem
+from audio_cls.models.stem import ChannelTokens, FrameTokens, ModulationStem, SpectrogramStem, WaveformStem
 
 FRONT_ENDS_OF_STEM = {
     "spectrogram": ("log_mel", "log_mel_modulation"),
     "waveform": ("waveform",),
     "channels": ("waveform",),
+    "frames": ("waveform",),
 }
 
 
@@ -26,16 +27,17 @@ class TransformerClassifier(nn.Module):
     Shape:
         waveforms (B, 1, T) float32 in [-1, 1] -> (B, K) logits
 
-    T may vary from batch to batch, except with stem='channels', where it is `num_samples`, and with
-    positions='learned', where `num_samples` is the most.
+    T may vary from batch to batch, except with stem='channels', where it is `num_samples`, with stem='frames', which
+    takes whole tokens, and with positions='learned', where `num_samples` is the most.
 
     Arguments, where the name does not say it:
         num_samples: length of a training crop
         front_end: 'log_mel' spectrogram, 'log_mel_modulation' (the power of its modulations beside it, which needs a
             short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in the positions)
         num_mels, n_fft, hop_length: of the first two
-        stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), or 'channels': the channels of
-            `WaveformCNN` are the tokens, which fixes d_model = num_samples / 8
+        stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), 'channels': the channels of
+            `WaveformCNN` are the tokens, which fixes d_model = num_samples / 8, or 'frames': k time steps of all 128
+            of these channels are a token, k = d_model / 128, which must divide num_samples / 8
         stem_width, num_stem_layers: of the first two; channels of the first layer; layers, for 'spectrogram' only
         num_heads: must divide d_model; the parameters are the same for any number
         pool: classify the state of the 'cls' token (Dosovitskiy et al. 2021) or the 'mean' of all tokens;
@@ -55,7 +57,7 @@ class TransformerClassifier(nn.Module):
         num_mels: int = 64,
         n_fft: int = 1024,
         hop_length: int = 512,
-        stem: Literal["spectrogram", "waveform", "channels"] = "spectrogram",
+        stem: Literal["spectrogram", "waveform", "channels", "frames"] = "spectrogram",
         stem_width: int = 16,
         num_stem_layers: int = 3,
         d_model: int = 96,
@@ -111,8 +113,10 @@ class TransformerClassifier(nn.Module):
             self.stem = SpectrogramStem(num_mels, d_model, stem_width, num_stem_layers, activation)
         elif stem == "waveform":
             self.stem = WaveformStem(d_model, stem_width, activation)
-        else:
+        elif stem == "channels":
             self.stem = ChannelTokens(d_model, num_samples)
+        else:
+            self.stem = FrameTokens(d_model, num_samples)
 
         self.cls = None
         if pool == "cls":

@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from audio_cls.studies.config import CNNConfig, Config, ConfigError, Section, TransformerConfig, WandbConfig
+from audio_cls.studies.config import (
+    MAX_D_MODEL,
+    CNNConfig,
+    Config,
+    ConfigError,
+    Section,
+    TransformerConfig,
+    WandbConfig,
+    shown,
+)
 from audio_cls.studies.mel_scale import band_edges
 
 NO_HEADS = (
@@ -20,6 +29,7 @@ NO_HEADS = (
     " `python train.py model=cnn -m` and `python train.py model=transformer heads=1,2,4 -m`"
 )
 MIN_WAVEFORM_SAMPLES = 1024  # what the waveform stem makes one token of
+FRAME_WIDTH = 128  # channels that stem=frames joins at each time step
 
 S = TypeVar("S", bound=Section)
 
@@ -56,10 +66,10 @@ def _first_problem(error: ValidationError) -> str:
     if first["type"] == "union_tag_invalid":
         return f"model.name={value.get('name')} is not a model; choose model=cnn or model=transformer"
     if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key}={_shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
+        return f"{key}={shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
     if value == "":
         return f"{key}= has no value; give it one, or leave it out"
-    return f"{key}={_shown(value)} cannot be used: {_rule(key, first)}"
+    return f"{key}={shown(value)} cannot be used: {_rule(key, first)}"
 
 
 def _rule(key: str, error: ErrorDetails) -> str:
@@ -95,14 +105,6 @@ _RULES = {
 }
 
 
-def _shown(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _check_model(config: Config) -> None:
     samples = config.input.crop_samples
     rate = config.input.sample_rate
@@ -126,16 +128,18 @@ def _check_model(config: Config) -> None:
             f" use heads={'|'.join(fitting)} or another model.d_model"
         )
     if (model.stem == "spectrogram") != (model.front_end != "waveform"):
-        fitting_stem = "waveform or channels" if model.front_end == "waveform" else "spectrogram"
+        fitting_stem = "waveform, channels or frames" if model.front_end == "waveform" else "spectrogram"
         raise ConfigError(
             f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}"
         )
-    if model.stem == "channels" and samples % 8:
-        raise ConfigError(f"{crop}; model.stem=channels pools by 8, so it needs a multiple of 8: {fitting_crop}")
+    if model.stem in ("channels", "frames") and samples % 8:
+        raise ConfigError(f"{crop}; model.stem={model.stem} pools by 8, so it needs a multiple of 8: {fitting_crop}")
     if model.stem == "channels" and model.d_model * 8 != samples:
         raise ConfigError(
             f"model.stem=channels needs model.d_model = crop samples / 8; {crop}, so model.d_model={samples // 8}"
         )
+    if model.stem == "frames":
+        _check_frames(model.d_model, samples // 8, crop)
     if model.stem == "waveform" and samples < MIN_WAVEFORM_SAMPLES:
         raise ConfigError(f"{crop}; model.stem=waveform needs {MIN_WAVEFORM_SAMPLES} or more: use a longer crop")
     if model.front_end != "waveform":
@@ -153,6 +157,20 @@ def _check_model(config: Config) -> None:
             "model.num_layers=0 leaves the CLS token blind to the sound;"
             " use model.pool=mean, or model.num_layers=1 or more"
         )
+
+
+def _check_frames(d_model: int, num_steps: int, crop: str) -> None:
+    """Refuses tokens that are no whole time steps, or that do not fill the crop, as the stem does."""
+    if d_model % FRAME_WIDTH:
+        rule = f"model.stem=frames joins the {FRAME_WIDTH} channels of whole time steps"
+    elif num_steps % (d_model // FRAME_WIDTH):
+        rule = f"model.stem=frames needs whole tokens; {crop}, so {num_steps} time steps of {FRAME_WIDTH} channels"
+    else:
+        return
+    most = min(num_steps, MAX_D_MODEL // FRAME_WIDTH)
+    fitting = [FRAME_WIDTH * steps for steps in range(1, most + 1) if num_steps % steps == 0]
+    nearest = sorted(sorted(fitting, key=lambda width: abs(width - d_model))[:3])
+    raise ConfigError(f"model.d_model={d_model}: {rule}; use model.d_model={'|'.join(map(str, nearest))}")
 
 
 def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:

@@ -29,7 +29,7 @@ from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, Varia
 from audio_cls.studies.tables import print_summary
 from audio_cls.studies.verdict import headline, notes, verdict
 
-__all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "write_summary"]
+__all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "variant_row", "write_summary"]
 
 SIGNIFICANCE = 0.05
 MOST_VARIANTS_FOR_ALL_PAIRS = 6
@@ -56,7 +56,7 @@ def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:
     jobs: dict[str, list[StudyJob]] = defaultdict(list)
     for job in study.jobs:
         jobs[job.variant] += [job] if job.status == "done" else []
-    rows = [_row(variant, done, ranking) for variant, done in jobs.items()]
+    rows = [variant_row(variant, done, ranking) for variant, done in jobs.items()]
     trained = [row.variant for row in sorted(rows, key=_rank)]
     for ensemble in _build_ensembles(study, ensembles):
         jobs[ensemble.name] = list(ensemble.jobs)
@@ -84,7 +84,8 @@ def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:
     )
 
 
-def _row(variant: str, jobs: Sequence[StudyJob], ranking: str | None) -> VariantRow:
+def variant_row(variant: str, jobs: Sequence[StudyJob], ranking: str | None) -> VariantRow:
+    """What finished jobs of one variant reached, on the split `ranking` among others."""
     seconds = [job.metrics["train_seconds"] for job in jobs if job.metrics.get("train_seconds") is not None]
     first = jobs[0].metrics if jobs else {}
     return VariantRow(
@@ -118,7 +119,7 @@ def _build_ensembles(study: Study, requests: Sequence[str]) -> Iterable[Ensemble
 
 
 def _ensemble_row(ensemble: Ensemble, ranking: str | None) -> VariantRow:
-    row = _row(ensemble.name, ensemble.jobs, ranking)
+    row = variant_row(ensemble.name, ensemble.jobs, ranking)
     return replace(row, kind="ensemble", members=list(ensemble.members), seeds=list(ensemble.seeds))
 
 

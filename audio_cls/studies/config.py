@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_TIME_SCALE = 4.0
+MAX_D_MODEL = 8_192
 
 
 class ConfigError(ValueError):
@@ -60,11 +61,11 @@ class TransformerConfig(Section):
     num_mels: int = Field(ge=8, le=512)
     n_fft: int = Field(ge=32, le=65_536)
     hop_length: int = Field(ge=1, le=65_536)
-    stem: Literal["spectrogram", "waveform", "channels"]
+    stem: Literal["spectrogram", "waveform", "channels", "frames"]
     stem_width: int = Field(ge=1, le=1_024)
     num_stem_layers: int = Field(ge=3, le=12)
     num_heads: int = Field(ge=1, le=64)
-    d_model: int = Field(ge=2, le=8_192)
+    d_model: int = Field(ge=2, le=MAX_D_MODEL)
     num_layers: int = Field(ge=0, le=48)
     d_feedforward: int = Field(ge=1, le=32_768)
     dropout: float = Field(ge=0, lt=1)
@@ -148,6 +149,14 @@ EXECUTION_KEYS = frozenset(
 ADDED_KEYS = {"trainer.compile": False, "augment.loop": False, "augment.domain": "waveform"}
 
 
+def shown(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries as one: {'optimizer.lr': 0.001, ...}."""
     flat: dict[str, Any] = {}
@@ -160,3 +169,8 @@ def result_keys(values: dict[str, Any]) -> dict[str, Any]:
     """The flat keys of a dumped configuration that determine a job's result, without logger and places on disk."""
     flat = ADDED_KEYS | flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
     return {key: value for key, value in flat.items() if key not in EXECUTION_KEYS}
+
+
+def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The flat keys, in their order of the alphabet, whose values differ or that one side lacks."""
+    return [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]

@@ -3,7 +3,6 @@
 An ensemble is a list of jobs that nobody trained, so that everything that is said of a variant can be said of it.
 """
 
-import difflib
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -84,12 +83,8 @@ def _of_seeds(member: str, done: Sequence[StudyJob]) -> Ensemble:
 
 
 def _check_members(study: Study, members: list[str]) -> None:
-    variants = sorted({job.variant for job in study.jobs})
     for member in members:
-        if member not in variants:
-            near = difflib.get_close_matches(member, variants, n=1)
-            known = f"did you mean {near[0]}?" if near else f"there is {', '.join(variants) or 'none'}"
-            raise ValueError(f"no variant {member!r} in the study; {known}")
+        study.check_variant(member)
     if RANKING_SPLIT.get(study.protocol or "") is None:
         raise ValueError(f"no clip is held out to predict (protocol={study.protocol})")
     twice = [member for member in members if members.count(member) > 1]

@@ -18,7 +18,7 @@ import yaml
 from filelock import FileLock
 
 from audio_cls.data.clips import ClipSet
-from audio_cls.studies.config import ConfigError, result_keys
+from audio_cls.studies.config import ConfigError, differing_keys, result_keys
 from audio_cls.studies.plan import Job
 
 METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
@@ -121,11 +121,7 @@ def check_folder(job: Job, digest: str) -> None:
     except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError):
         raise ConfigError(f"{path} cannot be read; move {job.folder} away, or choose another variant=NAME") from None
     now = result_keys(job.config.model_dump())
-    differing = [
-        f"{key} ({before.get(key)} there, {now.get(key)} now)"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]
+    differing = [f"{key} ({before.get(key)} there, {now.get(key)} now)" for key in differing_keys(before, now)]
     metrics = read_metrics(job.folder)
     if not differing and metrics and metrics.get("split_digest") not in (None, digest):
         differing = [f"the clips of {job.dataset} themselves (files, labels or sources)"]

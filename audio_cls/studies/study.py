@@ -1,12 +1,18 @@
 """A study folder read back: the jobs in it, which must be of one kind."""
 
+import difflib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from audio_cls.studies import results
+from audio_cls.studies.config import result_keys
 from audio_cls.studies.dataset import PUBLISHED_FOLDS
 from audio_cls.studies.job_folder import JOB_FOLDER, StudyJob, read_job
+from audio_cls.training.history import read_history
 
 
 class StudyError(ValueError):
@@ -47,6 +53,31 @@ class Study:
         if self.protocol == "all":
             return 1
         return self._shared("num_folds") or (published and published - (self.protocol == "holdout"))
+
+    def check_variant(self, name: str) -> None:
+        """Raises StudyError, with the nearest name, unless the study has a variant of this name."""
+        variants = sorted({job.variant for job in self.jobs})
+        if name not in variants:
+            near = difflib.get_close_matches(name, variants, n=1)
+            known = f"did you mean {near[0]}?" if near else f"there is {', '.join(variants) or 'none'}"
+            raise StudyError(f"no variant {name!r} in the study; {known}")
+
+    def configuration(self, job: StudyJob) -> dict[str, Any] | None:
+        """The flat keys that determine the result of a job, but for fold and seed; None where they cannot be read."""
+        try:
+            text = (self.path / job.name / results.CONFIG).read_text(encoding="utf-8")
+            keys = result_keys(yaml.safe_load(text))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError):
+            return None
+        return {key: value for key, value in keys.items() if key not in ("fold", "seed")}
+
+    def history(self, job: StudyJob) -> list[dict[str, float | None]]:
+        """The epochs of a job, oldest first; empty where its file is not there or cut: its scores do not hang on it."""
+        try:
+            rows = read_history(self.path / job.name / results.HISTORY)
+            return rows if all(row["epoch"] is not None for row in rows) else []
+        except (OSError, KeyError, TypeError, ValueError):
+            return []
 
     def _shared(self, key: str) -> Any:
         return next((job.metrics[key] for job in self.jobs if job.metrics.get(key)), None)

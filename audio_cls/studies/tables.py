@@ -2,14 +2,19 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.training.duration import duration
 
 DEVELOPMENT = "Figures on validation folds are development figures."
 NO_TEST = "No test column: published fold 1 was not among the clips."
-_DISPENSABLE = ("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Train", "Folds", "AUROC")  # in this order
+RUN_COLUMNS = ("Train", "Folds", "Seeds", "Parameters", "Time")
+# In this order.
+_DISPENSABLE = (
+    *("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Last accuracy", "Epochs", "Last loss"),
+    *("Train", "Folds", "AUROC"),
+)
 Table = tuple[list[str], list[list[str]]]  # header and rows
 
 
@@ -27,33 +32,53 @@ def print_summary(summary: Summary, file: TextIO | None = None) -> None:
         print(part, file=file)
 
 
-def _print_rich(summary: Summary, tables: list[Table], notes: list[str], file: TextIO) -> None:
-    from rich import box
+def print_table(table: Table, title: str, notes: Sequence[str], elsewhere: str, file: TextIO | None = None) -> None:
+    """Prints one table with what is to be said about it, as `print_summary` prints those of a study.
+
+    `elsewhere` says where columns stand that do not fit on the terminal.
+    """
+    file = file or sys.stdout
+    if not file.isatty():
+        print(title, _plain_table(*table), *notes, sep="\n", file=file)
+        return
     from rich.console import Console
-    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = Console(file=file, highlight=False)
+    fitting = _fit(table, console.width)
+    console.print(_rich_table(fitting, title))
+    for note in [*notes, *([elsewhere] if fitting != table else [])]:
+        console.print(Text(note, style="dim"))
+
+
+def _print_rich(summary: Summary, tables: list[Table], notes: list[str], file: TextIO) -> None:
+    from rich.console import Console
     from rich.text import Text
 
     console = Console(file=file, highlight=False)
     whole = not (summary.missing or summary.failed or summary.damaged or summary.interrupted or summary.running)
     console.print(Text(summary.headline, style="green" if whole and summary.num_done else "bold red"))
     fitting = [_fit(table, console.width) for table in tables]
-    for number, (header, rows) in enumerate(fitting):
-        table = RichTable(
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-            title=Text(summary.study) if number == 0 else None,
-        )
-        for column, name in enumerate(header):
-            table.add_column(
-                Text(name), no_wrap=column < 2, overflow="fold"
-            )  # the name and the figure that ranks stay whole
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
+    for number, table in enumerate(fitting):
+        console.print(_rich_table(table, summary.study if number == 0 else None))
     console.print(Text(summary.verdict, style="bold"))
     for note in [*notes, *(["Columns that do not fit here stand in summary.md."] if fitting != tables else [])]:
         console.print(Text(note, style="dim"))
+
+
+def _rich_table(table: Table, title: str | None) -> Any:
+    """A `rich.table.Table` in which the first two columns, the name and the figure that ranks, stay whole."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    header, rows = table
+    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title and Text(title))
+    for column, name in enumerate(header):
+        drawn.add_column(Text(name), no_wrap=column < 2, overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
 
 
 def _fit(table: Table, width: int) -> Table:
@@ -73,8 +98,7 @@ def variant_table(summary: Summary, spread: Callable[[Spread], str]) -> Table:
     header = ["Variant"]
     header += ["Accuracy", "F1", "AUROC"] if summary.ranking_split else []
     header += ["Test"] if with_test else []
-    header += ["Train", "Folds", "Seeds", "Parameters", "Time"]
-    return header, [_variant_cells(summary, row, spread, with_test) for row in summary.rows]
+    return [*header, *RUN_COLUMNS], [_variant_cells(summary, row, spread, with_test) for row in summary.rows]
 
 
 def _variant_cells(summary: Summary, row: VariantRow, spread: Callable[[Spread], str], with_test: bool) -> list[str]:
@@ -83,8 +107,12 @@ def _variant_cells(summary: Summary, row: VariantRow, spread: Callable[[Spread],
         cells += _score_cells(row.ranking, spread)
     if with_test:
         cells.append(spread(row.test.accuracy) if row.test else "-")
+    return [*cells, *run_cells(row)]
+
+
+def run_cells(row: VariantRow) -> list[str]:
+    """What stands under RUN_COLUMNS: accuracy on training clips, and what the variant was trained on and took."""
     return [
-        *cells,
         "-" if row.train_accuracy is None else f"{100 * row.train_accuracy:.1f}",
         ranges(row.folds) or "-",
         ranges(row.seeds) or "-",

@@ -1,4 +1,4 @@
-"""How the variants of a study did: every fold and seed, and numbers of heads side by side."""
+"""How the variants of a study did: every fold and seed, step by step, and numbers of heads side by side."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
-from audio_cls.studies.figure_style import FONT_SIZE, GREY, Look, add_axes, new_figure, short
+from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, Look, add_axes, new_figure, short
+from audio_cls.studies.summary import Spread
 
 WIDTH = 5.2  # inches
 ROW = 0.36
@@ -45,6 +46,40 @@ def folds_figure(variants: Mapping[str, Shown], looks: Mapping[str, Look], clips
     for row in range(1, len(variants)):
         axes.axhline(row - 0.5, color="0.9", linewidth=0.6)
     axes.set_xlabel(f"accuracy on {clips}: above each fold and seed, below the mean and its 95% interval")
+    _percent(axes.xaxis)
+    _plain(axes, "x")
+    return figure
+
+
+def steps_figure(
+    held_out: Mapping[str, Spread], training: Mapping[str, float | None], chance: float, clips: str
+) -> Figure:
+    """A row for each variant, the first on top: its accuracy on `clips` with its interval, and that on training clips.
+
+    The grey line between the two is what was learnt by heart; the dotted one is guessing.
+    """
+    figure = new_figure()
+    axes = add_axes(figure, 0, 0, WIDTH, ROW * len(held_out) + 0.1)
+    # A ring wide enough to be seen around the dot of a model that is as good on clips it has not seen.
+    ring = {"color": COLOURS[0], "fillstyle": "none", "markersize": 9, "markeredgewidth": 1.4}
+    dot = {"color": COLOURS[3], "markersize": 5.5}
+    axes.plot([], [], "o", label="training clips", **ring)
+    axes.plot([], [], "o", label=clips, **dot)
+    axes.axvline(chance, color="0.5", linewidth=1, linestyle=(0, (1, 2)), zorder=1, label="chance")
+    for row, (name, accuracy) in enumerate(held_out.items()):
+        reached = training.get(name)
+        if reached is not None:
+            axes.plot([accuracy.mean, reached], [row, row], color="0.8", linewidth=1.2, zorder=1)
+            axes.plot(reached, row, "o", **ring)
+        if accuracy.interval is not None:
+            axes.plot(accuracy.interval, [row, row], color=COLOURS[3], linewidth=2, alpha=0.6, solid_capstyle="butt")
+        axes.plot(accuracy.mean, row, "o", **dot)
+        axes.text(1.04, row, f"{100 * accuracy.mean:.1f}", va="center_baseline", color=COLOURS[3])
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(len(held_out) - 0.5, -0.5)
+    axes.set_yticks(range(len(held_out)), [short(name, 34) for name in held_out], parse_math=False)
+    axes.set_xlabel(f"accuracy; bars: 95% interval on {clips}")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=FONT_SIZE, borderaxespad=0.2)
     _percent(axes.xaxis)
     _plain(axes, "x")
     return figure

@@ -20,6 +20,7 @@ RATE = 8_000
 CLICK = 400  # samples
 SMALL = {"num_mels": 24, "n_fft": 256, "hop_length": 32, "stem_width": 4, "d_model": 16, "d_feedforward": 32}
 ON_WAVEFORMS = {"front_end": "waveform", "stem": "waveform"}
+ON_FRAMES = {"front_end": "waveform", "stem": "frames", "d_model": 1024}
 DEEPER_STEM = {"num_stem_layers": 5, "hop_length": 64}
 
 
@@ -138,7 +139,9 @@ def test_a_cls_token_that_looks_at_itself_alone_looks_evenly_at_the_sound():
     assert sound_share(weights).tolist() == [[[0.0, 0.0]]]
 
 
-@pytest.mark.parametrize("options", [{}, DEEPER_STEM, ON_WAVEFORMS], ids=["spectrogram", "deeper", "waveform"])
+@pytest.mark.parametrize(
+    "options", [{}, DEEPER_STEM, ON_WAVEFORMS, ON_FRAMES], ids=["spectrogram", "deeper", "waveform", "frames"]
+)
 def test_a_token_hears_what_its_times_say(options):
     network = build(num_samples=16_384, **options).eval()
     times = token_times(network)

@@ -19,6 +19,7 @@ ORIGINAL = {
     "activation": "relu",
 }
 SMALL_ORIGINAL = ORIGINAL | {"num_samples": 800, "d_model": 100, "d_feedforward": 64}
+SMALL_FRAMES = SMALL_ORIGINAL | {"stem": "frames", "d_model": 256}
 EVERY_KIND = {
     "spectrogram": {},
     "post-norm": {"norm": "post", "activation": "relu"},
@@ -28,6 +29,7 @@ EVERY_KIND = {
     "no encoder": {"pool": "mean", "num_layers": 0, "num_stem_layers": 4},
     "waveform": ON_WAVEFORMS,
     "original": SMALL_ORIGINAL,
+    "frames": SMALL_FRAMES,
 }
 every_kind = pytest.mark.parametrize("options", EVERY_KIND.values(), ids=EVERY_KIND.keys())
 
@@ -72,6 +74,12 @@ def count_without_building(**options: object) -> int:
 @pytest.mark.parametrize("num_heads", [1, 2, 4])
 def test_the_original_model_has_its_48_477_146_parameters_for_1_2_and_4_heads(num_heads):
     assert count_without_building(num_heads=num_heads, **ORIGINAL) == 48_477_146
+
+
+def test_frames_as_tokens_change_the_originals_size_by_their_width_alone():
+    wide = ORIGINAL | {"stem": "frames", "d_model": 2048}
+    blocks = 2 * (4 * (2048**2 + 2048) + 2 * 2048 * 2048 + 2048 + 2048 + 4 * 2048)
+    assert count_without_building(num_heads=4, **wide) == 31_040 + 2048 + blocks + 10 * 2048 + 10
 
 
 def test_the_original_model_refuses_3_heads():
@@ -182,7 +190,10 @@ def test_every_frame_influences_the_logits(options):
     features = model.front_end(clips(1, length(options))).requires_grad_()
     model.forward_features(features)[0, 3].backward()
     gradient = features.grad.abs().sum(dim=(0, 1))
-    if options is SMALL_ORIGINAL:  # its maximum poolings and ReLUs stop single samples, not stretches of them
+    if options in (
+        SMALL_ORIGINAL,
+        SMALL_FRAMES,
+    ):  # their maximum poolings and ReLUs stop single samples, not stretches of them
         gradient = gradient.unfold(0, 50, 50).sum(-1)
     elif features.ndim == 4:
         gradient = gradient.sum(0)  # over the bands of a frame
@@ -205,7 +216,12 @@ def test_learned_positions_take_crops_up_to_the_length_they_were_made_for():
 
 @pytest.mark.parametrize(
     ("options", "num_samples", "message"),
-    [({}, 255, "n_fft=256"), (ON_WAVEFORMS, 1_000, "one token takes 1024"), (SMALL_ORIGINAL, 400, "num_samples=800")],
+    [
+        ({}, 255, "n_fft=256"),
+        (ON_WAVEFORMS, 1_000, "one token takes 1024"),
+        (SMALL_ORIGINAL, 400, "num_samples=800"),
+        (SMALL_FRAMES, 8, "takes 16"),
+    ],
 )
 def test_clips_too_short_for_the_model_are_refused(options, num_samples, message):
     with pytest.raises(ValueError, match=f"clips of {num_samples} samples.*{message}"):
@@ -279,12 +295,14 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
         ({"activation": "tanh"}, "activation='tanh': set activation to gelu or relu"),
         ({"positions": "rotary"}, "positions='rotary': set positions to sinusoidal, learned or none"),
         ({"pool": "max"}, "pool='max': set pool to cls or mean"),
-        ({"stem": "patches"}, "stem='patches': set stem to spectrogram, waveform or channels"),
+        ({"stem": "patches"}, "stem='patches': set stem to spectrogram, waveform, channels or frames"),
         ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel, log_mel_modulation or waveform"),
         ({"stem": "waveform"}, "front_end=log_mel does not feed stem=waveform: set front_end=waveform"),
         ({"stem": "channels"}, "front_end=log_mel does not feed stem=channels: set front_end=waveform"),
+        ({"stem": "frames"}, "front_end=log_mel does not feed stem=frames: set front_end=waveform"),
         ({"front_end": "waveform"}, "front_end=waveform does not feed stem=spectrogram: set front_end=log_mel"),
         (SMALL_ORIGINAL | {"d_model": 96}, "d_model=96: .*set d_model=100"),
+        (SMALL_FRAMES | {"d_model": 250}, "d_model=250: .*set d_model=256"),
         ({"num_stem_layers": 2}, "num_stem_layers=2: "),
     ],
     ids=str,

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 from matplotlib.figure import Figure
 
-from audio_cls.studies import results
 from audio_cls.studies.calibration import reliability
 from audio_cls.studies.calibration_figure import calibration_figure
 from audio_cls.studies.class_figures import confusion_figure
-from audio_cls.studies.config import result_keys
 from audio_cls.studies.curve_figures import roc_figure
 from audio_cls.studies.figure_style import Look, figure_style
 from audio_cls.studies.job_folder import StudyJob
@@ -25,7 +22,6 @@ from audio_cls.studies.study_curves_figure import study_curves_figure
 from audio_cls.studies.summary import Summary, VariantRow
 from audio_cls.studies.tables import ranges
 from audio_cls.studies.variant_figures import MEASURES, Shown, folds_figure, heads_figure
-from audio_cls.training.history import read_history
 
 MAX_DRAWN = 12  # variants with figures of their own, the best; more would make a page of tens of megabytes
 MAX_IN_FOLDS = 60  # variants in the figure of folds
@@ -166,20 +162,11 @@ class Charts:
 
     def _family(self, row: VariantRow) -> str:
         """The same for variants whose configurations differ in heads alone, as far as the folders say."""
-        folder = self._study.path / self._jobs[row.variant][0].name
-        try:
-            keys = result_keys(yaml.safe_load((folder / results.CONFIG).read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, AttributeError, TypeError):
+        keys = self._study.configuration(self._jobs[row.variant][0])
+        if keys is None:
             return row.variant.replace(f"_h{row.heads}", "")
-        varied = ("heads", "model.num_heads", "fold", "seed")
+        varied = ("heads", "model.num_heads")
         return str(sorted((key, str(value)) for key, value in keys.items() if key not in varied))
 
     def _histories(self, variant: str) -> list[list[Row]]:
-        found = []
-        for job in self._jobs[variant]:
-            try:
-                rows = read_history(self._study.path / job.name / results.HISTORY)
-                found += [rows] if rows and all(row["epoch"] is not None for row in rows) else []
-            except (OSError, KeyError, TypeError, ValueError):
-                continue  # a cut file: the job's scores do not hang on it
-        return found
+        return [rows for job in self._jobs[variant] if (rows := self._study.history(job))]
