@@ -186,16 +186,21 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
 @torch.no_grad()
 def predict_clips(module: ClassifierModule, datamodule: ClipDataModule, indices: np.ndarray) -> SplitResult:
     """Probabilities of un-augmented clips, averaged over their crops, and the scores."""
-    metrics = ClipMetrics(len(module.classes))
-    probabilities, labels = [], []
+    # In one piece from the start: a small result kept between the large blocks of two batches splits the memory that
+    # the next batch needs, so that the process would grow with the number of clips.
+    probabilities = torch.empty(len(indices), len(module.classes))
+    labels = torch.from_numpy(datamodule.labels[indices])
+    scored = 0
     training = module.training
     module.eval()
     for batch in datamodule.evaluation_batches(indices):
-        probabilities.append(module.clip_probabilities(batch["waveform"].to(module.device)).cpu())
-        labels.append(batch["label"])
-        metrics.update(probabilities[-1], labels[-1])
+        rows = probabilities[scored : scored + len(batch["label"])]
+        rows.copy_(module.clip_probabilities(batch["waveform"].to(module.device)))
+        scored += len(rows)
     module.train(training)
-    return SplitResult(indices, torch.cat(labels), torch.cat(probabilities), metrics.compute())
+    metrics = ClipMetrics(len(module.classes))
+    metrics.update(probabilities, labels)
+    return SplitResult(indices, labels, probabilities, metrics.compute())
 
 
 def quiet_lightning() -> None:

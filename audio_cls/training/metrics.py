@@ -6,6 +6,7 @@ Axis letters: B clips, K classes.
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
@@ -56,12 +57,13 @@ class ClipMetrics:
         # Confusion is no scalar, and AUROC needs absent classes left out: they stay outside the collection.
         self._auroc = MulticlassAUROC(num_classes, average="none", thresholds=None)
         self._confusion = MulticlassConfusionMatrix(num_classes)
-        self._probabilities: list[Tensor] = []
-        self._labels: list[Tensor] = []
+        self._num_clips = 0
+        # Rows of these clips, and room for more. Not tensors: those of a validation cannot be written to outside of it.
+        self._probabilities = np.empty((0, num_classes), np.float32)
+        self._labels = np.empty(0, np.int64)
 
     def reset(self) -> None:
-        self._probabilities.clear()
-        self._labels.clear()
+        self._num_clips = 0
 
     def update(self, probabilities: Tensor, labels: Tensor) -> None:
         """Adds clips: probabilities (B, K), labels (B,). Raises ValueError unless they lie between 0 and 1."""
@@ -74,14 +76,18 @@ class ClipMetrics:
                 f"probabilities must lie between 0 and 1, not {probabilities.min():g} to {probabilities.max():g};"
                 " apply softmax to logits first"
             )
-        self._probabilities.append(_bounded(probabilities.detach().float().cpu()))
-        self._labels.append(labels.cpu())
+        added = slice(self._num_clips, self._num_clips + len(labels))
+        self._make_room(added.stop)
+        self._probabilities[added] = _bounded(probabilities.detach().float().cpu()).numpy()
+        self._labels[added] = labels.cpu().numpy()
+        self._num_clips = added.stop
 
     def compute(self) -> Scores:
         """Scores of all clips so far. Raises ValueError without any."""
-        if not self._labels:
+        if not self._num_clips:
             raise ValueError("no clip was scored: the split is empty")
-        probabilities, labels = torch.cat(self._probabilities), torch.cat(self._labels)
+        probabilities = torch.from_numpy(self._probabilities[: self._num_clips])
+        labels = torch.from_numpy(self._labels[: self._num_clips])
         predicted = probabilities.argmax(1)
         counts = torch.bincount(labels, minlength=self.num_classes)
         predicted_or_true = ((torch.bincount(predicted, minlength=self.num_classes) + counts) > 0).tolist()
@@ -104,6 +110,16 @@ class ClipMetrics:
         for metric in (self._metrics, self._auroc, self._confusion):
             metric.reset()
         return scores
+
+    def _make_room(self, num_clips: int) -> None:
+        """At least doubles the room where it is too small; a reset keeps it. Tensors kept of every batch would lie
+        scattered among the large blocks of the batches, and split the memory that the next one needs."""
+        missing = num_clips - len(self._labels)
+        if missing > 0:
+            more = max(missing, len(self._labels))
+            room = np.empty((more, self.num_classes), np.float32)
+            self._probabilities = np.concatenate([self._probabilities, room])
+            self._labels = np.concatenate([self._labels, np.empty(more, np.int64)])
 
     def _auroc_per_class(self, probabilities: Tensor, labels: Tensor) -> list[float]:
         with warnings.catch_warnings(action="ignore"):  # of classes without clips: they are left out

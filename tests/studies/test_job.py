@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
+from audio_cls.data import datamodule as datamodule_module
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
@@ -286,6 +288,24 @@ def test_the_weights_that_were_asked_for_are_scored(workspace, monkeypatch, weig
     assert np.array_equal(scored.astype(np.float32), probabilities_by(job, checkpoint))
     other = {"last.ckpt": "best.ckpt", "best.ckpt": "last.ckpt"}[checkpoint]
     assert not np.allclose(scored, probabilities_by(job, other))
+
+
+def test_an_evaluation_in_many_batches_gives_what_one_gives_and_keeps_none_of_them(workspace, done, monkeypatch):
+    whole = probabilities_by(done, "last.ckpt")
+    original, given, most_kept = ClassifierModule.clip_probabilities, [], 0
+
+    def watched(module, waveforms):
+        nonlocal most_kept
+        most_kept = max(most_kept, sum(tensor() is not None for tensor in given))
+        probabilities = original(module, waveforms)
+        given.append(weakref.ref(probabilities))
+        return probabilities
+
+    monkeypatch.setattr(ClassifierModule, "clip_probabilities", watched)
+    monkeypatch.setattr(datamodule_module, "EVALUATION_SAMPLES", 1)
+    assert np.allclose(probabilities_by(done, "last.ckpt"), whole, atol=1e-6)
+    assert len(given) == len(whole) > 2
+    assert most_kept <= 1
 
 
 def test_a_job_that_stopped_early_and_was_interrupted_in_its_evaluation_is_not_trained_on(workspace, monkeypatch):

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -119,3 +121,29 @@ def test_computing_twice_gives_the_same():
     metrics = ClipMetrics(K)
     metrics.update(*random_case(3))
     assert metrics.compute() == metrics.compute()
+
+
+def test_clips_that_were_added_in_a_validation_and_after_it_are_scored_together():
+    probabilities, labels = random_case(4)
+    metrics = ClipMetrics(K)
+    with torch.inference_mode():
+        metrics.update(probabilities[:20], labels[:20])
+    metrics.update(probabilities[20:], labels[20:])
+    assert metrics.compute() == score(probabilities, labels)
+
+
+def test_a_batch_leaves_no_memory_blocks_of_its_own_behind():
+    """Blocks that stay between those of two batches keep the memory from being used again as a whole."""
+    batch = random_case(5)
+    metrics = ClipMetrics(K)
+    metrics.update(*batch)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.take_snapshot()
+        for _ in range(200):
+            metrics.update(*batch)
+        added = tracemalloc.take_snapshot().compare_to(before, "filename")
+    finally:
+        tracemalloc.stop()
+    assert sum(difference.count_diff for difference in added) < 100
+    assert sum(map(sum, metrics.compute().confusion)) == 201 * len(batch[1])
