@@ -115,11 +115,13 @@ class ModulationPower(nn.Module):
         spectrum = torch.fft.rfft(level - level.mean(-1, keepdim=True), n=num_frames)  # (B, M, num_frames/2 + 1)
         powers = []
         for first, size, window in self._filters_for(num_tokens, level.device):
-            band = spectrum[..., first : first + len(window)] * window
             # Shifted to frequency 0 and sampled as often as its width asks for: the magnitude stays what it was.
-            envelope = torch.view_as_real(torch.fft.ifft(band, n=size)) * (size / num_frames)  # (B, M, size, 2)
-            moving = (self.scale_filters @ envelope.flatten(2)).square()  # (B, P, size * 2)
-            powers.append(self.scale_means @ moving.unflatten(-1, (num_tokens, -1)).mean(-1))  # (B, S * 8, N)
+            band = spectrum[..., first : first + len(window)] * (window * (size / num_frames))
+            envelope = torch.view_as_real(torch.fft.ifft(band, n=size))  # (B, M, size, 2)
+            moving = (self.scale_filters @ envelope.flatten(2)).unflatten(-1, (num_tokens, -1))  # (B, P, N, 2 size / N)
+            # The mean of squares by way of the norm, which reads them once.
+            mean = torch.linalg.vector_norm(moving, dim=-1).square_() / moving.shape[-1]
+            powers.append(self.scale_means @ mean)  # (B, S * 8, N)
         power = torch.stack(powers, dim=1).unflatten(2, (len(SCALES), NUM_GROUPS))  # (B, R, S, 8, N)
         return (power + MOVING_FLOOR).log().flatten(1, 2)
 
