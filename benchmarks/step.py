@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.attention import MultiHeadSelfAttention
-from audio_cls.models.stem import SpectrogramStem
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.training.allocator import keep_freed_memory
 from benchmarks import data
@@ -49,6 +48,7 @@ def measure(options: Options) -> Numbers:
                 str(tokens): _compare_encoders(training.module.network, tokens, quick) for tokens in ENCODER_TOKENS
             }
         numbers["settings"] = _settings(trainings["4"], quick)
+        numbers["domain"] = _domains([*source, "experiment=best"], Path(folder) / "outputs", quick)
         numbers["kept_memory"] = _kept_memory(quick, jobs[-1])
         numbers["compile"] = _compile(quick, jobs[-1])
     numbers["memory"] = _memory(quick)
@@ -152,14 +152,6 @@ def _compare_encoders(network: TransformerClassifier, num_tokens: int, quick: bo
 # What each setting buys
 
 
-class _ContiguousStem(SpectrogramStem):
-    """The stem with its channels outermost, torch's default."""
-
-    def forward(self, spectrogram: Tensor) -> Tensor:
-        x = self.convolutions(spectrogram.contiguous())  # (B, C, M/8, N)
-        return self.projection(x.permute(0, 3, 2, 1).flatten(2))
-
-
 def _settings(training: BareTraining, quick: bool) -> Numbers:
     """Seconds of a step as it is and with one thing changed, in turns."""
     batch = next(iter(training.batches))
@@ -174,7 +166,10 @@ def _settings(training: BareTraining, quick: bool) -> Numbers:
         other.average = None
 
     def contiguous(other: BareTraining) -> None:
-        other.module.network.stem.__class__ = _ContiguousStem
+        """Channels outermost is torch's default; layers keep the format of what the first of them is given."""
+        for layers in other.module.network.stem.children():
+            if isinstance(layers, nn.Sequential):
+                layers.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
 
     others = {
         "channels outermost in the convolutions": changed(contiguous),
@@ -192,6 +187,19 @@ def _settings(training: BareTraining, quick: bool) -> Numbers:
     if cores > 1 and not quick:
         found[f"1 thread in place of {cores}"] = _with_threads(usual, batch, cores)
     return found
+
+
+def _domains(overrides: list[str], output: Path, quick: bool) -> dict[str, list[float]]:
+    """Reading a batch and a step on it: mel power that was made before, and waveforms."""
+
+    def steps(domain: str) -> Callable[[], object]:
+        job = data.make_jobs([*overrides, f"augment.domain={domain}"], output)[0]
+        training = BareTraining(job)
+        return lambda: training.step(next(iter(training.batches)))
+
+    return interleaved(
+        {"usual": steps("power"), "changed": steps("waveform")}, seconds=0 if quick else 8, min_rounds=1 if quick else 7
+    )
 
 
 def _with_threads(training: BareTraining, batch: dict[str, Tensor], cores: int) -> dict[str, list[float]]:
@@ -321,6 +329,7 @@ def describe(numbers: Numbers) -> str:
     columns = ["heads", "audio_cls", "nn.TransformerEncoder", "faster by"]
     columns += [f"encoder alone, {tokens} tokens" for tokens in ENCODER_TOKENS]
     changes = {**numbers["settings"], "freed memory given back to the system": numbers["kept_memory"]}
+    changes["experiment=best on waveforms in place of power (augment.domain)"] = numbers["domain"]
     compiled = numbers["compile"]
     if "error" not in compiled:
         changes["trainer.compile=true (torch.compile)"] = {name: compiled[name] for name in ("usual", "changed")}
