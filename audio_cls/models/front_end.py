@@ -81,7 +81,7 @@ class LogMel(nn.Module):
 
     def from_power(self, power: Tensor) -> Tensor:
         """(B, 1, M, F) of the power (B, M, F) that `mel_power` returns."""
-        return standardize(decibels(power)).unsqueeze(1)
+        return standardize(cut(decibels(power))).unsqueeze(1)
 
     def mel_power(self, waveforms: Tensor) -> Tensor:
         """Power of the mel bands, (B, M, F)."""
@@ -107,9 +107,13 @@ class LogMel(nn.Module):
         return self.mel_bands @ power  # (M, n_fft/2 + 1) @ (B, n_fft/2 + 1, F) -> (B, M, F)
 
 
-def decibels(power: Tensor, range_db: float = RANGE_DB) -> Tensor:
-    """Levels of the power (B, M, F) in dB, cut `range_db` below the loudest of each clip."""
-    level = 10 * power.clamp(min=POWER_FLOOR).log10()
+def decibels(power: Tensor) -> Tensor:
+    """Levels in dB."""
+    return 10 * power.clamp(min=POWER_FLOOR).log10()
+
+
+def cut(level: Tensor, range_db: float = RANGE_DB) -> Tensor:
+    """Levels (B, M, F) in dB, raised to `range_db` below the loudest of each clip where they are lower."""
     return torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - range_db)
 
 

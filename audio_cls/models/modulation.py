@@ -1,75 +1,24 @@
 """Spectro-temporal modulations: how fast the level of a sound goes up and down, over time and over frequency.
 
-A wing beat, a ticking clock, a crackling fire and a vowel differ less in their spectra than in how these move. The
-front end measures this, as the auditory cortex does (Chi, Ru and Shamma 2005, "Multiresolution spectrotemporal analysis
-of complex sounds") and as joint time-frequency scattering does (Anden, Lostanlen and Mallat 2019): a network need not
-learn from a few hundred clips what can be computed.
+A wing beat, a ticking clock, a crackling fire and a vowel differ less in their spectra than in how these move. This
+measures it, as the auditory cortex does (Chi, Ru and Shamma 2005, "Multiresolution spectrotemporal analysis of complex
+sounds") and as joint time-frequency scattering does (Anden, Lostanlen and Mallat 2019).
 
-Axis letters: B batch, T samples, M mel bands, F frames, R rates, S scales, G groups of mel bands, N tokens.
+Axis letters: B batch, M mel bands, F frames, R rates, S scales, G groups of mel bands, N tokens.
 """
 
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.models.front_end import LogMel, decibels, standardize
-
 NUM_GROUPS = 8  # G, of neighbouring mel bands, over which the power of a modulation is averaged
-STEP_FRAMES = 8  # frames of the modulations to one of the spectrogram beside them
-TOKEN_FRAMES = 8 * STEP_FRAMES  # over which the power of a modulation is averaged: one token of the stem
+TOKEN_FRAMES = 64  # over which the power of a modulation is averaged: one token of the stem
 SCALES = (0, 1, 2, 4, 8, 16)  # cycles over 64 mel bands; 0: all bands of a group rise and fall together
 HIGHEST_RATE = 0.4  # of the frame rate
 FEWEST_CYCLES = 1.25  # of the slowest rate in a crop
 RATE_WIDTH, SCALE_WIDTH = 0.32, 0.42  # standard deviations of the filters, octaves
-MOVING_RANGE_DB = 45.0  # quieter than this below the clip's loudest point counts as silence: noise there moves, too
 MOVING_FLOOR = 0.003  # dB squared; keeps the logarithm of what does not move finite
-
-
-class LogMelModulation(LogMel):
-    """A coarse log-mel spectrogram, and beside it the power of its modulations.
-
-    Shape:
-        waveforms (B, 1, T) float32, T >= n_fft -> spectrogram (B, 1, M, F / 8), modulations (B, R * S, 8, N) where
-        F = T // hop_length + 1 and N = ceil(F / 64)
-
-    The hop has to be short, as the fastest modulation that can be seen is 0.4 of the frame rate: 80 samples at 16 kHz
-    make 200 frames a second and rates up to 80 Hz. The spectrogram is `LogMel`'s with 8 times the hop, made of the mean
-    power of 8 frames. Modulations are the logarithm of dB squared; each of the R * S has mean 0 and deviation 1 over
-    the clips trained on (a running mean, as in any BatchNorm), as their depth says a lot and must not go.
-
-    Args:
-        num_samples: length of a crop, which sets the slowest rate; crops may be of another length nevertheless.
-
-    Raises ValueError when the bands cannot be formed, when M is not a multiple of 8 or the crop too short for any rate.
-    """
-
-    def __init__(self, sample_rate: int, num_mels: int, n_fft: int, hop_length: int, num_samples: int) -> None:
-        super().__init__(sample_rate, num_mels, n_fft, hop_length)
-        self.modulation = ModulationPower(num_mels, sample_rate / hop_length, num_samples / sample_rate)
-        self.normalize = nn.BatchNorm2d(self.modulation.num_bands, affine=False)
-
-    @property
-    def step(self) -> int:
-        """Samples between two frames of the spectrogram."""
-        return self.hop_length * STEP_FRAMES
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples that one frame of the spectrogram is computed from."""
-        return self.n_fft + self.hop_length * (STEP_FRAMES - 1)
-
-    def num_frames(self, num_samples: int) -> int:
-        """How many frames the spectrogram of `num_samples` has."""
-        return math.ceil(super().num_frames(num_samples) / STEP_FRAMES)
-
-    def from_power(self, power: Tensor) -> tuple[Tensor, Tensor]:
-        """Both of the power (B, M, F) that `mel_power` returns."""
-        # The last mean is over the frames that are there.
-        steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
-        modulations = self.modulation(decibels(power, MOVING_RANGE_DB))
-        return standardize(decibels(steps)).unsqueeze(1), self.normalize(modulations)
 
 
 class ModulationPower(nn.Module):

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
 from audio_cls.models.front_end import LogMel
-from audio_cls.models.modulation import LogMelModulation
-from audio_cls.models.stem import ChannelTokens, FrameTokens, ModulationStem, SpectrogramStem, WaveformStem
+from audio_cls.models.stem import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
+from audio_cls.models.texture import LogMelTexture
 
 FRONT_ENDS_OF_STEM = {
-    "spectrogram": ("log_mel", "log_mel_modulation"),
+    "spectrogram": ("log_mel", "log_mel_texture"),
     "waveform": ("waveform",),
     "channels": ("waveform",),
     "frames": ("waveform",),
@@ -32,8 +32,9 @@ class TransformerClassifier(nn.Module):
 
     Arguments, where the name does not say it:
         num_samples: length of a training crop
-        front_end: 'log_mel' spectrogram, 'log_mel_modulation' (the power of its modulations beside it, which needs a
-            short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in the positions)
+        front_end: 'log_mel' spectrogram, 'log_mel_texture' (beside it the power of its modulations and the moments of
+            its bands, which need a short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in
+            the positions)
         num_mels, n_fft, hop_length: of the first two
         stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), 'channels': the channels of
             `WaveformCNN` are the tokens, which fixes d_model = num_samples / 8, or 'frames': k time steps of all 128
@@ -53,7 +54,7 @@ class TransformerClassifier(nn.Module):
         num_samples: int,
         num_heads: int,
         *,
-        front_end: Literal["log_mel", "log_mel_modulation", "waveform"] = "log_mel",
+        front_end: Literal["log_mel", "log_mel_texture", "waveform"] = "log_mel",
         num_mels: int = 64,
         n_fft: int = 1024,
         hop_length: int = 512,
@@ -72,7 +73,7 @@ class TransformerClassifier(nn.Module):
         super().__init__()
         _check_choice("norm", norm, ("pre", "post"))
         _check_choice("stem", stem, tuple(FRONT_ENDS_OF_STEM))
-        _check_choice("front_end", front_end, ("log_mel", "log_mel_modulation", "waveform"))
+        _check_choice("front_end", front_end, ("log_mel", "log_mel_texture", "waveform"))
         _check_choice("positions", positions, ("sinusoidal", "learned", "none"))
         _check_choice("pool", pool, ("cls", "mean"))
         if front_end not in FRONT_ENDS_OF_STEM[stem]:
@@ -98,15 +99,15 @@ class TransformerClassifier(nn.Module):
         if front_end == "log_mel":
             self.front_end = LogMel(sample_rate, num_mels, n_fft, hop_length)
             num_features = self.front_end.num_frames(num_samples)
-        elif front_end == "log_mel_modulation":
-            self.front_end = LogMelModulation(sample_rate, num_mels, n_fft, hop_length, num_samples)
+        elif front_end == "log_mel_texture":
+            self.front_end = LogMelTexture(sample_rate, num_mels, n_fft, hop_length, num_samples)
             num_features = self.front_end.num_frames(num_samples)
         else:
             self.front_end = nn.Identity()
 
-        if front_end == "log_mel_modulation":
+        if front_end == "log_mel_texture":
             num_modulations = self.front_end.modulation.num_bands
-            self.stem = ModulationStem(
+            self.stem = TextureStem(
                 num_mels, num_modulations, d_model, stem_width, 3 * stem_width, num_stem_layers, activation
             )
         elif stem == "spectrogram":

@@ -57,7 +57,7 @@ class CNNConfig(Section):
 
 class TransformerConfig(Section):
     name: Literal["transformer"]
-    front_end: Literal["log_mel", "log_mel_modulation", "waveform"]
+    front_end: Literal["log_mel", "log_mel_texture", "waveform"]
     num_mels: int = Field(ge=8, le=512)
     n_fft: int = Field(ge=32, le=65_536)
     hop_length: int = Field(ge=1, le=65_536)

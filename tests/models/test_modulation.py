@@ -3,10 +3,7 @@ import math
 import pytest
 import torch
 
-from audio_cls.models.front_end import LogMel
-from audio_cls.models.modulation import SCALES, LogMelModulation, ModulationPower, modulation_rates
-from audio_cls.models.stem import ModulationStem
-from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.models.modulation import SCALES, ModulationPower, modulation_rates
 
 RATE = 16_000
 FRAME_RATE, NUM_MELS, SECONDS = 200.0, 64, 5.0
@@ -88,78 +85,3 @@ def test_clips_of_a_batch_do_not_meet(modulation):
     torch.manual_seed(0)
     levels = 10 * torch.randn(3, NUM_MELS, FRAMES)
     torch.testing.assert_close(modulation(levels)[1:2], modulation(levels[1:2]), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 7.3])
-def test_other_lengths_give_a_token_for_every_64_frames(seconds):
-    front_end = LogMelModulation(RATE, 64, 512, 80, num_samples=RATE)
-    num_samples = int(seconds * RATE)
-    spectrogram, modulations = front_end(torch.randn(2, 1, num_samples))
-    num_frames = num_samples // 80 + 1
-    assert spectrogram.shape == (2, 1, 64, math.ceil(num_frames / 8))
-    assert spectrogram.shape[-1] == front_end.num_frames(num_samples)
-    assert modulations.shape == (2, 7 * 6, 8, math.ceil(num_frames / 64))
-
-
-def test_the_spectrogram_is_log_mel_with_the_mean_power_of_8_frames():
-    torch.manual_seed(0)
-    waveforms = torch.randn(2, 1, 8_000)
-    front_end = LogMelModulation(RATE, 32, 512, 80, num_samples=8_000).eval()
-    power = LogMel(RATE, 32, 512, 80).mel_power(waveforms)  # (2, 32, 101)
-    level = (
-        10 * torch.cat([power[..., :96].unflatten(-1, (12, 8)).mean(-1), power[..., 96:].mean(-1, True)], -1).log10()
-    )
-    level = level - level.mean((1, 2), keepdim=True)
-    expected = level / level.std((1, 2), correction=0, keepdim=True)
-    torch.testing.assert_close(front_end(waveforms)[0][:, 0], expected, atol=1e-4, rtol=1e-4)
-
-
-def test_the_level_of_a_recording_does_not_matter():
-    torch.manual_seed(0)
-    front_end = LogMelModulation(RATE, 64, 512, 80, num_samples=RATE).eval()
-    waveforms = torch.randn(1, 1, RATE) * torch.linspace(0, 1, RATE)
-    for quiet, loud in zip(front_end(0.01 * waveforms), front_end(waveforms), strict=True):
-        torch.testing.assert_close(quiet, loud, atol=1e-3, rtol=1e-3)
-
-
-def test_modulations_are_normalised_over_the_batch_in_training_and_by_the_running_mean_in_evaluation():
-    torch.manual_seed(0)
-    front_end = LogMelModulation(RATE, 64, 512, 80, num_samples=RATE)
-    waveforms = torch.randn(4, 1, RATE)
-    modulations = front_end(waveforms)[1]
-    torch.testing.assert_close(modulations.mean((0, 2, 3)), torch.zeros(42), atol=1e-4, rtol=0)
-    front_end.eval()
-    torch.testing.assert_close(front_end(waveforms[:1])[1], front_end(waveforms)[1][:1], atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_mels": 60}, "num_mels=60: the modulations need a multiple of 8"),
-        ({"num_samples": 1_500, "hop_length": 512}, "crops of 0.09375 s: even the fastest modulation, 12.5 Hz"),
-    ],
-)
-def test_what_makes_no_modulations_is_refused_in_one_line(options, message):
-    settings = {"num_mels": 64, "n_fft": 1024, "hop_length": 80, "num_samples": RATE} | options
-    with pytest.raises(ValueError, match=message) as error:
-        LogMelModulation(RATE, **settings)
-    assert "\n" not in str(error.value)
-
-
-def test_both_parts_reach_the_tokens():
-    torch.manual_seed(0)
-    stem = ModulationStem(64, 42, d_model=24, width=4, modulation_width=6).eval()
-    parts = torch.randn(2, 1, 64, 26, requires_grad=True), torch.randn(2, 42, 8, 4, requires_grad=True)
-    tokens = stem(parts)
-    assert tokens.shape == (2, 4, 24) and stem.num_tokens(26) == 4
-    tokens.sin().sum().backward()
-    assert all((part.grad != 0).all() for part in parts)
-
-
-def test_the_classifier_learns_through_both_parts_and_takes_any_length():
-    torch.manual_seed(0)
-    options = {"front_end": "log_mel_modulation", "n_fft": 512, "hop_length": 80, "d_model": 24, "num_layers": 1}
-    model = TransformerClassifier(3, RATE, RATE, num_heads=2, stem_width=4, **options)
-    model(torch.randn(2, 1, RATE)).sum().backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    assert model.eval()(torch.randn(2, 1, 3 * RATE // 2)).shape == (2, 3)

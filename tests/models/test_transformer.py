@@ -296,7 +296,7 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
         ({"positions": "rotary"}, "positions='rotary': set positions to sinusoidal, learned or none"),
         ({"pool": "max"}, "pool='max': set pool to cls or mean"),
         ({"stem": "patches"}, "stem='patches': set stem to spectrogram, waveform, channels or frames"),
-        ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel, log_mel_modulation or waveform"),
+        ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel, log_mel_texture or waveform"),
         ({"stem": "waveform"}, "front_end=log_mel does not feed stem=waveform: set front_end=waveform"),
         ({"stem": "channels"}, "front_end=log_mel does not feed stem=channels: set front_end=waveform"),
         ({"stem": "frames"}, "front_end=log_mel does not feed stem=frames: set front_end=waveform"),

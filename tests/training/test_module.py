@@ -50,13 +50,15 @@ def with_power(batch: dict[str, Tensor], module: ClassifierModule) -> dict[str, 
     return sounds | {key: batch[key] for key in ("label", "clip")}
 
 
-@pytest.mark.parametrize(
-    "front_end", [{}, {"front_end": "log_mel_modulation", "hop_length": 8}], ids=["mel", "modulation"]
-)
+@pytest.mark.parametrize("front_end", [{}, {"front_end": "log_mel_texture", "hop_length": 8}], ids=["mel", "texture"])
 def test_without_augmentation_power_is_learned_from_as_its_waveform_is(front_end):
     module = tiny.transformer(model=front_end | {"dropout": 0.0})
     batch = tiny.batch()
-    assert loss_of(module, with_power(batch, module)) == pytest.approx(loss_of(module, batch), abs=1e-4)
+    losses = []
+    for sounds in (batch, with_power(batch, module)):
+        torch.manual_seed(0)  # the same moments are dropped
+        losses.append(loss_of(module, sounds))
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
 
 
 def test_power_is_mixed_and_masked():

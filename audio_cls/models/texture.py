@@ -1,0 +1,115 @@
+"""What the ear keeps of a sound texture: its spectrum, how this moves, and how its levels are distributed.
+
+Rain, fire, waves and helicopters have much the same spectrum. What tells them apart, to us and to a machine, are
+statistics over time (McDermott and Simoncelli 2011, "Sound texture perception via statistics of the auditory
+periphery"): the power of modulations, and the moments of each band's envelope, which say whether a sound is sparse or
+dense, and whether it comes in bursts or in gaps. What can be computed need not be learned from a few hundred clips.
+
+Axis letters: B batch, T samples, M mel bands, F frames, C modulations, N tokens.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from audio_cls.models.front_end import LogMel, cut, decibels, standardize
+from audio_cls.models.modulation import TOKEN_FRAMES, ModulationPower
+
+STEP_FRAMES = TOKEN_FRAMES // 8  # frames of the modulations to one of the spectrogram beside them
+MOVING_RANGE_DB = 45.0  # quieter than this below the clip's loudest point counts as silence: noise there moves, too
+COMPRESSION = 0.3  # exponent of an envelope's power, near that of loudness
+NUM_MOMENTS = 6
+LARGEST_MOMENT = 5.0  # in deviations: a moment of a few loud frames may be anything
+
+
+class LogMelTexture(LogMel):
+    """A coarse log-mel spectrogram, and beside it the power of its modulations and the moments of its bands.
+
+    Shape:
+        waveforms (B, 1, T) float32, T >= n_fft -> spectrogram (B, 1, M, F / 8), modulations (B, C, 8, N), moments
+        (B, 6, M, 1), where F = T // hop_length + 1 and N = ceil(F / 64)
+
+    The hop has to be short, as the fastest modulation that can be seen is 0.4 of the frame rate: 80 samples at 16 kHz
+    make 200 frames a second and rates up to 80 Hz. The spectrogram is `LogMel`'s with 8 times the hop, made of the mean
+    power of 8 frames. Each modulation and each moment of a band has mean 0 and deviation 1 over the clips trained on (a
+    running mean, as in any BatchNorm), as their depth says a lot and must not go.
+
+    Args:
+        num_samples: length of a crop, which sets the slowest rate; crops may be of another length nevertheless.
+
+    Raises ValueError when the bands cannot be formed, when M is not a multiple of 8 or the crop too short for any rate.
+    """
+
+    def __init__(self, sample_rate: int, num_mels: int, n_fft: int, hop_length: int, num_samples: int) -> None:
+        super().__init__(sample_rate, num_mels, n_fft, hop_length)
+        self.modulation = ModulationPower(num_mels, sample_rate / hop_length, num_samples / sample_rate)
+        self.normalize = nn.BatchNorm2d(self.modulation.num_bands, affine=False)
+        self.normalize_moments = nn.BatchNorm1d(NUM_MOMENTS * num_mels, affine=False)
+
+    @property
+    def step(self) -> int:
+        """Samples between two frames of the spectrogram."""
+        return self.hop_length * STEP_FRAMES
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples that one frame of the spectrogram is computed from."""
+        return self.n_fft + self.hop_length * (STEP_FRAMES - 1)
+
+    def num_frames(self, num_samples: int) -> int:
+        """How many frames the spectrogram of `num_samples` has."""
+        return math.ceil(super().num_frames(num_samples) / STEP_FRAMES)
+
+    def from_power(self, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All three of the power (B, M, F) that `mel_power` returns."""
+        # The last mean is over the frames that are there.
+        steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
+        level = cut(decibels(power))
+        moving = cut(level, MOVING_RANGE_DB)
+        moments = band_moments(level, moving)
+        return (
+            standardize(cut(decibels(steps))).unsqueeze(1),
+            self.normalize(self.modulation(moving)),
+            self.normalize_moments(moments.flatten(1))
+            .clamp(-LARGEST_MOMENT, LARGEST_MOMENT)
+            .view_as(moments)
+            .unsqueeze(-1),
+        )
+
+
+def band_moments(level: Tensor, moving: Tensor) -> Tensor:
+    """Moments over time of each band's level in dB and of its compressed envelope, (B, 6, M).
+
+    The logarithm of the deviation, skewness, the logarithm of the kurtosis; then the logarithms of the mean (relative
+    to that of all bands) and of the coefficient of variation, and the skewness. A band that does not move has none.
+
+    Args:
+        level: (B, M, F) in dB, cut somewhere, so that digital silence has no power of ten of its own.
+        moving: the same, cut higher.
+    """
+    envelope = (level * (COMPRESSION / 10 * math.log(10))).exp()
+    envelope = envelope / envelope.mean((1, 2), keepdim=True)
+    mean, (deviation, skewness, _) = envelope.mean(-1), _moments(envelope, 1e-4)
+    in_db, db_skewness, db_kurtosis = _moments(moving, 0.3)
+    variation = deviation / mean.clamp(min=1e-4)
+    return torch.stack(
+        [
+            (in_db + 0.1).log(),
+            db_skewness,
+            (db_kurtosis + 0.1).log(),
+            (mean + 1e-4).log(),
+            (variation + 1e-3).log(),
+            skewness,
+        ],
+        dim=1,
+    )
+
+
+def _moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Deviation, skewness and kurtosis over the last axis; a deviation below the floor counts as the floor."""
+    x = x - x.mean(-1, keepdim=True)
+    square = x.square()
+    deviation = square.mean(-1).sqrt().clamp(min=floor)
+    return deviation, (square * x).mean(-1) / deviation**3, square.square().mean(-1) / deviation**4
