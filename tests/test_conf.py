@@ -15,10 +15,11 @@ from torch import nn
 
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.models.front_end import LogMel
+from audio_cls.models.modulation import modulation_rates
 from audio_cls.models.stem import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.studies import launch
-from audio_cls.studies.checks import check_config, has_empty_band
+from audio_cls.studies.checks import check_config, has_empty_band, has_modulations
 from audio_cls.studies.compose import compose_job
 from audio_cls.studies.config import (
     EXECUTION_KEYS,
@@ -227,6 +228,14 @@ def test_the_check_for_whole_frames_agrees_with_the_stem(d_model: int) -> None:
             make_job("experiment=original_transformer", "model.stem=frames", f"model.d_model={d_model}")
     else:
         make_job("experiment=original_transformer", "model.stem=frames", f"model.d_model={d_model}")
+
+
+@pytest.mark.parametrize("hop_length", [80, 400, 1_000, 2_000])
+@pytest.mark.parametrize("crop_seconds", [0.1, 0.5, 2.0])
+def test_the_check_for_modulations_agrees_with_the_front_end(hop_length: int, crop_seconds: float) -> None:
+    assert has_modulations(16_000, hop_length, crop_seconds) == bool(
+        modulation_rates(16_000 / hop_length, crop_seconds)
+    )
 
 
 @pytest.mark.parametrize("sample_rate", [4_000, 16_000, 44_100])

@@ -29,6 +29,8 @@ NO_HEADS = (
     " `python train.py model=cnn -m` and `python train.py model=transformer heads=1,2,4 -m`"
 )
 MIN_WAVEFORM_SAMPLES = 1024  # what the waveform stem makes one token of
+MODULATION_GROUPS = 8  # of mel bands, which modulations are averaged over
+HIGHEST_RATE, FEWEST_CYCLES = 0.4, 1.25  # of a modulation, as a share of the frame rate and in a crop
 FRAME_WIDTH = 128  # channels that stem=frames joins at each time step
 
 S = TypeVar("S", bound=Section)
@@ -152,6 +154,8 @@ def _check_model(config: Config) -> None:
                 f"model.n_fft={model.n_fft} is longer than the crop; {crop}: use a smaller model.n_fft or a longer crop"
             )
         _check_mel_bands(rate, model)
+        if model.front_end == "log_mel_texture":
+            _check_modulations(rate, config.input.crop_seconds, model)
     if model.num_layers == 0 and model.pool == "cls":
         raise ConfigError(
             "model.num_layers=0 leaves the CLS token blind to the sound;"
@@ -182,6 +186,27 @@ def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:
             f"model.num_mels={model.num_mels} leaves mel bands empty at model.n_fft={model.n_fft} and"
             f" input.sample_rate={sample_rate}; use model.num_mels={most} or less, or a larger model.n_fft"
         )
+
+
+def _check_modulations(sample_rate: int, crop_seconds: float, model: TransformerConfig) -> None:
+    """Refuses what the modulations cannot be computed of, as the front end does once torch is imported."""
+    if model.num_mels % MODULATION_GROUPS:
+        fitting = round(model.num_mels / MODULATION_GROUPS) * MODULATION_GROUPS
+        raise ConfigError(
+            f"model.num_mels={model.num_mels} does not fit model.front_end=log_mel_texture, which needs a multiple of"
+            f" {MODULATION_GROUPS}; use model.num_mels={fitting} or model.front_end=log_mel"
+        )
+    if not has_modulations(sample_rate, model.hop_length, crop_seconds):
+        raise ConfigError(
+            f"model.hop_length={model.hop_length} at input.sample_rate={sample_rate} is too long to see anything move"
+            f" in input.crop_seconds={crop_seconds:g}; use a shorter model.hop_length, longer crops or"
+            " model.front_end=log_mel"
+        )
+
+
+def has_modulations(sample_rate: int, hop_length: int, crop_seconds: float) -> bool:
+    """Whether the fastest modulation that frames can show has enough cycles in a crop."""
+    return HIGHEST_RATE * sample_rate / hop_length * crop_seconds >= FEWEST_CYCLES
 
 
 def has_empty_band(sample_rate: int, num_mels: int, n_fft: int) -> bool:
