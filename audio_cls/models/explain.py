@@ -36,38 +36,37 @@ class TokenTimes:
         return self.centre + self.stride * torch.arange(num_tokens, dtype=torch.float64)
 
 
-def cls_attention(weights: Sequence[Tensor], first: int = 1) -> Tensor:
+def cls_attention(weights: Sequence[Tensor]) -> Tensor:
     """How each head of each layer shares the CLS token's attention out among the sound tokens.
 
     Shape:
-        L weights (B, H, first + N, first + N), token 0 is CLS, as `TransformerClassifier.attention_weights` gives them
+        L weights (B, H, 1 + N, 1 + N), token 0 is CLS, as `TransformerClassifier.attention_weights` gives them
         -> (B, L, H, N), rows sum to 1
 
-    What CLS pays to itself and to other tokens before the `first` along time (`first_sound_token`) is left out, so a
-    row says where in the sound a head looks, not how much: see `sound_share`.
+    What CLS pays to itself is left out, so a row says where in the sound a head looks, not how much: see `sound_share`.
     """
-    return _shared(torch.stack([layer[:, :, 0, first:] for layer in weights], dim=1))
+    return _shared(torch.stack([layer[:, :, 0, 1:] for layer in weights], dim=1))
 
 
-def sound_share(weights: Sequence[Tensor], first: int = 1) -> Tensor:
-    """The share of its attention that CLS pays to moments of the sound, from 0 to 1: (B, L, H)."""
-    return torch.stack([1 - layer[:, :, 0, :first].sum(-1) for layer in weights], dim=1)
+def sound_share(weights: Sequence[Tensor]) -> Tensor:
+    """The share of its attention that CLS pays to the sound rather than to itself, from 0 to 1: (B, L, H)."""
+    return torch.stack([1 - layer[:, :, 0, 0] for layer in weights], dim=1)
 
 
-def rollout(weights: Sequence[Tensor], first: int = 1) -> Tensor:
+def rollout(weights: Sequence[Tensor]) -> Tensor:
     """Attention rollout of the CLS token (Abnar and Zuidema 2020, section 4): its way through all layers.
 
     Each layer passes half of a token on by its residual connection and half by attention, averaged over the heads; the
     product over the layers says how much of each sound token arrives at the last CLS state.
 
     Shape:
-        L weights (B, H, first + N, first + N) -> (B, N), rows sum to 1 (CLS itself and others before `first` left out)
+        L weights (B, H, 1 + N, 1 + N) -> (B, N), rows sum to 1 (CLS itself left out)
     """
     identity = torch.eye(weights[0].shape[-1], dtype=weights[0].dtype, device=weights[0].device)
     arriving = identity
     for layer in weights:
-        arriving = (0.5 * layer.mean(dim=1) + 0.5 * identity) @ arriving  # (B, first + N, first + N), rows sum to 1
-    return _shared(arriving[:, 0, first:])
+        arriving = (0.5 * layer.mean(dim=1) + 0.5 * identity) @ arriving  # (B, 1 + N, 1 + N), rows sum to 1
+    return _shared(arriving[:, 0, 1:])
 
 
 def token_times(network: nn.Module) -> TokenTimes:

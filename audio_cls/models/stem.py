@@ -17,13 +17,7 @@ from audio_cls.models.texture import NUM_MOMENTS
 MOMENT_DROPOUT = 0.2  # of the moments of all bands
 
 
-class Stem(nn.Module):
-    """What every stem has: `forward` to tokens (B, N, D), and `num_tokens` of an input of some length."""
-
-    num_summaries = 0  # tokens that stand for the whole crop, before those along time
-
-
-class SpectrogramStem(Stem):
+class SpectrogramStem(nn.Module):
     """Strided 2-D convolutions, then one token for every 8 frames, made of all bands and channels of that time.
 
     Shape:
@@ -73,17 +67,15 @@ def spectrogram_convolutions(width: int, num_layers: int, activation: str) -> nn
     return nn.Sequential(*layers)
 
 
-class TextureStem(Stem):
+class TextureStem(nn.Module):
     """Tokens of a spectrogram, of its modulations and of the moments of its bands, as `LogMelTexture` returns them.
 
     Shape:
-        spectrogram (B, 1, M, F), modulations (B, C, 8, N) with N = ceil(F / 8), moments (B, 6, M, 1) -> (B, 1 + N, D)
+        spectrogram (B, 1, M, F), modulations (B, C, 8, N) with N = ceil(F / 8), moments (B, 6, M, 1) -> (B, N, D)
 
     The modulations are mixed by two convolutions of `modulation_width` channels; they are at the pace of the tokens.
-    The moments are of the whole crop: they are a token of their own, before those along time.
+    The moments are of the whole crop: they are added to each of its tokens.
     """
-
-    num_summaries = 1
 
     def __init__(
         self,
@@ -109,17 +101,17 @@ class TextureStem(Stem):
         self.moments = nn.Sequential(nn.Dropout(MOMENT_DROPOUT), _projection(NUM_MOMENTS * num_mels, d_model))
 
     def num_tokens(self, num_frames: int) -> int:
-        """How many tokens `num_frames` frames of the spectrogram give, with that of the moments."""
-        return 1 + math.ceil(num_frames / 8)
+        """How many tokens `num_frames` frames of the spectrogram give."""
+        return math.ceil(num_frames / 8)
 
     def forward(self, features: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         spectrogram, modulations = (part.to(memory_format=torch.channels_last) for part in features[:2])
         maps = self.convolutions(spectrogram), self.modulation_convolutions(modulations)  # (B, C, M/8 or 8, N) each
         tokens = self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
-        return torch.cat([self.moments(features[2].flatten(1)).unsqueeze(1), tokens], dim=1)  # (B, 1 + N, D)
+        return tokens + self.moments(features[2].flatten(1)).unsqueeze(1)  # (B, 1, D)
 
 
-class WaveformStem(Stem):
+class WaveformStem(nn.Module):
     """Strided 1-D convolutions on the waveform, then one token for every 1024 samples.
 
     Shape:
@@ -158,7 +150,7 @@ class WaveformStem(Stem):
         return self.projection(x.transpose(1, 2))  # (B, N, C) -> (B, N, D)
 
 
-class ChannelTokens(Stem):
+class ChannelTokens(nn.Module):
     """The features of `WaveformCNN` as they stand: its 128 channels are the tokens, the time steps their features.
 
     Shape:
@@ -192,7 +184,7 @@ class ChannelTokens(Stem):
         return self.features(waveforms)  # (B, 128, T/8), read as (B, N, D)
 
 
-class FrameTokens(Stem):
+class FrameTokens(nn.Module):
     """The features of `WaveformCNN` as they stand, cut along time: k consecutive time steps of all channels a token.
 
     Shape:

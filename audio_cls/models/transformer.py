@@ -141,11 +141,6 @@ class TransformerClassifier(nn.Module):
         nn.init.trunc_normal_(self.classifier.weight, std=0.2 * d_model**-0.5)
         nn.init.zeros_(self.classifier.bias)
 
-    @property
-    def first_sound_token(self) -> int:
-        """Index of the first token along time: before it stand CLS and what the stem says of the crop as a whole."""
-        return (self.cls is not None) + self.stem.num_summaries
-
     def forward(self, waveforms: Tensor) -> Tensor:
         return self.forward_features(self.front_end(waveforms))
 

@@ -148,9 +148,7 @@ def _look(classifier: LoadedClassifier, crops: torch.Tensor) -> list[tuple[np.nd
     for some in crops.split(CROPS_AT_ONCE):
         with torch.no_grad():
             weights = module.network.attention_weights(module.normalized(some))
-            first = module.network.first_sound_token
-            looks = (look(weights, first) for look in (cls_attention, rollout, sound_share))
-            found = *looks, module(some).softmax(-1)
+            found = cls_attention(weights), rollout(weights), sound_share(weights), module(some).softmax(-1)
         parts.append(tuple(values.numpy().astype(np.float64) for values in found))
     return parts
 

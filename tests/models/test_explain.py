@@ -201,18 +201,3 @@ def test_networks_without_attention_to_moments_are_refused_with_the_reason(netwo
     for function in (token_times, check_explainable):
         with pytest.raises(NoAttention, match=reason):
             function(network())
-
-
-def test_a_token_that_stands_for_the_whole_crop_is_no_moment_of_it():
-    network = build(front_end="log_mel_texture").eval()
-    waveforms = torch.randn(2, 1, 8_192)
-    weights = network.attention_weights(waveforms)
-    first = network.first_sound_token
-    num_tokens = network.stem.num_tokens(network.front_end.num_frames(8_192)) - 1  # along time
-    assert first == 2 and weights[0].shape[-1] == first + num_tokens
-    attention, flow, share = (look(weights, first) for look in (cls_attention, rollout, sound_share))
-    assert attention.shape == (2, 2, 2, num_tokens) and flow.shape == (2, num_tokens)
-    torch.testing.assert_close(attention.sum(-1), torch.ones(2, 2, 2))
-    torch.testing.assert_close(share, torch.stack([layer[:, :, 0, 2:].sum(-1) for layer in weights], dim=1))
-    # It is seen all the same: only what is shown leaves it out.
-    assert (weights[0][:, :, 0, 1] > 0).all()
