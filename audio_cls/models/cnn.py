@@ -55,10 +55,14 @@ class WaveformCNN(nn.Module):
 
     def forward_features(self, features: Tensor) -> Tensor:
         """Logits (B, K) from what the front end returned, here the waveforms (B, 1, T)."""
+        return self.opinions(features)[0]
+
+    def opinions(self, features: Tensor) -> tuple[Tensor]:
+        """The logits of each classifier in the network: here of the only one."""
         if features.shape[-1] != self.num_samples:
             raise ValueError(
                 f"clips of {features.shape[-1]} samples: this model was built for num_samples={self.num_samples}; "
                 "crop or pad the clips to it"
             )
         x = self.features(features)  # (B, 128, T/8)
-        return self.classifier(x.flatten(1))  # (B, 128 * T/8) -> (B, K)
+        return (self.classifier(x.flatten(1)),)  # (B, 128 * T/8) -> (B, K)

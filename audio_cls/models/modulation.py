@@ -18,11 +18,10 @@ SCALES = (0, 1, 2, 4, 8, 16)  # cycles over 64 mel bands; 0: all bands of a grou
 HIGHEST_RATE = 0.4  # of the frame rate
 FEWEST_CYCLES = 1.25  # of the slowest rate in a crop
 RATE_WIDTH, SCALE_WIDTH = 0.32, 0.42  # standard deviations of the filters, octaves
-MOVING_FLOOR = 0.003  # dB squared; keeps the logarithm of what does not move finite
 
 
 class ModulationPower(nn.Module):
-    """Log power of modulations by rate and scale, in groups of bands and windows of 64 frames.
+    """Power of modulations by rate and scale, in groups of bands and windows of 64 frames.
 
     Shape:
         level (B, M, F) in dB -> (B, R * S, 8, ceil(F / 64)), rate by rate from the slowest
@@ -71,8 +70,7 @@ class ModulationPower(nn.Module):
             # The mean of squares by way of the norm, which reads them once.
             mean = torch.linalg.vector_norm(moving, dim=-1).square_() / moving.shape[-1]
             powers.append(self.scale_means @ mean)  # (B, S * 8, N)
-        power = torch.stack(powers, dim=1).unflatten(2, (len(SCALES), NUM_GROUPS))  # (B, R, S, 8, N)
-        return (power + MOVING_FLOOR).log().flatten(1, 2)
+        return torch.stack(powers, dim=1).unflatten(2, (len(SCALES), NUM_GROUPS)).flatten(1, 2)  # (B, R * S, 8, N)
 
     def _filters_for(self, num_tokens: int, device: torch.device) -> list[tuple[int, int, Tensor]]:
         """For each rate: the first frequency of its band, the samples its envelope needs, the filter over the band."""

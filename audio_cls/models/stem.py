@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from audio_cls.models.attention import make_activation
 from audio_cls.models.cnn import NUM_CHANNELS, POOLING, check_num_samples, waveform_features
 from audio_cls.models.modulation import NUM_GROUPS
-from audio_cls.models.texture import NUM_MOMENTS
-
-MOMENT_DROPOUT = 0.2  # of the moments of all bands
 
 
 class SpectrogramStem(nn.Module):
@@ -68,13 +65,12 @@ def spectrogram_convolutions(width: int, num_layers: int, activation: str) -> nn
 
 
 class TextureStem(nn.Module):
-    """Tokens of a spectrogram, of its modulations and of the moments of its bands, as `LogMelTexture` returns them.
+    """Tokens of a spectrogram and of its modulations together, as `LogMelTexture` returns them.
 
     Shape:
-        spectrogram (B, 1, M, F), modulations (B, C, 8, N) with N = ceil(F / 8), moments (B, 6, M, 1) -> (B, N, D)
+        spectrogram (B, 1, M, F), modulations (B, C, 8, N) with N = ceil(F / 8) -> (B, N, D)
 
     The modulations are mixed by two convolutions of `modulation_width` channels; they are at the pace of the tokens.
-    The moments are of the whole crop: they are added to each of its tokens.
     """
 
     def __init__(
@@ -98,17 +94,15 @@ class TextureStem(nn.Module):
             make_activation(activation),
         )
         self.projection = _projection(4 * width * math.ceil(num_mels / 8) + modulation_width * NUM_GROUPS, d_model)
-        self.moments = nn.Sequential(nn.Dropout(MOMENT_DROPOUT), _projection(NUM_MOMENTS * num_mels, d_model))
 
     def num_tokens(self, num_frames: int) -> int:
         """How many tokens `num_frames` frames of the spectrogram give."""
         return math.ceil(num_frames / 8)
 
-    def forward(self, features: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        spectrogram, modulations = (part.to(memory_format=torch.channels_last) for part in features[:2])
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        spectrogram, modulations = (part.to(memory_format=torch.channels_last) for part in features)
         maps = self.convolutions(spectrogram), self.modulation_convolutions(modulations)  # (B, C, M/8 or 8, N) each
-        tokens = self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
-        return tokens + self.moments(features[2].flatten(1)).unsqueeze(1)  # (B, 1, D)
+        return self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
 
 
 class WaveformStem(nn.Module):

@@ -5,7 +5,7 @@ statistics over time (McDermott and Simoncelli 2011, "Sound texture perception v
 periphery"): the power of modulations, and the moments of each band's envelope, which say whether a sound is sparse or
 dense, and whether it comes in bursts or in gaps. What can be computed need not be learned from a few hundred clips.
 
-Axis letters: B batch, T samples, M mel bands, F frames, C modulations, N tokens.
+Axis letters: B batch, T samples, M mel bands, F frames, C modulations, N tokens, K classes.
 """
 
 import math
@@ -15,26 +15,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audio_cls.models.front_end import LogMel, cut, decibels, standardize
-from audio_cls.models.modulation import TOKEN_FRAMES, ModulationPower
+from audio_cls.models.modulation import NUM_GROUPS, TOKEN_FRAMES, ModulationPower
 
 STEP_FRAMES = TOKEN_FRAMES // 8  # frames of the modulations to one of the spectrogram beside them
 MOVING_RANGE_DB = 45.0  # quieter than this below the clip's loudest point counts as silence: noise there moves, too
 COMPRESSION = 0.3  # exponent of an envelope's power, near that of loudness
 NUM_MOMENTS = 6
-LARGEST_MOMENT = 5.0  # in deviations: a moment of a few loud frames may be anything
+MOVING_FLOOR = 0.003  # dB squared; keeps the logarithm of what does not move finite
+LARGEST_STATISTIC = 5.0  # in deviations: a moment of a few loud frames may be anything
 
 
 class LogMelTexture(LogMel):
-    """A coarse log-mel spectrogram, and beside it the power of its modulations and the moments of its bands.
+    """A coarse log-mel spectrogram, the power of its modulations, and statistics of the whole crop.
 
     Shape:
-        waveforms (B, 1, T) float32, T >= n_fft -> spectrogram (B, 1, M, F / 8), modulations (B, C, 8, N), moments
-        (B, 6, M, 1), where F = T // hop_length + 1 and N = ceil(F / 64)
+        waveforms (B, 1, T) float32, T >= n_fft -> spectrogram (B, 1, M, F / 8), modulations (B, C, 8, N), statistics
+        (B, num_statistics, 1, 1), where F = T // hop_length + 1 and N = ceil(F / 64)
 
     The hop has to be short, as the fastest modulation that can be seen is 0.4 of the frame rate: 80 samples at 16 kHz
     make 200 frames a second and rates up to 80 Hz. The spectrogram is `LogMel`'s with 8 times the hop, made of the mean
-    power of 8 frames. Each modulation and each moment of a band has mean 0 and deviation 1 over the clips trained on (a
-    running mean, as in any BatchNorm), as their depth says a lot and must not go.
+    power of 8 frames. Statistics are the mean spectrum, the logarithm of the mean power of each modulation, and the
+    moments of each band. Modulations and statistics have mean 0 and deviation 1 over the clips trained on (a running
+    mean, as in any BatchNorm), as their size says a lot and must not go.
 
     Args:
         num_samples: length of a crop, which sets the slowest rate; crops may be of another length nevertheless.
@@ -45,8 +47,9 @@ class LogMelTexture(LogMel):
     def __init__(self, sample_rate: int, num_mels: int, n_fft: int, hop_length: int, num_samples: int) -> None:
         super().__init__(sample_rate, num_mels, n_fft, hop_length)
         self.modulation = ModulationPower(num_mels, sample_rate / hop_length, num_samples / sample_rate)
-        self.normalize = nn.BatchNorm2d(self.modulation.num_bands, affine=False)
-        self.normalize_moments = nn.BatchNorm1d(NUM_MOMENTS * num_mels, affine=False)
+        self.normalize_modulations = nn.BatchNorm2d(self.modulation.num_bands, affine=False)
+        self.num_statistics = (1 + NUM_MOMENTS) * num_mels + self.modulation.num_bands * NUM_GROUPS
+        self.normalize_statistics = nn.BatchNorm1d(self.num_statistics, affine=False)
 
     @property
     def step(self) -> int:
@@ -68,15 +71,18 @@ class LogMelTexture(LogMel):
         steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
         level = cut(decibels(power))
         moving = cut(level, MOVING_RANGE_DB)
-        moments = band_moments(level, moving)
+        modulations = self.modulation(moving)  # (B, C, 8, N)
+        statistics = [standardize(level).mean(-1), _log(modulations.mean(-1)), band_moments(level, moving)]
+        statistics = self.normalize_statistics(torch.cat([part.flatten(1) for part in statistics], dim=1))
         return (
             standardize(cut(decibels(steps))).unsqueeze(1),
-            self.normalize(self.modulation(moving)),
-            self.normalize_moments(moments.flatten(1))
-            .clamp(-LARGEST_MOMENT, LARGEST_MOMENT)
-            .view_as(moments)
-            .unsqueeze(-1),
+            self.normalize_modulations(_log(modulations)),
+            statistics.clamp(-LARGEST_STATISTIC, LARGEST_STATISTIC)[:, :, None, None],
         )
+
+
+def _log(modulations: Tensor) -> Tensor:
+    return (modulations + MOVING_FLOOR).log()
 
 
 def band_moments(level: Tensor, moving: Tensor) -> Tensor:
@@ -113,3 +119,23 @@ def _moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
     square = x.square()
     deviation = square.mean(-1).sqrt().clamp(min=floor)
     return deviation, (square * x).mean(-1) / deviation**3, square.square().mean(-1) / deviation**4
+
+
+class StatisticsClassifier(nn.Module):
+    """Classifies by the statistics of a crop alone: (B, num_statistics, 1, 1) -> (B, K) logits.
+
+    A layer or two, as a support vector machine on the same numbers is nearly as good as a network on the sound itself.
+    """
+
+    def __init__(self, num_statistics: int, num_classes: int, width: int = 256, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(num_statistics, width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, num_classes),
+        )
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        return self.layers(statistics.flatten(1))

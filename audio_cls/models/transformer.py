@@ -3,6 +3,7 @@
 Axis letters: B batch, T samples, N tokens, D features of a token, H heads, K classes.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
 from audio_cls.models.front_end import LogMel
 from audio_cls.models.stem import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
-from audio_cls.models.texture import LogMelTexture
+from audio_cls.models.texture import LogMelTexture, StatisticsClassifier
 
 FRONT_ENDS_OF_STEM = {
     "spectrogram": ("log_mel", "log_mel_texture"),
@@ -24,6 +25,9 @@ FRONT_ENDS_OF_STEM = {
 class TransformerClassifier(nn.Module):
     """Front end, convolutional stem, CLS token, positions, encoder blocks, and a linear layer on the CLS state.
 
+    With front_end='log_mel_texture' a small classifier of the crop's statistics stands beside it, and the two are
+    averaged: what is known of a whole crop needs no attention.
+
     Shape:
         waveforms (B, 1, T) float32 in [-1, 1] -> (B, K) logits
 
@@ -32,8 +36,8 @@ class TransformerClassifier(nn.Module):
 
     Arguments, where the name does not say it:
         num_samples: length of a training crop
-        front_end: 'log_mel' spectrogram, 'log_mel_texture' (beside it the power of its modulations and the moments of
-            its bands, which need a short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in
+        front_end: 'log_mel' spectrogram, 'log_mel_texture' (beside it the power of its modulations and statistics of
+            the crop, which need a short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in
             the positions)
         num_mels, n_fft, hop_length: of the first two
         stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), 'channels': the channels of
@@ -119,6 +123,10 @@ class TransformerClassifier(nn.Module):
         else:
             self.stem = FrameTokens(d_model, num_samples)
 
+        self.statistics_classifier = None
+        if front_end == "log_mel_texture":
+            self.statistics_classifier = StatisticsClassifier(self.front_end.num_statistics, num_classes)
+
         self.cls = None
         if pool == "cls":
             self.cls = nn.Parameter(torch.empty(1, 1, d_model))
@@ -146,15 +154,26 @@ class TransformerClassifier(nn.Module):
 
     def forward_features(self, features: Tensor | tuple[Tensor, ...]) -> Tensor:
         """Logits (B, K) from what the front end returned: between the two, a spectrogram can be masked."""
-        states, _ = self.encode(self.stem(features))
-        return self.classify(states)
+        return combined(self.opinions(features))
+
+    def opinions(self, features: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Logits (B, K) of each classifier: of the encoder's, and with front_end='log_mel_texture' of the statistics'.
+
+        They are trained apart, each by a loss of its own, so that neither leans on the other.
+        """
+        if self.statistics_classifier is None:
+            return (self.classify(self.encode(self.stem(features))[0]),)
+        *along_time, statistics = features
+        return self.classify(self.encode(self.stem(along_time))[0]), self.statistics_classifier(statistics)
 
     def attention_weights(self, waveforms: Tensor) -> tuple[Tensor, ...]:
         """The attention weights of each block, (B, H, N, N): row = the token that looks, column = the one looked at.
 
         Token 0 is CLS when pool='cls'. Call it on a model in eval mode, as for a prediction.
         """
-        _, weights = self.encode(self.stem(self.front_end(waveforms)), need_weights=True)
+        features = self.front_end(waveforms)
+        along_time = features if self.statistics_classifier is None else features[:-1]
+        _, weights = self.encode(self.stem(along_time), need_weights=True)
         return weights
 
     def encode(self, tokens: Tensor, need_weights: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -180,6 +199,13 @@ class TransformerClassifier(nn.Module):
         """Logits (B, K) of encoder states (B, N, D)."""
         pooled = states.mean(dim=1) if self.cls is None else states[:, 0]  # (B, D)
         return self.classifier(pooled)
+
+
+def combined(opinions: Sequence[Tensor]) -> Tensor:
+    """Logits (B, K) whose softmax is the geometric mean of the probabilities of several classifiers' logits."""
+    if len(opinions) == 1:
+        return opinions[0]
+    return torch.stack([logits.log_softmax(-1) for logits in opinions]).mean(0)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from audio_cls.data.augment import BetweenClassMix, SpectrogramMask, WaveformAug
 from audio_cls.data.datamodule import Batch
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_power, unit_rms
-from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.models.transformer import TransformerClassifier, combined
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule
 
@@ -26,10 +26,10 @@ class TrainingDiverged(RuntimeError):
 
 
 class ClassifierModule(pl.LightningModule):
-    """Trains a network with a `front_end` and a `forward_features` by cross-entropy on (mixed) labels.
+    """Trains a network, which has a `front_end` and one or several classifiers, by cross-entropy on (mixed) labels.
 
     Args:
-        network: (B, 1, T) waveforms to (B, K) logits.
+        network: (B, 1, T) waveforms to (B, K) logits; each of its classifiers has the same share of the loss.
         classes: their names, in index order.
         crop_samples: T.
         normalize: scale each crop to unit RMS.
@@ -78,7 +78,7 @@ class ClassifierModule(pl.LightningModule):
 
         The function is replaced, not the network: names in checkpoints stay as they are.
         """
-        self.network.forward_features = torch.compile(self.network.forward_features)
+        self.network.opinions = torch.compile(self.network.opinions)
 
     def clip_probabilities(self, waveforms: Tensor) -> Tensor:
         """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops that are not silent."""
@@ -95,9 +95,10 @@ class ClassifierModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
         features, targets = self._augmented(batch, targets)
-        logits = self.network.forward_features(features)
-        loss = self._loss(logits, targets)
-        self._add(loss=loss.detach(), correct=(logits.argmax(1) == targets.argmax(1)).float().mean(), batches=1)
+        opinions = self.network.opinions(features)
+        loss = sum(self._loss(logits, targets) for logits in opinions) / len(opinions)
+        correct = (combined(opinions).detach().argmax(1) == targets.argmax(1)).float().mean()
+        self._add(loss=loss.detach(), correct=correct, batches=1)
         return loss
 
     def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Tensor | tuple[Tensor, ...], Tensor]:

@@ -24,7 +24,7 @@ def modulation():
 
 
 def strongest(modulation, level) -> tuple[float, int]:
-    power = modulation(level)[0].unflatten(0, (-1, len(SCALES)))[..., 2:-2].exp().mean((2, 3))  # (R, S)
+    power = modulation(level)[0].unflatten(0, (-1, len(SCALES)))[..., 2:-2].mean((2, 3))  # (R, S)
     best = int(power.argmax())
     return modulation.rates[best // len(SCALES)], SCALES[best % len(SCALES)]
 
@@ -52,24 +52,24 @@ def test_what_rises_in_all_bands_at_once_has_scale_0(modulation, rate):
 def test_the_power_of_a_ripple_at_a_filters_centre_is_the_square_of_its_depth(modulation, rate, scale):
     power = modulation(ripple(rate, scale, depth=10.0))[0].unflatten(0, (-1, len(SCALES)))
     at = power[modulation.rates.index(rate), SCALES.index(scale), 3:5, 4:-4]
-    torch.testing.assert_close(at.exp().mean(), torch.tensor(100.0), rtol=0.05, atol=0)
+    torch.testing.assert_close(at.mean(), torch.tensor(100.0), rtol=0.05, atol=0)
 
 
 def test_twice_the_depth_is_four_times_the_power(modulation):
     once, twice = modulation(ripple(5.0, 4, depth=10.0)), modulation(ripple(5.0, 4, depth=20.0))
     at = modulation.rates.index(5.0) * len(SCALES) + SCALES.index(4)
-    torch.testing.assert_close((twice - once)[0, at], torch.full((8, 16), math.log(4)), rtol=0, atol=0.01)
+    torch.testing.assert_close(twice[0, at], 4 * once[0, at], rtol=0.01, atol=0)
 
 
 def test_a_steady_sound_has_no_modulation_and_is_finite(modulation):
     power = modulation(torch.full((2, NUM_MELS, FRAMES), -30.0))
-    assert power.isfinite().all() and power.max() < math.log(0.004)
+    assert power.isfinite().all() and power.max() < 0.001
 
 
 def test_groups_and_tokens_say_where_something_moves(modulation):
     level = ripple(10.0, first=40, last=48)
     level[..., 500:] = 0  # until 2.5 s: tokens 0 to 7
-    power = modulation(level)[0, modulation.rates.index(10.0) * len(SCALES)].exp()  # (8, 16), scale 0
+    power = modulation(level)[0, modulation.rates.index(10.0) * len(SCALES)]  # (8, 16), scale 0
     assert power[:, 2:6].mean(1).argmax() == 5
     assert power[5, :7].min() > 20 * power[5, 9:].max()
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy import stats
 
+from audio_cls.data.augment import SpectrogramMask
 from audio_cls.models.front_end import LogMel
 from audio_cls.models.stem import TextureStem
-from audio_cls.models.texture import NUM_MOMENTS, LogMelTexture, band_moments
+from audio_cls.models.texture import LogMelTexture, band_moments
 from audio_cls.models.transformer import TransformerClassifier
 
 RATE = 16_000
@@ -17,12 +18,12 @@ RATE = 16_000
 def test_other_lengths_give_a_token_for_every_64_frames(seconds):
     front_end = LogMelTexture(RATE, 64, 512, 80, num_samples=RATE)
     num_samples = int(seconds * RATE)
-    spectrogram, modulations, moments = front_end(torch.randn(2, 1, num_samples))
+    spectrogram, modulations, statistics = front_end(torch.randn(2, 1, num_samples))
     num_frames = num_samples // 80 + 1
     assert spectrogram.shape == (2, 1, 64, math.ceil(num_frames / 8))
     assert spectrogram.shape[-1] == front_end.num_frames(num_samples)
     assert modulations.shape == (2, 7 * 6, 8, math.ceil(num_frames / 64))
-    assert moments.shape == (2, NUM_MOMENTS, 64, 1)
+    assert statistics.shape == (2, 7 * 64 + 7 * 6 * 8, 1, 1) == (2, front_end.num_statistics, 1, 1)
 
 
 def test_the_spectrogram_is_log_mel_with_the_mean_power_of_8_frames():
@@ -46,13 +47,13 @@ def test_the_level_of_a_recording_does_not_matter():
         torch.testing.assert_close(quiet, loud, atol=1e-3, rtol=1e-3)
 
 
-def test_modulations_and_moments_are_normalised_over_the_batch_in_training_and_by_the_running_mean_in_evaluation():
+def test_modulations_and_statistics_are_normalised_over_the_batch_in_training_and_by_the_running_mean_in_evaluation():
     torch.manual_seed(0)
     front_end = LogMelTexture(RATE, 64, 512, 80, num_samples=RATE)
     waveforms = torch.randn(4, 1, RATE)
-    _, modulations, moments = front_end(waveforms)
+    _, modulations, statistics = front_end(waveforms)
     torch.testing.assert_close(modulations.mean((0, 2, 3)), torch.zeros(42), atol=1e-4, rtol=0)
-    torch.testing.assert_close(moments.mean(0), torch.zeros(NUM_MOMENTS, 64, 1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(statistics.mean(0).flatten(), torch.zeros(front_end.num_statistics), atol=1e-4, rtol=0)
     front_end.eval()
     for part in (1, 2):
         torch.testing.assert_close(front_end(waveforms[:1])[part], front_end(waveforms)[part][:1], atol=1e-4, rtol=1e-4)
@@ -117,21 +118,47 @@ def test_moments_do_not_depend_on_when_something_happens():
     torch.testing.assert_close(band_moments(level, level), band_moments(shuffled, shuffled), atol=1e-4, rtol=1e-4)
 
 
-def test_all_parts_reach_the_tokens():
+def test_both_parts_along_time_reach_the_tokens():
     torch.manual_seed(0)
     stem = TextureStem(64, 42, d_model=24, width=4, modulation_width=6).eval()
-    shapes = (2, 1, 64, 26), (2, 42, 8, 4), (2, NUM_MOMENTS, 64, 1)
-    parts = tuple(torch.randn(shape, requires_grad=True) for shape in shapes)
+    parts = torch.randn(2, 1, 64, 26, requires_grad=True), torch.randn(2, 42, 8, 4, requires_grad=True)
     tokens = stem(parts)
     assert tokens.shape == (2, 4, 24) and stem.num_tokens(26) == 4
     tokens.sin().sum().backward()
     assert all((part.grad != 0).all() for part in parts)
 
 
-def test_the_classifier_learns_through_all_parts_and_takes_any_length():
+def classifier() -> TransformerClassifier:
     torch.manual_seed(0)
     options = {"front_end": "log_mel_texture", "n_fft": 512, "hop_length": 80, "d_model": 24, "num_layers": 1}
-    model = TransformerClassifier(3, RATE, RATE, num_heads=2, stem_width=4, **options)
-    model(torch.randn(2, 1, RATE)).sum().backward()
+    return TransformerClassifier(3, RATE, RATE, num_heads=2, stem_width=4, **options)
+
+
+def test_the_probabilities_are_the_geometric_mean_of_two_classifiers():
+    model = classifier().eval()
+    waveforms = torch.randn(2, 1, RATE)
+    by_sound, by_statistics = (logits.softmax(-1) for logits in model.opinions(model.front_end(waveforms)))
+    expected = (by_sound * by_statistics).sqrt()
+    expected = expected / expected.sum(-1, keepdim=True)
+    assert not torch.allclose(by_sound, by_statistics, atol=1e-3)
+    torch.testing.assert_close(model(waveforms).softmax(-1), expected)
+
+
+def test_neither_classifier_learns_from_the_others_loss():
+    model = classifier()
+    by_sound, by_statistics = model.opinions(model.front_end(torch.randn(2, 1, RATE)))
+    by_statistics.sum().backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in model.blocks.parameters())
+    by_sound.sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
-    assert model.eval()(torch.randn(2, 1, 3 * RATE // 2)).shape == (2, 3)
+
+
+def test_it_takes_crops_of_any_length():
+    assert classifier().eval()(torch.randn(2, 1, 3 * RATE // 2)).shape == (2, 3)
+
+
+def test_statistics_pass_masks_untouched():
+    model = classifier()
+    features = model.front_end(torch.randn(4, 1, RATE))
+    masked = SpectrogramMask(2, 0.2).train()(features)
+    assert torch.equal(masked[2], features[2]) and not torch.equal(masked[0], features[0])
