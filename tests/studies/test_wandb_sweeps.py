@@ -72,7 +72,7 @@ def test_a_float_that_wandb_chose_names_a_variant_and_folder():
     values = {"optimizer.lr": 0.00031234123412341234, "model.dropout": 0.15000000000000002}
     job = plan_one(command_line(SWEEPS["search.yaml"], values))
     assert job.config.optimizer.lr == 0.00031234123412341234
-    assert job.folder.parts[-2:] == ("transformer_h4_dropout-0.15_lr-0.000312341_max_epochs-30", "fold0-seed0")
+    assert job.folder.parts[-2:] == ("transformer_h4_dropout-0.15_lr-0.000312341_max_epochs-20", "fold0-seed0")
 
 
 def wandb_cli(server: WandbServer, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
