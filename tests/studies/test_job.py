@@ -326,6 +326,19 @@ def test_a_job_that_stopped_early_and_was_interrupted_in_its_evaluation_is_not_t
     assert outcome(resumed) == outcome(train(workspace, *settings[1:], "study=stopped-without-interruption"))
 
 
+def test_a_job_takes_denormal_numbers_as_zero_while_it_runs(workspace, monkeypatch):
+    original, products = ClassifierModule.training_step, []
+
+    def watched(module, batch, batch_idx):
+        products.append(float(torch.tensor([1e-30]) * 1e-10))
+        return original(module, batch, batch_idx)
+
+    monkeypatch.setattr(ClassifierModule, "training_step", watched)
+    train(workspace, "study=denormal", "trainer.max_epochs=1")
+    assert set(products) == {0.0}
+    assert float(torch.tensor([1e-30]) * 1e-10) > 0
+
+
 def test_a_job_after_another_in_one_process_gives_what_it_gives_alone(workspace, done):
     train(workspace, "study=before", "fold=1", "seed=3", "trainer.max_epochs=1")
     torch.manual_seed(99)
@@ -343,7 +356,7 @@ def test_another_seed_trains_another_model_on_the_same_split(workspace, done):
 def test_the_number_of_threads_of_the_process_is_given_back(workspace):
     before = torch.get_num_threads()
     (job,) = plan_jobs(workspace, *QUICK, "trainer.num_threads=3")
-    with job_module._threads(job):
+    with job_module.arithmetic(job):
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == before
 
