@@ -16,6 +16,7 @@ from torch import nn
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.models.front_end import LogMel
 from audio_cls.models.modulation import modulation_rates
+from audio_cls.models.parts import make_transformer
 from audio_cls.models.stem import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.studies import launch
@@ -193,7 +194,7 @@ def test_keys_that_are_named_in_the_code_exist() -> None:
 def test_the_keys_of_the_transformer_are_its_constructors_arguments() -> None:
     arguments = set(inspect.signature(TransformerClassifier).parameters)
     from_elsewhere = {"num_classes", "num_samples", "sample_rate"}  # of the data and of `input`
-    assert set(TransformerConfig.model_fields) - {"name"} == arguments - from_elsewhere
+    assert set(TransformerConfig.model_fields) - {"name"} == (arguments | {"num_parts"}) - from_elsewhere
 
 
 def test_the_keys_of_the_optimizer_are_the_arguments_that_make_it() -> None:
@@ -236,6 +237,18 @@ def test_the_check_for_modulations_agrees_with_the_front_end(hop_length: int, cr
     assert has_modulations(16_000, hop_length, crop_seconds) == bool(
         modulation_rates(16_000 / hop_length, crop_seconds)
     )
+
+
+@pytest.mark.parametrize("num_parts", [1, 2, 11, 12, 13, 60])
+def test_the_check_for_parts_agrees_with_the_model(num_parts: int) -> None:
+    try:
+        model = make_job("model.hop_length=400").config.model.model_dump(exclude={"name"}) | {"num_parts": num_parts}
+        make_transformer(num_classes=2, sample_rate=16_000, num_samples=16_000, **model)(torch.randn(2, 1, 16_000))
+    except ValueError:
+        with pytest.raises(ConfigError, match=f"model.num_parts={num_parts} leaves parts of .* use model.num_parts="):
+            make_job("model.hop_length=400", f"model.num_parts={num_parts}")
+    else:
+        make_job("model.hop_length=400", f"model.num_parts={num_parts}")
 
 
 @pytest.mark.parametrize("sample_rate", [4_000, 16_000, 44_100])

@@ -104,7 +104,8 @@ class SpectrogramMask(nn.Module):
 
     Shape:
         (B, C, M, F) -> (B, C, M, F), or a tuple of such features of the same sounds, which may be coarser from the
-        second on: the stripes are drawn for the first and cover the same moments and bands of all
+        second on: the stripes are drawn for the first and cover the same moments and bands of all. In a tuple of such
+        tuples, of different sounds, each is masked for itself, and what is not such a tuple stays as it is
 
     Args:
         num_masks: stripes along each of the two axes; 0 is off.
@@ -119,6 +120,8 @@ class SpectrogramMask(nn.Module):
     def forward(self, features: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         if not self.training or self.num_masks == 0:
             return features
+        if isinstance(features[0], tuple):
+            return tuple(self(part) if isinstance(part, tuple) else part for part in features)
         parts = features if isinstance(features, tuple) else (features,)
         batch, _, mels, frames = parts[0].shape
         in_frequency = self._stripes(batch, mels, parts[0].device)  # (B, M)

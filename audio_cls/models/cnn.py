@@ -51,7 +51,11 @@ class WaveformCNN(nn.Module):
         self.classifier = nn.Linear(NUM_CHANNELS * (num_samples // POOLING), num_classes)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        return self.forward_features(self.front_end(waveforms))
+        return self.forward_features(self.features_of_waveforms(waveforms))
+
+    def features_of_waveforms(self, waveforms: Tensor) -> Tensor:
+        """The waveforms as they stand."""
+        return self.front_end(waveforms)
 
     def forward_features(self, features: Tensor) -> Tensor:
         """Logits (B, K) from what the front end returned, here the waveforms (B, 1, T)."""

@@ -23,7 +23,11 @@ def crop_weights(waveforms: Tensor, silence_db: float) -> Tensor:
 
     Crops more than `silence_db` quieter than their clip's loudest one count nothing; 0: all count the same.
     """
-    power = waveforms.square().mean((-2, -1))  # (B, C)
+    return audible_weights(waveforms.square().mean((-2, -1)), silence_db)
+
+
+def audible_weights(power: Tensor, silence_db: float) -> Tensor:
+    """The same of the power (B, C) of the crops."""
     threshold = power.amax(-1, keepdim=True) * 10 ** (-silence_db / 10) if silence_db else 0.0
-    audible = (power >= threshold).to(waveforms)
+    audible = (power >= threshold).to(power)
     return audible / audible.sum(-1, keepdim=True)

@@ -14,6 +14,8 @@ from audio_cls.models.front_end import LogMel
 from audio_cls.models.stem import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
 from audio_cls.models.texture import LogMelTexture, StatisticsClassifier
 
+Features = Tensor | tuple[Tensor, ...]  # what a front end returns
+
 FRONT_ENDS_OF_STEM = {
     "spectrogram": ("log_mel", "log_mel_texture"),
     "waveform": ("waveform",),
@@ -150,31 +152,41 @@ class TransformerClassifier(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        return self.forward_features(self.front_end(waveforms))
+        return self.forward_features(self.features_of_waveforms(waveforms))
 
-    def forward_features(self, features: Tensor | tuple[Tensor, ...]) -> Tensor:
-        """Logits (B, K) from what the front end returned: between the two, a spectrogram can be masked."""
+    def features_of_waveforms(self, waveforms: Tensor) -> Features:
+        """What the front end makes of waveforms (B, 1, T)."""
+        return self.front_end(waveforms)
+
+    def features_of_power(self, power: Tensor) -> Features:
+        """The same of the power of mel bands (B, M, F), where the front end has such."""
+        return self.front_end.from_power(power)
+
+    def forward_features(self, features: Features) -> Tensor:
+        """Logits (B, K) of such features: between the two, a spectrogram can be masked."""
         return combined(self.opinions(features))
 
-    def opinions(self, features: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def opinions(self, features: Features) -> tuple[Tensor, ...]:
         """Logits (B, K) of each classifier: of the encoder's, and with front_end='log_mel_texture' of the statistics'.
 
         They are trained apart, each by a loss of its own, so that neither leans on the other.
         """
+        logits = self.classify(self.encode(self.tokens(features))[0])
         if self.statistics_classifier is None:
-            return (self.classify(self.encode(self.stem(features))[0]),)
-        *along_time, statistics = features
-        return self.classify(self.encode(self.stem(along_time))[0]), self.statistics_classifier(statistics)
+            return (logits,)
+        return logits, self.statistics_classifier(features[-1])
 
     def attention_weights(self, waveforms: Tensor) -> tuple[Tensor, ...]:
         """The attention weights of each block, (B, H, N, N): row = the token that looks, column = the one looked at.
 
         Token 0 is CLS when pool='cls'. Call it on a model in eval mode, as for a prediction.
         """
-        features = self.front_end(waveforms)
-        along_time = features if self.statistics_classifier is None else features[:-1]
-        _, weights = self.encode(self.stem(along_time), need_weights=True)
+        _, weights = self.encode(self.tokens(self.front_end(waveforms)), need_weights=True)
         return weights
+
+    def tokens(self, features: Features) -> Tensor:
+        """Stem tokens (B, N, D)."""
+        return self.stem(features if self.statistics_classifier is None else features[:-1])
 
     def encode(self, tokens: Tensor, need_weights: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Encoder states of stem tokens, and the attention weights of each block if asked for (otherwise none).
@@ -201,11 +213,23 @@ class TransformerClassifier(nn.Module):
         return self.classifier(pooled)
 
 
-def combined(opinions: Sequence[Tensor]) -> Tensor:
-    """Logits (B, K) whose softmax is the geometric mean of the probabilities of several classifiers' logits."""
-    if len(opinions) == 1:
+def combined(opinions: Sequence[Tensor], weights: Tensor | None = None) -> Tensor:
+    """Logits (B, K) whose softmax is the geometric mean of the probabilities of several classifiers' logits.
+
+    Logits (B, P, K) are of parts of a sound. The probabilities of parts are averaged first, as those of crops are: by
+    the weights (B, P), whose rows sum to 1, or evenly.
+    """
+    if len(opinions) == 1 and opinions[0].ndim == 2:
         return opinions[0]
-    return torch.stack([logits.log_softmax(-1) for logits in opinions]).mean(0)
+    return torch.stack([_of_whole(logits.log_softmax(-1), weights) for logits in opinions]).mean(0)
+
+
+def _of_whole(logarithms: Tensor, weights: Tensor | None) -> Tensor:
+    if logarithms.ndim == 2:
+        return logarithms
+    if weights is None:
+        weights = logarithms.new_full(logarithms.shape[:2], 1 / logarithms.shape[1])
+    return (logarithms + weights.log().unsqueeze(-1)).logsumexp(1)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

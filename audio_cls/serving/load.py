@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_rms
-from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.models.parts import make_transformer
 
 
 class LoadError(ValueError):
@@ -152,7 +152,7 @@ def _build(parameters: dict[str, Any], config: dict[str, Any]) -> nn.Module:
     num_classes, num_samples = len(parameters["classes"]), parameters["crop_samples"]
     if config["model"]["name"] == "cnn":
         return WaveformCNN(num_classes, num_samples)
-    return TransformerClassifier(
+    return make_transformer(
         num_classes=num_classes,
         sample_rate=parameters["sample_rate"],
         num_samples=num_samples,

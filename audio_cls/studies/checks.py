@@ -156,6 +156,12 @@ def _check_model(config: Config) -> None:
         _check_mel_bands(rate, model)
         if model.front_end == "log_mel_texture":
             _check_modulations(rate, config.input.crop_seconds, model)
+            _check_parts(config, model)
+    if model.num_parts > 1 and model.front_end != "log_mel_texture":
+        raise ConfigError(
+            f"model.num_parts={model.num_parts} needs model.front_end=log_mel_texture, not {model.front_end};"
+            " set model.num_parts=1"
+        )
     if model.num_layers == 0 and model.pool == "cls":
         raise ConfigError(
             "model.num_layers=0 leaves the CLS token blind to the sound;"
@@ -201,6 +207,18 @@ def _check_modulations(sample_rate: int, crop_seconds: float, model: Transformer
             f"model.hop_length={model.hop_length} at input.sample_rate={sample_rate} is too long to see anything move"
             f" in input.crop_seconds={crop_seconds:g}; use a shorter model.hop_length, longer crops or"
             " model.front_end=log_mel"
+        )
+
+
+def _check_parts(config: Config, model: TransformerConfig) -> None:
+    """Refuses parts of a crop that are too short to be heard alone."""
+    rate, seconds = config.input.sample_rate, config.input.crop_seconds
+    fewer = range(model.num_parts, 0, -1)
+    most = next(parts for parts in fewer if has_modulations(rate, model.hop_length, seconds / parts))
+    if most < model.num_parts:
+        raise ConfigError(
+            f"model.num_parts={model.num_parts} leaves parts of {seconds / model.num_parts:.3g} s, too short to see"
+            f" anything move; use model.num_parts={most} or less, or longer crops"
         )
 
 

@@ -64,6 +64,7 @@ class TransformerConfig(Section):
     stem: Literal["spectrogram", "waveform", "channels", "frames"]
     stem_width: int = Field(ge=1, le=1_024)
     num_stem_layers: int = Field(ge=3, le=12)
+    num_parts: int = Field(default=1, ge=1, le=64)
     num_heads: int = Field(ge=1, le=64)
     d_model: int = Field(ge=2, le=MAX_D_MODEL)
     num_layers: int = Field(ge=0, le=48)

@@ -310,7 +310,7 @@ def _announce(
     crop = torch.zeros(1, 1, job.config.input.crop_samples)
     module.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module.network.forward_features(module.network.front_end(crop))
+        module.network(crop)
     module.train()
     held_out = [f"{record[f'num_{part}']} {part}" for part in ("val", "test") if record[f"num_{part}"]]
     say(

@@ -16,7 +16,8 @@ from audio_cls.data.augment import BetweenClassMix, SpectrogramMask, WaveformAug
 from audio_cls.data.datamodule import Batch
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_power, unit_rms
-from audio_cls.models.transformer import TransformerClassifier, combined
+from audio_cls.models.parts import make_transformer
+from audio_cls.models.transformer import Features, combined
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule
 
@@ -29,7 +30,8 @@ class ClassifierModule(pl.LightningModule):
     """Trains a network, which has a `front_end` and one or several classifiers, by cross-entropy on (mixed) labels.
 
     Args:
-        network: (B, 1, T) waveforms to (B, K) logits; each of its classifiers has the same share of the loss.
+        network: (B, 1, T) waveforms to (B, K) logits; each of its classifiers has the same share of the loss, and each
+            part of a crop the same share of the loss of a classifier of parts.
         classes: their names, in index order.
         crop_samples: T.
         normalize: scale each crop to unit RMS.
@@ -101,16 +103,16 @@ class ClassifierModule(pl.LightningModule):
         self._add(loss=loss.detach(), correct=correct, batches=1)
         return loss
 
-    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Tensor | tuple[Tensor, ...], Tensor]:
+    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Features | tuple[Features, ...], Tensor]:
         """What the front end makes of the augmented sounds, and their labels (B, K)."""
         if "power" in batch:
             power = unit_power(batch["power"]) if self.normalize else batch["power"]
             if self.mix_power is not None:
                 power, targets = self.mix_power(power, targets)
-            return self.mask(self.network.front_end.from_power(power.contiguous())), targets
+            return self.mask(self.network.features_of_power(power.contiguous())), targets
         # Normalised before the gain, which would have no effect otherwise.
         waveforms, targets = self.augment(self._normalized(batch["waveform"]), targets)
-        return self.mask(self.network.front_end(waveforms)), targets
+        return self.mask(self.network.features_of_waveforms(waveforms)), targets
 
     def on_train_epoch_start(self) -> None:
         self._sums = {}
@@ -161,6 +163,8 @@ class ClassifierModule(pl.LightningModule):
         return unit_rms(waveforms) if self.normalize else waveforms
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        if logits.ndim == 3:  # (B, P, K) of parts
+            logits, targets = logits.flatten(0, 1), targets.repeat_interleave(logits.shape[1], dim=0)
         scores = logits.softmax(-1) if self.loss_on == "probabilities" else logits
         return F.cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
 
@@ -178,12 +182,12 @@ class CNNModule(ClassifierModule):
 
 
 class TransformerModule(ClassifierModule):
-    """Trains `TransformerClassifier`; `model` holds its constructor's keys."""
+    """Trains what `make_transformer` makes of the keys in `model`."""
 
     def __init__(
         self, classes: list[str], crop_samples: int, sample_rate: int, model: dict[str, Any], **recipe: Any
     ) -> None:
-        network = TransformerClassifier(
+        network = make_transformer(
             num_classes=len(classes), sample_rate=sample_rate, num_samples=crop_samples, **model
         )
         super().__init__(network, classes, crop_samples=crop_samples, **recipe)

@@ -105,6 +105,8 @@ MISTAKES = {
     "model.num_layers=0": "use model.pool=mean, or model.num_layers=1 or more",
     "model=cnn augment.spectrogram_masks=2": "set augment.spectrogram_masks=0",
     "augment.gain_db=6": "set augment.gain_db=0",
+    "model.hop_length=400 model.num_parts=40": "parts of 0.025 s, too short to see anything move; use model.num_parts=12",
+    "model.num_parts=2 model.front_end=log_mel": "model.num_parts=2 needs model.front_end=log_mel_texture, not log_mel",
     "experiment=best model.num_mels=60": "use model.num_mels=64 or model.front_end=log_mel",
     "experiment=best input.crop_seconds=0.05 model.hop_length=1000": "use a shorter model.hop_length, longer crops",
     "augment.domain=power": "set augment.loop=true or augment.domain=waveform",

@@ -11,7 +11,9 @@ from audio_cls.training.module import ClassifierModule, TrainingDiverged
 from audio_cls.training.optimization import EMA, make_optimizer
 
 TEN = [f"class {k}" for k in range(10)]
-MODULES = {"cnn": tiny.cnn, "transformer": tiny.transformer}
+TEXTURE = {"front_end": "log_mel_texture", "hop_length": 8}
+PARTS = TEXTURE | {"num_parts": 2}
+MODULES = {"cnn": tiny.cnn, "transformer": tiny.transformer, "parts": lambda: tiny.transformer(model=PARTS)}
 
 
 class Sure(nn.Module):
@@ -19,8 +21,10 @@ class Sure(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.front_end = nn.Identity()
         self.num_classes = num_classes
+
+    def features_of_waveforms(self, waveforms: Tensor) -> Tensor:
+        return waveforms
 
     def opinions(self, waveforms: Tensor) -> tuple[Tensor]:
         return (1e4 * torch.eye(self.num_classes)[waveforms[:, 0, 0].long()],)
@@ -50,7 +54,7 @@ def with_power(batch: dict[str, Tensor], module: ClassifierModule) -> dict[str, 
     return sounds | {key: batch[key] for key in ("label", "clip")}
 
 
-@pytest.mark.parametrize("front_end", [{}, {"front_end": "log_mel_texture", "hop_length": 8}], ids=["mel", "texture"])
+@pytest.mark.parametrize("front_end", [{}, TEXTURE, PARTS], ids=["mel", "texture", "parts"])
 def test_without_augmentation_power_is_learned_from_as_its_waveform_is(front_end):
     module = tiny.transformer(model=front_end | {"dropout": 0.0})
     batch = tiny.batch()
@@ -100,6 +104,13 @@ def test_with_the_loss_on_probabilities_even_sure_answers_cost_what_the_softmax_
     floor = math.log(math.e + 9) - 1
     assert loss_of(on_probabilities, batch) == pytest.approx(floor, abs=1e-5)
     assert floor == pytest.approx(1.461, abs=5e-4)
+
+
+def test_each_part_of_a_crop_has_the_same_share_of_the_loss():
+    module, targets = tiny.transformer(), torch.eye(3)[[0, 2]]
+    parts = torch.randn(2, 4, 3)
+    expected = torch.stack([module._loss(parts[:, part], targets) for part in range(4)]).mean()
+    torch.testing.assert_close(module._loss(parts, targets), expected)
 
 
 def test_label_smoothing_makes_sure_answers_cost_something():
