@@ -5,7 +5,6 @@ Axis letters: B batch, T samples, M mel bands, F frames, P parts, K classes.
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from audio_cls.models.crops import audible_weights

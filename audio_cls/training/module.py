@@ -187,8 +187,6 @@ class TransformerModule(ClassifierModule):
     def __init__(
         self, classes: list[str], crop_samples: int, sample_rate: int, model: dict[str, Any], **recipe: Any
     ) -> None:
-        network = make_transformer(
-            num_classes=len(classes), sample_rate=sample_rate, num_samples=crop_samples, **model
-        )
+        network = make_transformer(num_classes=len(classes), sample_rate=sample_rate, num_samples=crop_samples, **model)
         super().__init__(network, classes, crop_samples=crop_samples, **recipe)
         self.save_hyperparameters()
