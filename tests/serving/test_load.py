@@ -58,10 +58,11 @@ def test_a_loaded_classifier_predicts_what_the_job_wrote_down(job):
     [
         ("trainer.weights=best", "study=best"),
         ("input.normalize=false", "input.silence_db=0", "trainer.ema_decay=0", "study=plain"),
+        ("model.num_parts=2", "study=parts"),
     ],
-    ids=["best", "plain"],
+    ids=["best", "plain", "parts"],
 )
-def test_so_it_does_with_other_weights_and_other_input(folder, settings):
+def test_so_it_does_with_other_weights_other_input_and_parts(folder, settings):
     assert largest_difference(train(folder, *settings)) < 1e-6
 
 
