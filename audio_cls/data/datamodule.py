@@ -1,4 +1,4 @@
-"""From the store to batches: the split of one fold, random crops for training, evenly spaced crops for evaluation.
+"""From the store to batches: the split of one fold, its crops for training and for evaluation.
 
 Axis letters: B batch, C crops of a clip, T samples, M mel bands, F frames.
 """
@@ -24,12 +24,18 @@ Batch = dict[str, Tensor]
 EVALUATION_SAMPLES = 16_000 * 64
 
 
-class TrainBatches(ABC):
-    """One epoch of random crops, in batches of {<kind of sound>: (B, ...) float32, 'label': (B,), 'clip': (B,)}.
+def evenly_spaced(room: np.ndarray, num_crops: int) -> np.ndarray:
+    """Where `num_crops` crops of a clip begin, (B, num_crops), for `room` (B,): where the last one does."""
+    return np.linspace(0, room, num_crops, axis=1).round().astype(np.int64)
 
-    Every clip gives `crops_per_clip` crops an epoch. What an epoch contains follows from the seed and its number alone,
-    so that a resumed run sees the same batches. A last batch that is not full is left out, unless it is the only one:
-    each epoch is shuffled anew, and batch normalisation should not see a batch of one.
+
+class TrainBatches(ABC):
+    """One epoch of crops, in batches of {<kind of sound>: (B, ...) float32, 'label': (B,), 'clip': (B,)}.
+
+    Every clip gives `crops_per_clip` crops an epoch: random ones, or the same evenly spaced ones in each epoch. What an
+    epoch contains follows from the seed and its number alone, so that a resumed run sees the same batches. A last batch
+    that is not full is left out, unless it is the only one: each epoch is shuffled anew, and batch normalisation should
+    not see a batch of one.
     """
 
     def __init__(
@@ -52,16 +58,25 @@ class TrainBatches(ABC):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self.seed, self.epoch()])
-        order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
-        places = self._places(order, rng)
+        if self.random_crop:
+            order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
+            places = self._random_places(order, rng)
+        else:
+            shuffled = rng.permutation(len(self.clips) * self.crops_per_clip)
+            order = self.clips[shuffled // self.crops_per_clip]
+            places = self._even_places(order, shuffled % self.crops_per_clip, rng)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
             clips = order[first : first + self.batch_size]
             crops = self._crops(clips, *(place[first : first + self.batch_size] for place in places))
             yield {**crops, "label": torch.from_numpy(self.labels[clips]), "clip": torch.from_numpy(clips)}
 
     @abstractmethod
-    def _places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Where each crop of an epoch is cut."""
+
+    @abstractmethod
+    def _even_places(self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """The same for evenly spaced crops, `numbers` of which count from 0 to crops_per_clip - 1."""
 
     @abstractmethod
     def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
@@ -92,18 +107,20 @@ class WaveformBatches(TrainBatches):
             crops = self.store.crops(clips, starts, self.num_samples)
         return {"waveform": torch.from_numpy(crops).unsqueeze(1)}
 
-    def _places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
+    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
         """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018).
 
         Of a loop, any.
         """
-        if not self.random_crop:
-            return (np.zeros(len(clips), dtype=np.int64),)
         if self.loop:
             return (rng.integers(np.maximum(self.store.lengths[clips], self.crop_samples)),)
         pad = self.num_samples // 2
         room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
         return ((rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad,)
+
+    def _even_places(self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
+        room = np.maximum(self.store.lengths[clips] - self.num_samples, 0)
+        return (evenly_spaced(room, self.crops_per_clip)[np.arange(len(clips)), numbers],)
 
 
 class PowerBatches(TrainBatches):
@@ -118,12 +135,20 @@ class PowerBatches(TrainBatches):
     def _crops(self, clips: np.ndarray, speeds: np.ndarray, starts: np.ndarray) -> Batch:
         return {"power": torch.from_numpy(self.store.crops(clips, speeds, starts, self.num_frames)).mT}
 
-    def _places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Speeds and first frames."""
-        speeds = rng.integers(self.store.num_frames.shape[1], size=len(clips))
-        if not self.random_crop:
-            return speeds, np.zeros(len(clips), dtype=np.int64)
+        speeds = self._speeds(clips, rng)
         return speeds, rng.integers(self.store.num_frames[clips, speeds])
+
+    def _even_places(
+        self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        speeds = self._speeds(clips, rng)
+        room = np.maximum(self.store.num_frames[clips, speeds] - self.num_frames, 0)
+        return speeds, evenly_spaced(room, self.crops_per_clip)[np.arange(len(clips)), numbers]
+
+    def _speeds(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(self.store.num_frames.shape[1], size=len(clips))
 
 
 class EvaluationBatches:
@@ -145,8 +170,8 @@ class EvaluationBatches:
     def __iter__(self) -> Iterator[Batch]:
         for first in range(0, len(self.clips), self.batch_size):
             clips = self.clips[first : first + self.batch_size]
-            last_start = np.maximum(self.store.lengths[clips] - self.num_samples, 0)  # (B,)
-            starts = np.linspace(0, last_start, self.num_crops, axis=1).round().astype(np.int64)  # (B, C)
+            room = np.maximum(self.store.lengths[clips] - self.num_samples, 0)
+            starts = evenly_spaced(room, self.num_crops)  # (B, C)
             crops = self.store.crops(np.repeat(clips, self.num_crops), starts.ravel(), self.num_samples)  # (B * C, T)
             yield {
                 "waveform": torch.from_numpy(crops).view(len(clips), self.num_crops, 1, self.num_samples),

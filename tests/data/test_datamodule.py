@@ -142,9 +142,21 @@ def test_loops_begin_anywhere_and_go_on_with_the_clips_beginning(ramps):
     )
 
 
-def test_without_random_crops_training_sees_the_start_of_each_clip(ramps):
-    batches = train_batches(ramps, random_crop=False)
-    assert set(starts_of(all_of(batches, "waveform"))) == {0}
+@pytest.mark.parametrize("num_crops", [1, 2, 9])
+def test_without_random_crops_training_sees_each_clip_as_the_crops_of_evaluation(ramps, num_crops):
+    batches = train_batches(ramps, random_crop=False, crops_per_clip=num_crops, batch_size=1)
+    found = sorted(zip(all_of(batches, "clip").tolist(), starts_of(all_of(batches, "waveform")), strict=True))
+    (evaluated,) = evaluation_batches(ramps, num_crops)
+    starts = np.array(starts_of(evaluated["waveform"])).reshape(-1, num_crops)
+    assert found == sorted((clip, start) for clip, row in enumerate(starts.tolist()) for start in row)
+
+
+def test_without_random_crops_the_crops_of_a_clip_are_spread_over_an_epoch(ramps):
+    def order(epoch: int) -> torch.Tensor:
+        return all_of(train_batches(ramps, random_crop=False, crops_per_clip=50, batch_size=1, epoch=epoch), "clip")
+
+    assert len(set(order(0)[:20].tolist())) == 4  # of four clips, not one clip's crops in a row
+    assert not torch.equal(order(0), order(1))
 
 
 @pytest.mark.parametrize("num_crops", [1, 2, 3, 10])
@@ -248,10 +260,15 @@ def test_power_is_cut_from_training_clips_only_and_each_clip_has_its_own(folder,
     datamodule = power_datamodule(folder, fold=fold, crops_per_clip=2, random_crop=False)
     batches = list(datamodule.train_dataloader())
     assert set(torch.cat([batch["clip"] for batch in batches]).tolist()) == set(datamodule.split.train.tolist())
+    store, first = datamodule.power, np.array([0])
+    ends = [first, store.num_frames[first, first] - 7]  # where the two crops of a clip begin
+    references = [store.crops(first, first, start, 7)[0, :, 0].mean() for start in ends]  # of the constant 1 / 100
+    levels: dict[int, list[float]] = {}
     for power, clip in zip(all_of(batches, "power"), all_of(batches, "clip").tolist(), strict=True):
+        levels.setdefault(clip, []).append(float(power[0].mean()))
+    for clip, found in levels.items():
         number = int(Path(datamodule.clip_set.clips[clip].name).stem) + 1  # a constant of number / 100
-        level = power[0].mean() / datamodule.power.crops(np.array([0]), np.array([0]), np.array([0]), 7)[0, :, 0].mean()
-        assert float(level.sqrt()) == pytest.approx(number, rel=1e-3)
+        assert sorted(found) == pytest.approx(sorted(number**2 * reference for reference in references), rel=2e-3)
 
 
 def test_the_same_seed_and_epoch_cut_the_same_power_and_another_epoch_another(folder):
