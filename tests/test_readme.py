@@ -65,9 +65,17 @@ def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:.*##", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
 
 
-def test_every_file_that_is_linked_exists() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links and [link for link in links if not (REPOSITORY / link).exists()] == []
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page: words in lower case with dashes between them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_file_and_section_that_is_linked_exists() -> None:
+    links = [link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links and [path for path, _, _ in links if not (REPOSITORY / path).exists()] == []
+    sections = [(path, section) for path, _, section in links if section]
+    assert sections and [link for link in sections if link[1] not in anchors(REPOSITORY / link[0])] == []
 
 
 @pytest.mark.usefixtures("_sounds")
