@@ -13,14 +13,14 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, LambdaCallback
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.datamodule import ClipDataModule
-from audio_cls.studies import figures, results, tracking
+from audio_cls.studies import figures, results, signals, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.studies.terminal import say
@@ -215,6 +215,7 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
     folder = job.folder / "checkpoints"
     callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
     callbacks += [History(job.folder / results.HISTORY), TerminalReport(_label(job))]
+    callbacks.append(LambdaCallback(on_train_batch_start=lambda *_: signals.check()))
     if has_val:
         callbacks.append(EpochCheckpoint(folder, "best", "val_loss", every_n_epochs=settings.validate_every))
         callbacks += [StopEarly(settings.early_stopping)] if settings.early_stopping else []

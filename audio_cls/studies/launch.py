@@ -3,23 +3,19 @@
 Heavy imports wait until they are needed: a mistake is said, and a job that is done is passed over, without torch.
 """
 
-import multiprocessing
 import os
-import signal
 import textwrap
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from filelock import FileLock, Timeout
 from hydra import initialize_config_dir
 
 from audio_cls.data.clips import DataError
-from audio_cls.studies import results, sweep, sweep_folder, usage
+from audio_cls.studies import results, signals, sweep, sweep_folder, usage
 from audio_cls.studies.comparable import check_comparable, split_digests
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
@@ -30,7 +26,6 @@ _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 ERROR_TRACE = "error.txt"
-WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
 
 # What Hydra answers itself, without training.
 _HYDRA_QUESTIONS = (
@@ -63,7 +58,7 @@ def check_question(arguments: Sequence[str], config_dir: Path) -> None:
 
 def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     """Checks all that can be checked before training; ends the process, with one line and its status, if it must."""
-    _handle_signals()
+    signals.handle()
     if _HELP & set(arguments):
         print(usage.text(config_dir, arguments))
         raise SystemExit(0)
@@ -102,15 +97,14 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         say(warning)
     if plan.multirun:
         sweep.announce(plan)
-    _handle_signals(plan.jobs)
+    signals.handle(plan.jobs)
     return plan
 
 
 def run(overrides: Sequence[str], number: int) -> None:
     """Runs one job inside Hydra, given its overrides. Never raises for a failed job: its folder says what happened."""
-    if _ending:  # a worker's next job may wait in its queue already
-        raise SystemExit(_ending[0])
-    _handle_signals()
+    signals.check()  # a worker's next job may wait in its queue already
+    signals.handle()
     place = sweep.place(number)
     place = f"{place}: " if place else ""
     try:
@@ -136,8 +130,9 @@ def run(overrides: Sequence[str], number: int) -> None:
     except SystemExit:
         if results.is_done(job):
             say(f"{place}{name} is done; its loggers were interrupted: {_outcome(job)}")
-            raise
-        say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
+        else:
+            say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
+        signals.check()  # with the signal's own status
         raise
     except Exception as error:
         trace = _write_trace(job)
@@ -244,42 +239,6 @@ def _outcome(job: Job) -> str:
         if metrics.get(name)
     ]
     return "; ".join(scores) or "no held-out clips in this protocol"
-
-
-_ending: list[int] = []  # the exit status, once a signal has come
-
-
-def _handle_signals(jobs: Sequence[Job] = ()) -> None:
-    """Ctrl-C and SIGTERM end the process with the usual status, once the job's folder and its loggers were told.
-
-    `jobs` are those that train in processes of their own, started by this one: they end first.
-    """
-    _ending.clear()
-
-    def end(number: int, _: Any) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)
-        _ending.append(128 + number)
-        _stop_workers(number, jobs)
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
-
-
-def _stop_workers(number: int, jobs: Sequence[Job]) -> None:
-    """Passes a signal on to the processes that train jobs, and waits until these have let go of their folders.
-
-    Without the wait the launcher would kill them before they have written down that they were interrupted.
-    """
-    workers = multiprocessing.active_children()
-    for worker in workers:
-        with suppress(ProcessLookupError):
-            os.kill(worker.pid, number)
-    given_up = time.monotonic() + WORKERS_END_SECONDS
-    for job in jobs if workers else ():
-        if (job.folder / results.LOCK).exists():
-            with suppress(Timeout), FileLock(job.folder / results.LOCK, timeout=max(0, given_up - time.monotonic())):
-                pass
 
 
 def _end(status: int, message: str) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from command_line import CONF, contents, write_sounds
 
-from audio_cls.studies import launch, results, sweep
+from audio_cls.studies import launch, results, signals, sweep
 from audio_cls.studies.comparable import split_digests
 from audio_cls.studies.plan import Job, Plan, clips, num_folds
 
@@ -18,7 +18,7 @@ SOUNDS = ("data=folder", "data.root=sounds", "heads=2")
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
+    monkeypatch.setattr(signals, "handle", lambda *_: None)
     monkeypatch.setattr(sweep, "announce", lambda _: None)
     write_sounds(tmp_path / "sounds", {"Dog": 8, "Cat": 8})
 

@@ -679,3 +679,22 @@ def test_signals_end_the_process_with_their_status_and_the_same_command_then_fin
     assert (metrics_of(job)["status"], metrics_of(job)["epochs"]) == ("interrupted", 39)
     assert run_train_py(monkeypatch, arguments) == 0
     assert outcome(job) == outcome(train(workspace, "study=no-signals", "trainer.max_epochs=40"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_while_python_is_in_a_finalizer_is_not_lost(workspace, monkeypatch, capsys, number):
+    settings = (*QUICK, f"study=finalizer-{number}", "trainer.max_epochs=40")
+    (job,) = plan_jobs(workspace, *settings)
+    original = ClassifierModule.training_step
+
+    def interrupted_in_a_finalizer(module, batch, batch_idx):
+        if module.global_step == 3 * 2 + 1:
+            weakref.finalize(Recorder(), os.kill, os.getpid(), number)  # called at once, as nothing holds the object
+        return original(module, batch, batch_idx)
+
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(ClassifierModule, "training_step", interrupted_in_a_finalizer)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    assert run_train_py(monkeypatch, overrides(workspace, *settings)) == 128 + number
+    assert (metrics_of(job)["status"], metrics_of(job)["epochs"]) == ("interrupted", 2)
+    assert "Traceback" not in capsys.readouterr().err

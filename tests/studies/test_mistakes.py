@@ -10,7 +10,7 @@ import pytest
 from command_line import CONF, REPOSITORY, contents, forbid_heavy_imports, write_esc10
 
 from audio_cls.data import download
-from audio_cls.studies import launch, results
+from audio_cls.studies import launch, results, signals
 
 # What stands before the command line (data=synthetic, unless it names data itself) and a part of the answer.
 MISTAKES = {
@@ -234,7 +234,7 @@ def _in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
     monkeypatch.setattr(download, "download_esc10", no_download)
-    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
+    monkeypatch.setattr(signals, "handle", lambda *_: None)
     # Permissions do not stop the superuser, who may be running this.
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "sealed" and allowed(path, mode))
@@ -244,7 +244,7 @@ def _in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _result_of_another_configuration(workspace: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workspace)
-        patch.setattr(launch, "_handle_signals", lambda *_: None)
+        patch.setattr(signals, "handle", lambda *_: None)
         patch.setattr(results, "record_command", lambda *_: None)
         plan = launch.prepare(["data=synthetic", "variant=taken", "trainer.max_epochs=3"], CONF)
         results.write_config(plan.jobs[0])

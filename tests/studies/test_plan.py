@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
-from audio_cls.studies import launch, results
+from audio_cls.studies import launch, results, signals
 from audio_cls.studies import plan as plan_module
 from audio_cls.studies.compose import compose_job
 from audio_cls.studies.config import Config, ConfigError
@@ -154,7 +154,7 @@ def test_it_does_not_matter_where_the_m_stands(line: str, monkeypatch: pytest.Mo
 def test_the_m_is_found_by_the_launcher_wherever_it_stands(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["data=synthetic", "heads=1,2"]
     arguments.insert(place, "-m")
-    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
+    monkeypatch.setattr(signals, "handle", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
     found = launch.prepare(arguments, CONF)
     assert found.multirun
@@ -284,7 +284,7 @@ def test_the_jobs_that_hydra_runs_are_the_planned_ones(monkeypatch: pytest.Monke
     monkeypatch.setattr(launch, "prepare", recording)
     monkeypatch.setattr(launch, "run", run)
     monkeypatch.setattr(launch, "finish", lambda _: 0)
-    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
+    monkeypatch.setattr(signals, "handle", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
     make_folder(Path("it's (1)"))
     line = [
@@ -469,7 +469,7 @@ def test_an_environment_variable_that_points_nowhere_is_named(monkeypatch: pytes
 
 def test_an_empty_environment_variable_is_none(monkeypatch: pytest.MonkeyPatch, downloads: list[Path]) -> None:
     monkeypatch.setenv("AUDIO_CLS_DATA", "")
-    monkeypatch.setattr(launch, "_handle_signals", lambda *_: None)
+    monkeypatch.setattr(signals, "handle", lambda *_: None)
     assert launch.prepare([], CONF).jobs[0].dataset == "esc10"
 
 
