@@ -80,7 +80,7 @@ def test_help_lists_every_group_option_and_key(monkeypatch: pytest.MonkeyPatch, 
     for path in CONF.glob("*/*.yaml"):
         if path.parent.name != "wandb":
             assert f"{path.parent.name}={path.stem}" in text
-    for key in ("protocol: holdout", "heads: 4", "d_model: 96", "max_epochs: 60", "lr: 1.0e-3", "spectrogram_masks: 2"):
+    for key in ("protocol: holdout", "heads: 4", "d_model: 96", "max_epochs: 40", "lr: 1.0e-3", "spectrogram_masks: 2"):
         assert key in text
     assert "hydra" not in text.lower()
     assert max(map(len, text.splitlines())) < 145
