@@ -104,12 +104,12 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         tracking.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
-        if results.is_done(job):  # it was interrupted while its loggers took the result
-            raise
-        interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
-        message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
-        record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
-        results.write_json(job.folder / results.METRICS, record)
+        if not results.is_done(job):  # else it was interrupted while its loggers took the result
+            interrupted = signals.came() or isinstance(error, (KeyboardInterrupt, SystemExit))
+            message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
+            record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
+            results.write_json(job.folder / results.METRICS, record)
+        signals.check()  # libraries put other exceptions in the place of a signal's, or one without its status
         raise
     finally:
         tracking.finish(loggers, record)

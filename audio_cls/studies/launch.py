@@ -130,9 +130,8 @@ def run(overrides: Sequence[str], number: int) -> None:
     except SystemExit:
         if results.is_done(job):
             say(f"{place}{name} is done; its loggers were interrupted: {_outcome(job)}")
-        else:
-            say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
-        signals.check()  # with the signal's own status
+            raise
+        say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
         raise
     except Exception as error:
         trace = _write_trace(job)

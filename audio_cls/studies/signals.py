@@ -37,11 +37,16 @@ def handle(jobs: Sequence[Job] = ()) -> None:
         signal.signal(number, end)
 
 
+def came() -> bool:
+    """Whether a signal has told the process to end."""
+    return bool(_ending)
+
+
 def check() -> None:
     """Ends the process if a signal has told it to; to be called now and then.
 
     The exception that the handler raises is lost where Python happens to be in a finalizer or in a callback of a weak
-    reference, and Lightning puts one without a status in its place.
+    reference, and libraries catch it: fsspec takes it for a missing file, Lightning raises one without a status.
     """
     if _ending:
         raise SystemExit(_ending[0])

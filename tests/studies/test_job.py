@@ -28,7 +28,7 @@ from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
 from audio_cls.serving.load import load_classifier
-from audio_cls.studies import figures, results
+from audio_cls.studies import figures, results, signals
 from audio_cls.studies import job as job_module
 from audio_cls.studies.config import ConfigError
 from audio_cls.studies.job import JobBusy, run_job
@@ -632,6 +632,7 @@ def run_train_py(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
         with pytest.raises(SystemExit) as end:
             runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
     finally:
+        signals.handle()  # forgets the last signal
         for number, handler in before.items():
             signal.signal(number, handler)
     return end.value.code
@@ -698,3 +699,19 @@ def test_a_signal_that_comes_while_python_is_in_a_finalizer_is_not_lost(workspac
     assert run_train_py(monkeypatch, overrides(workspace, *settings)) == 128 + number
     assert (metrics_of(job)["status"], metrics_of(job)["epochs"]) == ("interrupted", 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_signal_that_a_library_takes_for_another_error_is_no_failure(workspace, monkeypatch):
+    settings = (*QUICK, "study=swallowed", "trainer.max_epochs=40")
+    (job,) = plan_jobs(workspace, *settings)
+
+    def as_fsspec_does(module, batch, batch_idx):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            raise FileNotFoundError("last.ckpt") from None
+
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(ClassifierModule, "training_step", as_fsspec_does)
+    assert run_train_py(monkeypatch, overrides(workspace, *settings)) == 143
+    assert (metrics_of(job)["status"], metrics_of(job)["error"]) == ("interrupted", "interrupted")
