@@ -19,7 +19,7 @@ import pytest
 from command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
 from audio_cls.data.clips import DataError
-from audio_cls.studies import launch, plan, results, usage
+from audio_cls.studies import launch, plan, results, signals, usage
 from audio_cls.studies.plan import Job
 
 RunJob = Callable[[Job], None]
@@ -37,6 +37,7 @@ def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "num_cores", lambda: 1)  # jobs side by side would not see what is replaced here
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
+    signals.handle()  # forgets a signal that came
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
