@@ -147,7 +147,7 @@ EXECUTION_KEYS = frozenset(
     {"study", "variant", "output_dir", "jobs", "data.root", "data.name", "trainer.num_threads", "trainer.accelerator"}
 )
 # Keys that results of earlier versions lack, with the value that these had without naming it.
-ADDED_KEYS = {"trainer.compile": False, "augment.loop": False, "augment.domain": "waveform"}
+ADDED_KEYS = {"trainer.compile": False, "augment.loop": False, "augment.domain": "waveform", "model.num_parts": 1}
 
 
 def shown(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from tiny_jobs import plan_jobs
 
 from audio_cls.data.clips import Clip, ClipSet
@@ -127,6 +128,17 @@ def test_a_folder_takes_the_job_that_it_belongs_to_wherever_and_with_whatever_lo
     results.check_folder(job, "digest")
     elsewhere = changed(job, jobs=2, logger={"_target_": "any"}, trainer={"num_threads": 5}, data={"root": "/moved"})
     results.check_folder(elsewhere, "digest")
+
+
+@pytest.mark.parametrize("key", ["trainer.compile", "augment.loop", "augment.domain", "model.num_parts"])
+def test_a_result_from_before_there_was_a_key_is_of_the_same_configuration(job, key):
+    results.write_config(job)
+    path = job.folder / results.CONFIG
+    stored = yaml.safe_load(path.read_text())
+    section, _, name = key.partition(".")
+    del stored[section][name]
+    path.write_text(yaml.safe_dump(stored))
+    results.check_folder(job, digest())
 
 
 def test_a_job_of_another_configuration_is_refused_with_the_keys_and_both_values(job):
