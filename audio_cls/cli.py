@@ -152,6 +152,18 @@ def _parser() -> argparse.ArgumentParser:
         "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
     )
     attention.set_defaults(run=_attention)
+    predict = commands.add_parser(
+        "predict",
+        help="say what a trained model hears in sound files",
+        description="Prints the most probable classes of each file. Exit status 1 if a file could not be used.",
+    )
+    predict.add_argument("job", metavar="JOB", help="a job's folder, as STUDY/VARIANT/fold0-seed0")
+    predict.add_argument("sounds", metavar="SOUND", nargs="+", help="a sound file, or a folder of them at any depth")
+    predict.add_argument("--out", type=Path, metavar="FILE.csv", help="also write the probabilities of all classes")
+    predict.add_argument(
+        "--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)"
+    )
+    predict.set_defaults(run=_predict)
     return parser
 
 
@@ -319,6 +331,32 @@ def _attention(options: argparse.Namespace) -> int:
     save_figure(figure, path)
     print(f"written to {path}")
     return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    if options.out is not None and options.out.suffix.lower() != ".csv":
+        raise UsageError(f"--out {options.out}: the table is CSV; call it {options.out.with_suffix('.csv').name}")
+    from contextlib import nullcontext
+
+    from audio_cls.serving.load import LoadError, load_classifier
+    from audio_cls.serving.predict import NoSounds, PredictionTable, find_sounds, in_words, predict_files
+
+    try:
+        paths = find_sounds(options.sounds)
+        classifier = load_classifier(_find_job(options.job, options.output_dir))
+    except (LoadError, NoSounds) as error:
+        raise UsageError(error) from None
+    unusable = 0
+    with PredictionTable(options.out, classifier.classes) if options.out else nullcontext() as table:
+        for prediction in predict_files(classifier, paths):
+            if prediction.problem is not None:
+                print(f"audio-cls predict: {prediction.path}: {prediction.problem}", file=sys.stderr, flush=True)
+                unusable += 1
+                continue
+            print(in_words(prediction, classifier.classes), flush=True)
+            if table is not None:
+                table.add(prediction)
+    return 1 if unusable else 0
 
 
 def _find_job(name: str, output_dir: Path) -> Path:

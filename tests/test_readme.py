@@ -79,9 +79,17 @@ def test_every_file_and_section_that_is_linked_exists() -> None:
 
 
 @pytest.mark.usefixtures("_sounds")
-def test_sounds_of_ones_own_are_trained_on_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = (words for words in commands("python train.py") if "data.root=my_sounds.csv" in words)
+def test_sounds_of_ones_own_are_trained_on_and_compared_and_new_ones_are_predicted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sweep, final = (words for words in commands("python train.py") if "data.root=my_sounds.csv" in words)
     # In this process: workers that an earlier test left behind would look for the sounds in that test's folder.
-    assert train(monkeypatch, *line, "jobs=1", *TINY) == 0
+    assert train(monkeypatch, *sweep, "jobs=1", *TINY) == 0
     assert cli.main(["compare", "my_sounds-holdout"]) == 0
     assert Path("outputs/my_sounds-holdout/summary.md").exists()
+
+    assert train(monkeypatch, *final, *TINY) == 0
+    (words,) = (words for words in commands("audio-cls") if words[0] == "predict")
+    (tmp_path / "my_sounds").rename("new_recordings")
+    assert cli.main([word.replace("transformer_h4", "tiny") for word in words]) == 0
+    assert len(Path("predictions.csv").read_text().splitlines()) == 1 + 8

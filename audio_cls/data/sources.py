@@ -167,13 +167,8 @@ def _names_beside(path: Path) -> list[str]:
     return os.listdir(path.parent) if path.parent.is_dir() else []
 
 
-def _esc10_folders(root: Path) -> list[Path]:
-    return [path for path in sorted(root.iterdir()) if path.is_dir() and ESC10_CLASS.fullmatch(path.name)]
-
-
-def _audio_files(folder: Path) -> Iterator[Path]:
-    """Audio files at any depth, links followed, hidden ones left out. Audio that cannot be read is an error: leaving it
-    out silently would change the data set."""
+def sound_files(folder: Path) -> Iterator[Path]:
+    """Audio files at any depth, of formats that can be read or not, links followed, hidden ones left out."""
     visited = set()
     for parent, subfolders, files in os.walk(folder, followlinks=True):
         visited.add(os.path.realpath(parent))
@@ -183,13 +178,20 @@ def _audio_files(folder: Path) -> Iterator[Path]:
             if not name.startswith(".") and os.path.realpath(os.path.join(parent, name)) not in visited
         )
         for name in sorted(files):
-            suffix = os.path.splitext(name)[1].lower()
-            if name.startswith("."):
-                continue
-            if suffix in UNREADABLE_SUFFIXES:
-                raise DataError(f"{os.path.join(parent, name)}: {suffix} cannot be read: convert it to wav or flac")
-            if suffix in AUDIO_SUFFIXES:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES | UNREADABLE_SUFFIXES:
                 yield Path(parent, name)
+
+
+def _audio_files(folder: Path) -> Iterator[Path]:
+    """The same, where audio that cannot be read is an error: leaving it out silently would change the data set."""
+    for path in sound_files(folder):
+        if (suffix := path.suffix.lower()) in UNREADABLE_SUFFIXES:
+            raise DataError(f"{path}: {suffix} cannot be read: convert it to wav or flac")
+        yield path
+
+
+def _esc10_folders(root: Path) -> list[Path]:
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and ESC10_CLASS.fullmatch(path.name)]
 
 
 def _name(path: Path, root: Path) -> str:

@@ -1,0 +1,100 @@
+"""What a trained classifier says to new sound files."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audio_cls.data.decode import BadAudio, decode
+from audio_cls.data.sources import sound_files
+from audio_cls.serving.load import LoadedClassifier
+
+SHOWN = 3  # classes on a line
+LEAST_SHOWN = 0.005  # as it would be shown as 0%
+
+
+class NoSounds(ValueError):
+    """A path that is neither a file nor a folder with sounds, in one line."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities (K,) of a file, or why there are none."""
+
+    path: Path
+    probabilities: np.ndarray | None
+    problem: str | None = None
+
+
+def find_sounds(paths: Iterable[str]) -> list[Path]:
+    """The files, and those at any depth in the folders, each once, in their order. Raises NoSounds for other paths."""
+    found: dict[Path, None] = {}
+    for name in paths:
+        path = Path(name).expanduser()
+        if not path.exists():
+            raise NoSounds(f"{path} does not exist; give sound files, or folders of them")
+        files = [path] if not path.is_dir() else list(sound_files(path))
+        if not files:
+            raise NoSounds(f"{path} holds no sound files")
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def predict_files(classifier: LoadedClassifier, paths: Iterable[Path]) -> Iterator[Prediction]:
+    """One prediction for each file, made when it is asked for. A file that cannot be used does not stop the others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # a clip is too little work to share: threads would spend the time waiting for each other
+    try:
+        for path in paths:
+            yield _predict(classifier, path)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _predict(classifier: LoadedClassifier, path: Path) -> Prediction:
+    try:
+        waveform = decode(path, classifier.sample_rate)
+    except BadAudio as error:
+        return Prediction(path, None, str(error))
+    return Prediction(path, classifier.probabilities(waveform).numpy())
+
+
+def in_words(prediction: Prediction, classes: tuple[str, ...]) -> str:
+    """'bark.wav: Dog bark 93%, Rooster 5%': the most probable classes, best first."""
+    order = prediction.probabilities.argsort()[::-1]
+    shown = [order[0], *(index for index in order[1:SHOWN] if prediction.probabilities[index] >= LEAST_SHOWN)]
+    said = ", ".join(f"{classes[index]} {prediction.probabilities[index]:.0%}" for index in shown)
+    return f"{prediction.path}: {said}"
+
+
+class PredictionTable:
+    """A CSV file that grows by a row a file: file, predicted, probability, and the probability of each class, p_NAME.
+
+    Rows are on disk when `add` returns, so that an interruption loses none.
+    """
+
+    def __init__(self, path: Path, classes: tuple[str, ...]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._classes = classes
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file)
+        self._write(["file", "predicted", "probability", *(f"p_{name}" for name in classes)])
+
+    def __enter__(self) -> "PredictionTable":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, prediction: Prediction) -> None:
+        """Appends the row of a file that could be used."""
+        best = int(prediction.probabilities.argmax())
+        values = [f"{value:.6g}" for value in (prediction.probabilities[best], *prediction.probabilities)]
+        self._write([prediction.path, self._classes[best], *values])
+
+    def _write(self, row: list[object]) -> None:
+        self._writer.writerow(row)
+        self._file.flush()
