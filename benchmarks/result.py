@@ -107,7 +107,7 @@ def targets(numbers: Numbers) -> list[Target]:
     found = []
     for mark in MARKS:
         reached = [f"{name} {_minutes(variant['curve'], mark)}" for name, variant in numbers["variants"].items()]
-        found.append(Target(f"minutes until {mark:.0%} over the folds", ", ".join(reached), None))
+        found.append(Target(f"minutes until {mark:.0%} over the development folds", ", ".join(reached), None))
     return found
 
 
