@@ -42,7 +42,7 @@ class SpectrogramStem(nn.Module):
         return math.ceil(num_frames / 8)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        # Convolutions run nearly twice as fast on a CPU with the channels innermost; layers keep their input's format.
+        # Channels innermost suit convolutions on a CPU; layers keep their input's format.
         x = self.convolutions(spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
         x = x.permute(0, 3, 2, 1).flatten(2)  # (B, N, M/8, C) -> (B, N, M/8 * C)
         return self.projection(x)  # (B, N, D)
