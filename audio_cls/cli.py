@@ -1,6 +1,6 @@
 """The command `audio-cls`. Each command imports what it needs when it is called, so that --help is instant.
 
-Exit status: 0 all well; 1 a study with failed or damaged jobs, or nothing finished; 2 a mistake of the user, told in
+Exit status: 0 all well; 1 failed or damaged jobs, nothing finished, or sounds that cannot be used; 2 a mistake, told in
 one line; 130 after Ctrl-C.
 """
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="audio-cls", description="Looks at what train.py has written.")
+    parser = _Parser(prog="audio-cls", description="Looks at what train.py has written, and uses it.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     explore = commands.add_parser(
         "explore",
