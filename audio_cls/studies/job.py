@@ -23,7 +23,7 @@ from audio_cls.data.datamodule import ClipDataModule
 from audio_cls.studies import figures, results, signals, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
-from audio_cls.studies.terminal import say
+from audio_cls.terminal import say
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint

@@ -20,7 +20,7 @@ from audio_cls.studies.comparable import check_comparable, split_digests
 from audio_cls.studies.compose import combinations, compose_job, parse_all
 from audio_cls.studies.config import ConfigError
 from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warning
-from audio_cls.studies.terminal import say
+from audio_cls.terminal import say
 
 _HELP = frozenset({"--help", "-h"})
 _MULTIRUN = frozenset({"--multirun", "-m"})

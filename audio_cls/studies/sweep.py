@@ -9,8 +9,8 @@ from typing import Any
 
 from audio_cls.studies import results, sweep_folder
 from audio_cls.studies.plan import Job, Plan, trains_on_cpu
-from audio_cls.studies.terminal import say
-from audio_cls.training.duration import duration
+from audio_cls.terminal import say
+from audio_cls.wording import duration
 
 
 def announce(plan: Plan) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
-from audio_cls.training.duration import duration
+from audio_cls.wording import duration
 
 DEVELOPMENT = "Figures on validation folds are development figures."
 NO_TEST = "No test column: published fold 1 was not among the clips."

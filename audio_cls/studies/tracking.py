@@ -25,7 +25,7 @@ from audio_cls.studies import sweep_folder, tracking_media
 from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import Job
 from audio_cls.studies.results import write_json
-from audio_cls.studies.terminal import say
+from audio_cls.terminal import say
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk

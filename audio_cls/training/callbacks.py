@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from audio_cls.training.duration import duration
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
+from audio_cls.wording import duration
 
 
 class History(Callback):

@@ -21,7 +21,7 @@ from audio_cls.studies.explore.survey import Survey
 from audio_cls.studies.pages.page import render
 from audio_cls.studies.pages.pictures import embedded, png
 from audio_cls.studies.pages.sounds import EXCERPT_SECONDS, sound_uri
-from audio_cls.training.duration import duration
+from audio_cls.wording import duration
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 GENERATOR = "audio-cls explore"

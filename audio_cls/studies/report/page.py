@@ -22,7 +22,7 @@ from audio_cls.studies.report.mistakes import Mistake, find_mistakes
 from audio_cls.studies.study import Study, load_study
 from audio_cls.studies.summary import Summary
 from audio_cls.studies.tables import DEVELOPMENT, ranges
-from audio_cls.training.duration import duration
+from audio_cls.wording import duration
 
 GENERATOR = "audio-cls report"
 NAME = "report.html"

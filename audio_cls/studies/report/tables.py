@@ -8,7 +8,7 @@ from audio_cls.studies.job_folder import JOB_FOLDER, StudyJob
 from audio_cls.studies.report.mistakes import Mistake
 from audio_cls.studies.summary import Comparison, Spread, Summary, VariantRow
 from audio_cls.studies.tables import mean_only, p_value, ranges, with_spread
-from audio_cls.training.duration import duration
+from audio_cls.wording import duration
 
 Cell = dict[str, Any]
 Table = dict[str, Any]  # caption, heads (cells) and rows (lists of cells)

@@ -1,6 +1,6 @@
 import pytest
 
-from audio_cls.training.duration import duration
+from audio_cls.wording import duration
 
 
 @pytest.mark.parametrize(
