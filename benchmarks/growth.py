@@ -33,7 +33,7 @@ def measure(options: Options) -> Numbers:
 
 def grow(num_clips: int, threads: int) -> Numbers:
     """Lists, splits, decodes and trains on so many one-second wav files; seconds, and MiB of this process."""
-    from audio_cls.data.store import open_store
+    from audio_cls.data.waveform_store import open_store
     from audio_cls.studies.job import run_job
     from audio_cls.studies.plan import clips
     from audio_cls.training.history import read_history

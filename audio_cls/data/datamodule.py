@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from audio_cls.data.clips import ClipSet, DataError
-from audio_cls.data.power_store import MelPower, PowerStore, open_power_store
+from audio_cls.data.mel_power_store import MelPower, PowerStore, open_power_store
 from audio_cls.data.splits import make_split
-from audio_cls.data.store import WaveformStore, open_store
+from audio_cls.data.waveform_store import WaveformStore, open_store
 
 Batch = dict[str, Tensor]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from audio_cls.data.intact import count_mpeg_samples, find_damage
+from audio_cls.data.integrity import count_mpeg_samples, find_damage
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4_000, 384_000  # Hz; telephone recordings and bat detectors lie inside
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile answers where the header does not say

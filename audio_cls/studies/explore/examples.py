@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from audio_cls.data.excerpts import Excerpt, cut_excerpt
 from audio_cls.studies.explore.measure import is_synthetic, read
 from audio_cls.studies.explore.survey import Survey
-from audio_cls.studies.pages.sounds import Excerpt, cut_excerpt
 
 FEW_CLASSES, SEVERAL_CLASSES, MAX_CLASSES = 16, 60, 120  # with three, two and one example
 ROLES = ("typical", "in between", "unusual")

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from audio_cls.data.cache import progress_bar
+from audio_cls.data.excerpts import EXCERPT_SECONDS, sound_uri
 from audio_cls.studies.clip_figure import clip_figure
 from audio_cls.studies.explore import pictures, sections
 from audio_cls.studies.explore.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
@@ -20,7 +21,6 @@ from audio_cls.studies.explore.sections import CREDITS, kilohertz
 from audio_cls.studies.explore.survey import Survey
 from audio_cls.studies.pages.page import render
 from audio_cls.studies.pages.pictures import embedded, png
-from audio_cls.studies.pages.sounds import EXCERPT_SECONDS, sound_uri
 from audio_cls.wording import duration
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_cls.data.decode import BadAudio
+from audio_cls.data.excerpts import cut_excerpt, sound_uri
 from audio_cls.studies import results
 from audio_cls.studies.clip_figure import clip_figure
 from audio_cls.studies.compare import summarize
@@ -14,7 +15,6 @@ from audio_cls.studies.figure_style import figure_style, variant_looks
 from audio_cls.studies.job_folder import UNFINISHED
 from audio_cls.studies.pages.page import render
 from audio_cls.studies.pages.pictures import embedded, png
-from audio_cls.studies.pages.sounds import cut_excerpt, sound_uri
 from audio_cls.studies.report import again, tables
 from audio_cls.studies.report.charts import CLIPS, MAX_DRAWN, MAX_IN_CURVES, Charts
 from audio_cls.studies.report.listening import Looks, Sounds, find_sounds

@@ -6,10 +6,10 @@ import pytest
 import soundfile
 import torch
 
-from audio_cls.data import power_store
+from audio_cls.data import mel_power_store
 from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.data.power_store import PowerStore, open_power_store, playback_speeds
-from audio_cls.data.store import WaveformStore, open_store
+from audio_cls.data.mel_power_store import PowerStore, open_power_store, playback_speeds
+from audio_cls.data.waveform_store import WaveformStore, open_store
 from audio_cls.models.front_end import LogMel
 
 RATE = 4_000
@@ -71,7 +71,7 @@ def test_a_loop_has_no_seam(waveforms):
 
 def test_a_faster_loop_is_shorter_and_higher(waveforms):
     store = open_power_store(waveforms, front_end(), 1.5, RATE // 2)
-    assert store.num_frames.shape == (3, power_store.NUM_SPEEDS)
+    assert store.num_frames.shape == (3, mel_power_store.NUM_SPEEDS)
     assert store.num_frames[0].tolist() == pytest.approx([RATE / HOP / s for s in playback_speeds(1.5)], rel=0.03)
     centres = front_end().mel_bands @ torch.arange(N_FFT // 2 + 1).float() / front_end().mel_bands.sum(1)
     loudest = [float(centres[crops(store, 1, n, 0, 20).mean(0).argmax()]) * RATE / N_FFT for n in (0, 2, 4)]
@@ -86,7 +86,7 @@ def test_a_clip_shorter_than_a_crop_is_followed_by_silence(waveforms):
     assert loudness[20:-3].max() < 1e-9
 
 
-@pytest.mark.parametrize("speed", range(power_store.NUM_SPEEDS))
+@pytest.mark.parametrize("speed", range(mel_power_store.NUM_SPEEDS))
 def test_speeds_are_spaced_evenly_around_the_clips_own(speed):
     speeds = playback_speeds(1.21)
     assert speeds[speed] == pytest.approx(1.1 ** (speed - 2))
@@ -98,7 +98,7 @@ def test_it_is_made_once_for_each_front_end_and_range_of_speeds(waveforms, monke
     changes = [(front_end(num_mels=8), 1.1, RATE // 2), (front_end(), 1.2, RATE // 2), (front_end(), 1.1, RATE)]
     folders = {open_power_store(waveforms, *change).folder for change in changes}
     assert len(folders | {first.folder}) == 4
-    monkeypatch.setattr(power_store, "_power_at_speeds", None)
+    monkeypatch.setattr(mel_power_store, "_power_at_speeds", None)
     assert open_power_store(waveforms, front_end(), 1.1, RATE // 2).folder == first.folder
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio_cls.data import float_file
-from audio_cls.data import store as store_module
+from audio_cls.data import array_file
+from audio_cls.data import waveform_store as store_module
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.sources import read_folder
-from audio_cls.data.store import WaveformStore, default_cache_dir, open_store
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize, synthetic_clips
+from audio_cls.data.waveform_store import WaveformStore, default_cache_dir, open_store
 
 RATE = 8_000
 
@@ -188,7 +188,7 @@ def test_a_build_looks_only_a_few_clips_ahead(tmp_path, cache, monkeypatch):
 
     monkeypatch.setattr(store_module, "decode", lambda path, rate: counting_decode(path, rate).view(CountingArray))
     open_store(clips, RATE, cache, num_workers=3)
-    assert written == 40 and most <= float_file.AHEAD * 3 + 1
+    assert written == 40 and most <= array_file.AHEAD * 3 + 1
 
 
 def expected_crop(waveform: np.ndarray, start: int, num_samples: int) -> np.ndarray:
@@ -273,7 +273,7 @@ def test_a_store_is_handed_to_another_process_by_its_path(clips, cache):
 def test_two_processes_may_open_the_same_store_at_once(clips, cache, tmp_path):
     code = (
         "import sys; from pathlib import Path; from audio_cls.data.sources import read_folder; "
-        "from audio_cls.data.store import open_store; "
+        "from audio_cls.data.waveform_store import open_store; "
         "print(open_store(read_folder(Path(sys.argv[1])), int(sys.argv[3]), Path(sys.argv[2])).lengths.sum())"
     )
     command = [sys.executable, "-c", code, str(clips.root), str(cache), str(RATE)]
