@@ -311,7 +311,7 @@ def _attention(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {options.out}: the picture is a PNG; call it {options.out.with_suffix('.png').name}")
     from audio_cls.data.clips import DataError
     from audio_cls.data.decode import BadAudio
-    from audio_cls.models.explain import NoAttention
+    from audio_cls.models.attention_maps import NoAttention
     from audio_cls.serving.load import LoadError
     from audio_cls.studies.attention import NoSuchClip, heads_figure
     from audio_cls.studies.config import ConfigError

@@ -14,10 +14,10 @@ from hydra.utils import get_method
 from torch import nn
 
 from audio_cls.data.synthetic import CLASSES
-from audio_cls.models.front_end import LogMel
+from audio_cls.models.late_fusion import make_transformer
+from audio_cls.models.log_mel import LogMel
 from audio_cls.models.modulation import modulation_rates
-from audio_cls.models.parts import make_transformer
-from audio_cls.models.stem import FrameTokens
+from audio_cls.models.stems import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.studies import launch
 from audio_cls.studies.checks import check_config, has_empty_band, has_modulations

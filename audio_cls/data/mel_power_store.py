@@ -25,7 +25,7 @@ NUM_SPEEDS = 5  # from 1 / factor to factor, evenly spaced on a logarithmic scal
 
 
 class MelPower(Protocol):
-    """What a front end has that computes mel power, `audio_cls.models.front_end.LogMel` for one."""
+    """What a front end has that computes mel power, `audio_cls.models.log_mel.LogMel` for one."""
 
     n_fft: int
     hop_length: int

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.models.front_end import LogMel, cut, decibels, standardize
+from audio_cls.models.log_mel import LogMel, cut, decibels, standardize
 from audio_cls.models.modulation import NUM_GROUPS, TOKEN_FRAMES, ModulationPower
 
 STEP_FRAMES = TOKEN_FRAMES // 8  # frames of the modulations to one of the spectrogram beside them

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
-from audio_cls.models.front_end import LogMel
-from audio_cls.models.stem import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
+from audio_cls.models.log_mel import LogMel
+from audio_cls.models.stems import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
 from audio_cls.models.texture import LogMelTexture, StatisticsClassifier
 
 Features = Tensor | tuple[Tensor, ...]  # what a front end returns

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_rms
-from audio_cls.models.parts import make_transformer
+from audio_cls.models.late_fusion import make_transformer
 
 
 class LoadError(ValueError):

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.decode import decode, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
-from audio_cls.models.explain import check_explainable, cls_attention, rollout, sound_share, token_times
+from audio_cls.models.attention_maps import check_explainable, cls_attention, rollout, sound_share, token_times
 from audio_cls.serving.load import LoadedClassifier, load_classifier
 from audio_cls.studies.config import DataConfig
 from audio_cls.studies.dataset import load_clips

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from audio_cls.models.front_end import POWER_FLOOR, RANGE_DB, LogMel
+from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
 from audio_cls.studies.attention import ClipAttention, ShownClip
 from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, line_style, new_figure, short
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from audio_cls.models.sizes import band_edges
 from audio_cls.studies.config import (
     MAX_D_MODEL,
     CNNConfig,
@@ -22,7 +23,6 @@ from audio_cls.studies.config import (
     WandbConfig,
     shown,
 )
-from audio_cls.studies.mel_scale import band_edges
 
 NO_HEADS = (
     "heads belongs to model=transformer and means nothing for the CNN; run two commands into one study:"

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
-from audio_cls.studies import mel_scale
+from audio_cls.models import sizes
 
 NUM_BANDS = 64
 WINDOW_SECONDS = 0.046  # 2048 samples at 44.1 kHz
@@ -30,7 +30,7 @@ def mel_power(waveform: np.ndarray, sample_rate: int, highest: float, hop_second
 
 def band_edges(highest: float) -> np.ndarray:
     """Where the bands begin, peak and end in Hz: band b has its peak at value b + 1, (B + 2,)."""
-    return np.array(mel_scale.band_edges(NUM_BANDS, highest))
+    return np.array(sizes.band_edges(NUM_BANDS, highest))
 
 
 @cache

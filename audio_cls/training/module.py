@@ -16,7 +16,7 @@ from audio_cls.data.augment import BetweenClassMix, SpectrogramMask, WaveformAug
 from audio_cls.data.datamodule import Batch
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_power, unit_rms
-from audio_cls.models.parts import make_transformer
+from audio_cls.models.late_fusion import make_transformer
 from audio_cls.models.transformer import Features, combined
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule

@@ -12,7 +12,7 @@ from audio_cls.data.clips import Clip, ClipSet, DataError, SplitError
 from audio_cls.data.datamodule import ClipDataModule, EvaluationBatches, WaveformBatches
 from audio_cls.data.sources import read_folder
 from audio_cls.data.waveform_store import WaveformStore, open_store
-from audio_cls.models.front_end import LogMel
+from audio_cls.models.log_mel import LogMel
 
 RATE = 4_000
 CROP = 100

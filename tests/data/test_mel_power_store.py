@@ -10,7 +10,7 @@ from audio_cls.data import mel_power_store
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.mel_power_store import PowerStore, open_power_store, playback_speeds
 from audio_cls.data.waveform_store import WaveformStore, open_store
-from audio_cls.models.front_end import LogMel
+from audio_cls.models.log_mel import LogMel
 
 RATE = 4_000
 N_FFT, HOP, MELS = 128, 32, 16

@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 
 from audio_cls.data.augment import SpectrogramMask
-from audio_cls.models.front_end import LogMel
-from audio_cls.models.stem import TextureStem
+from audio_cls.models.log_mel import LogMel
+from audio_cls.models.stems import TextureStem
 from audio_cls.models.texture import LogMelTexture, band_moments
 from audio_cls.models.transformer import TransformerClassifier
 

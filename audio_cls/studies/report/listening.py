@@ -109,7 +109,7 @@ class Looks:
 
     def _load(self, job: StudyJob) -> Any:
         if job.name not in self._loaded:
-            from audio_cls.models.explain import NoAttention, check_explainable  # torch takes seconds to import
+            from audio_cls.models.attention_maps import NoAttention, check_explainable  # torch takes seconds to import
             from audio_cls.serving.load import LoadError, load_classifier
 
             try:

@@ -5,8 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from audio_cls.models.cnn import WaveformCNN
-from audio_cls.models.explain import (
+from audio_cls.models.attention_maps import (
     NoAttention,
     check_explainable,
     cls_attention,
@@ -14,6 +13,7 @@ from audio_cls.models.explain import (
     sound_share,
     token_times,
 )
+from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.transformer import TransformerClassifier
 
 RATE = 8_000

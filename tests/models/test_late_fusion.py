@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 
 from audio_cls.data.augment import SpectrogramMask
-from audio_cls.models.explain import check_explainable, token_times
-from audio_cls.models.parts import PartsClassifier, make_transformer
+from audio_cls.models.attention_maps import check_explainable, token_times
+from audio_cls.models.late_fusion import PartsClassifier, make_transformer
 from audio_cls.models.transformer import TransformerClassifier, combined
 
 RATE = 16_000

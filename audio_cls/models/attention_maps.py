@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from audio_cls.models.front_end import LogMel
-from audio_cls.models.stem import FrameTokens
+from audio_cls.models.log_mel import LogMel
+from audio_cls.models.stems import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
 
 TINY = 1e-12  # a CLS token that looks at itself alone looks at no sound token more than at another

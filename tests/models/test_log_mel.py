@@ -5,7 +5,7 @@ import torch
 from torchaudio.functional import melscale_fbanks
 from torchaudio.transforms import MelSpectrogram
 
-from audio_cls.models.front_end import LogMel
+from audio_cls.models.log_mel import LogMel
 
 
 def tone(frequency: float, sample_rate: int = 16_000, num_samples: int = 16_000) -> torch.Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from audio_cls.models.cnn import WaveformCNN
-from audio_cls.models.stem import ChannelTokens, FrameTokens, SpectrogramStem, WaveformStem
+from audio_cls.models.stems import ChannelTokens, FrameTokens, SpectrogramStem, WaveformStem
 
 
 def count(module: nn.Module) -> int:
