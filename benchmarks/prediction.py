@@ -13,7 +13,7 @@ from audio_cls.data.decode import decode, resample
 from audio_cls.studies.config import InputConfig
 from audio_cls.studies.job import make_module
 from audio_cls.training.allocator import keep_freed_memory
-from audio_cls.training.module import ClassifierModule
+from audio_cls.training.modules import ClassifierModule
 from benchmarks import data
 from benchmarks.section import Numbers, Options, Target, figures, milliseconds, table
 from benchmarks.timing import interleaved, median

@@ -33,7 +33,7 @@ from audio_cls.studies.config import (
 )
 from audio_cls.studies.job import make_module
 from audio_cls.studies.plan import Job
-from audio_cls.training.module import ClassifierModule
+from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import make_optimizer, make_schedule
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

@@ -31,7 +31,7 @@ LIBRARIES = {
 # Where a library may be imported; nowhere else.
 HOMES = {
     "lightning": (
-        "audio_cls.data.datamodule",
+        "audio_cls.training.datamodule",
         "audio_cls.training",
         "audio_cls.studies.job",
         "audio_cls.studies.tracking",
@@ -81,7 +81,7 @@ def test_imports_run_one_way(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(module for module in MODULES if package_of(module) in LIBRARIES))
 def test_data_and_models_know_few_libraries(module: str) -> None:
     allowed = LIBRARIES[package_of(module)] | sys.stdlib_module_names | {"numpy", "audio_cls"}
-    if module == "audio_cls.data.datamodule":
+    if module == "audio_cls.training.datamodule":
         allowed |= {"lightning"}
     assert {name.split(".")[0] for name in imports(MODULES[module])} <= allowed
 

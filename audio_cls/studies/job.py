@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.data.clips import ClipSet
-from audio_cls.data.datamodule import ClipDataModule
 from audio_cls.studies import figures, results, signals, tracking
 from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
@@ -27,9 +26,10 @@ from audio_cls.terminal import say
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
+from audio_cls.training.datamodule import ClipDataModule
 from audio_cls.training.history import read_history
 from audio_cls.training.metrics import ClipMetrics, Scores
-from audio_cls.training.module import ClassifierModule, CNNModule, TransformerModule
+from audio_cls.training.modules import ClassifierModule, CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
 
 # Evaluating a crop costs a third of training on it, and there is one validation clip to three training clips.

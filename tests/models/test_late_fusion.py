@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from audio_cls.data.augment import SpectrogramMask
 from audio_cls.models.attention_maps import check_explainable, token_times
 from audio_cls.models.late_fusion import PartsClassifier, make_transformer
 from audio_cls.models.transformer import TransformerClassifier, combined
+from audio_cls.training.augment import SpectrogramMask
 
 RATE = 16_000
 SMALL = {

@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy import stats
 
-from audio_cls.data.augment import SpectrogramMask
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.stems import TextureStem
 from audio_cls.models.texture import LogMelTexture, band_moments
 from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.training.augment import SpectrogramMask
 
 RATE = 16_000
 

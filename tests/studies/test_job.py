@@ -23,7 +23,6 @@ from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
-from audio_cls.data import datamodule as datamodule_module
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
@@ -34,9 +33,10 @@ from audio_cls.studies.config import ConfigError
 from audio_cls.studies.job import JobBusy, run_job
 from audio_cls.studies.launch import make_loggers
 from audio_cls.studies.plan import Job, clips, make_plan
+from audio_cls.training import datamodule as datamodule_module
 from audio_cls.training.checkpoint import AtomicCheckpointIO
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
-from audio_cls.training.module import ClassifierModule
+from audio_cls.training.modules import ClassifierModule
 
 QUICK = ("trainer.crops_per_clip=4", "logger=none")  # three steps an epoch
 SPLIT_KEYS = {"accuracy", "f1_macro", "auroc_macro", "f1_per_class", "auroc_per_class", "confusion"}

@@ -19,7 +19,7 @@ from wandb_server import KEY, WandbServer
 from audio_cls.studies import launch, results, sweep_folder, tracking, tracking_media
 from audio_cls.studies.config import flatten
 from audio_cls.studies.job import run_job
-from audio_cls.training.module import ClassifierModule
+from audio_cls.training.modules import ClassifierModule
 
 
 @pytest.fixture(autouse=True)

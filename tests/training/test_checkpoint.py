@@ -9,7 +9,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
-from audio_cls.training.module import CNNModule, TransformerModule
+from audio_cls.training.modules import CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import soundfile
 import torch
 
-from audio_cls.data.datamodule import ClipDataModule
 from audio_cls.data.sources import read_folder
-from audio_cls.training.module import CNNModule, TransformerModule
+from audio_cls.training.datamodule import ClipDataModule
+from audio_cls.training.modules import CNNModule, TransformerModule
 
 RATE = 4_000
 CROP = 1_000

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from audio_cls.data.augment import BetweenClassMix, Gain, SpectrogramMask, TimeScale, WaveformAugment
+from audio_cls.training.augment import BetweenClassMix, Gain, SpectrogramMask, TimeScale, WaveformAugment
 
 RATE = 8_000
 NUM_SAMPLES = 4_000

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.data.augment import BetweenClassMix, SpectrogramMask, WaveformAugment
-from audio_cls.data.datamodule import Batch
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_power, unit_rms
 from audio_cls.models.late_fusion import make_transformer
 from audio_cls.models.transformer import Features, combined
+from audio_cls.training.augment import BetweenClassMix, SpectrogramMask, WaveformAugment
+from audio_cls.training.datamodule import Batch
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule
 

@@ -7,12 +7,12 @@ import pytest
 import soundfile
 import torch
 
-from audio_cls.data import datamodule as datamodule_module
 from audio_cls.data.clips import Clip, ClipSet, DataError, SplitError
-from audio_cls.data.datamodule import ClipDataModule, EvaluationBatches, WaveformBatches
 from audio_cls.data.sources import read_folder
 from audio_cls.data.waveform_store import WaveformStore, open_store
 from audio_cls.models.log_mel import LogMel
+from audio_cls.training import datamodule as datamodule_module
+from audio_cls.training.datamodule import ClipDataModule, EvaluationBatches, WaveformBatches
 
 RATE = 4_000
 CROP = 100

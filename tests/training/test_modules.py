@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
-from audio_cls.training.module import ClassifierModule, TrainingDiverged
+from audio_cls.training.modules import ClassifierModule, TrainingDiverged
 from audio_cls.training.optimization import EMA, make_optimizer
 
 TEN = [f"class {k}" for k in range(10)]
