@@ -176,8 +176,8 @@ def _add_ensemble(command: argparse.ArgumentParser, memory: str) -> None:
 
 
 def _explore(options: argparse.Namespace) -> int:
+    from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
-    from audio_cls.studies.config import ConfigError
     from audio_cls.studies.explore.command import Request, explore
 
     try:
@@ -224,7 +224,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {options.out}: the page is HTML; call it {options.out.with_suffix('.html').name}")
     path = _find_study(options.study, options.output_dir)
-    from audio_cls.studies.config import ConfigError
+    from audio_cls.config.schema import ConfigError
     from audio_cls.studies.report.page import write_report
     from audio_cls.studies.study import StudyError
 
@@ -309,12 +309,12 @@ def _dashboard(options: argparse.Namespace) -> int:
 def _attention(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix != ".png":
         raise UsageError(f"--out {options.out}: the picture is a PNG; call it {options.out.with_suffix('.png').name}")
+    from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
     from audio_cls.data.decode import BadAudio
     from audio_cls.models.attention_maps import NoAttention
     from audio_cls.serving.load import LoadError
     from audio_cls.studies.attention import NoSuchClip, heads_figure
-    from audio_cls.studies.config import ConfigError
     from audio_cls.studies.figures import save_figure
 
     jobs = [_find_job(name, options.output_dir) for name in options.jobs]

@@ -39,14 +39,14 @@ HOMES = {
     "torchmetrics": ("audio_cls.training",),
     "hydra": (
         "train",
-        "audio_cls.studies.compose",
+        "audio_cls.config.compose",
         "audio_cls.studies.plan",
         "audio_cls.studies.launch",
         "audio_cls.studies.best",
     ),
-    "omegaconf": ("train", "audio_cls.studies.compose"),
+    "omegaconf": ("train", "audio_cls.config.compose"),
     "wandb": ("audio_cls.studies.tracking", "audio_cls.studies.tracking_media", "audio_cls.studies.dashboard"),
-    "pydantic": ("audio_cls.studies.config", "audio_cls.studies.checks"),
+    "pydantic": ("audio_cls.config.schema", "audio_cls.config.checks"),
 }
 
 

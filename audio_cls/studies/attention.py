@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from audio_cls.config.dataset import load_clips
+from audio_cls.config.schema import DataConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.decode import decode, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
 from audio_cls.models.attention_maps import check_explainable, cls_attention, rollout, sound_share, token_times
 from audio_cls.serving.load import LoadedClassifier, load_classifier
-from audio_cls.studies.config import DataConfig
-from audio_cls.studies.dataset import load_clips
 
 PLACES_PER_TOKEN = 4  # tokens of overlapping crops do not fall on the same places
 MAX_PLACES = 4_000

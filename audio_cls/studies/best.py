@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 from hydra import initialize_config_dir
 
+from audio_cls.config.compose import compose_job, quoted
+from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.studies import results
-from audio_cls.studies.compose import compose_job, quoted
-from audio_cls.studies.config import ConfigError, flatten, result_keys
 from audio_cls.studies.job_folder import RANKING_SPLIT
 from audio_cls.studies.study import StudyError, load_study
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
+from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.studies import results
-from audio_cls.studies.config import ConfigError, DataConfig
 from audio_cls.studies.plan import Job, clips, num_folds
 
 _NUM_CLIPS = ("num_train", "num_val", "num_test")

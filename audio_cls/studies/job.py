@@ -18,9 +18,9 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.studies import figures, results, signals, tracking
-from audio_cls.studies.config import CNNConfig
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.terminal import say
 from audio_cls.training.allocator import keep_freed_memory

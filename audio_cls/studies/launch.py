@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 
 from hydra import initialize_config_dir
 
+from audio_cls.config import help
+from audio_cls.config.compose import combinations, compose_job, parse_all
+from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
-from audio_cls.studies import results, signals, sweep, sweep_folder, usage
+from audio_cls.studies import results, signals, sweep, sweep_folder
 from audio_cls.studies.comparable import check_comparable, split_digests
-from audio_cls.studies.compose import combinations, compose_job, parse_all
-from audio_cls.studies.config import ConfigError
 from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warning
 from audio_cls.terminal import say
 
@@ -60,7 +61,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     """Checks all that can be checked before training; ends the process, with one line and its status, if it must."""
     signals.handle()
     if _HELP & set(arguments):
-        print(usage.text(config_dir, arguments))
+        print(help.text(config_dir, arguments))
         raise SystemExit(0)
     if os.environ.get("AUDIO_CLS_DATA") == "":
         del os.environ["AUDIO_CLS_DATA"]  # empty is how shells say: not set

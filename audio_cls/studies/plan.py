@@ -12,13 +12,11 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 
-from audio_cls.data.clips import ClipSet, SplitError
-from audio_cls.data.splits import make_split, published_folds
-from audio_cls.data.splits import num_folds as count_folds
-from audio_cls.studies import naming
-from audio_cls.studies.checks import check_config
-from audio_cls.studies.compose import combinations, compose_job, parse, parse_all, quoted
-from audio_cls.studies.config import (
+from audio_cls.config import naming
+from audio_cls.config.checks import check_config
+from audio_cls.config.compose import combinations, compose_job, parse, parse_all, quoted
+from audio_cls.config.dataset import PUBLISHED_FOLDS, load_clips, resolve_auto
+from audio_cls.config.schema import (
     TEXT_KEYS,
     CNNConfig,
     Config,
@@ -26,7 +24,9 @@ from audio_cls.studies.config import (
     DataConfig,
     flatten,
 )
-from audio_cls.studies.dataset import PUBLISHED_FOLDS, load_clips, resolve_auto
+from audio_cls.data.clips import ClipSet, SplitError
+from audio_cls.data.splits import make_split, published_folds
+from audio_cls.data.splits import num_folds as count_folds
 
 JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included
 

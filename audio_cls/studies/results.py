@@ -17,8 +17,8 @@ from typing import Any, TextIO
 import yaml
 from filelock import FileLock
 
+from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
-from audio_cls.studies.config import ConfigError, differing_keys, result_keys
 from audio_cls.studies.plan import Job
 
 METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audio_cls.config.schema import differing_keys, shown
 from audio_cls.studies.compare import variant_row
-from audio_cls.studies.config import differing_keys, shown
 from audio_cls.studies.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.studies.statistics import mean_and_sd
 from audio_cls.studies.study import Study, StudyError, load_study, shorten

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from audio_cls.config.dataset import PUBLISHED_FOLDS
+from audio_cls.config.schema import result_keys
 from audio_cls.studies import results
-from audio_cls.studies.config import result_keys
-from audio_cls.studies.dataset import PUBLISHED_FOLDS
 from audio_cls.studies.job_folder import JOB_FOLDER, StudyJob, read_job
 from audio_cls.training.history import read_history
 

@@ -21,8 +21,8 @@ from typing import Any
 from filelock import FileLock
 from lightning.pytorch.loggers import Logger, WandbLogger
 
+from audio_cls.config.schema import result_keys
 from audio_cls.studies import sweep_folder, tracking_media
-from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import Job
 from audio_cls.studies.results import write_json
 from audio_cls.terminal import say

@@ -8,8 +8,8 @@ from tiny_jobs import plan_jobs
 from wandb_server import WandbServer
 
 from audio_cls import cli
+from audio_cls.config.schema import flatten
 from audio_cls.studies import dashboard, launch
-from audio_cls.studies.config import flatten
 from audio_cls.studies.job import run_job
 
 

@@ -23,13 +23,13 @@ from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
+from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
 from audio_cls.serving.load import load_classifier
 from audio_cls.studies import figures, results, signals
 from audio_cls.studies import job as job_module
-from audio_cls.studies.config import ConfigError
 from audio_cls.studies.job import JobBusy, run_job
 from audio_cls.studies.launch import make_loggers
 from audio_cls.studies.plan import Job, clips, make_plan

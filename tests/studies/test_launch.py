@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
+from audio_cls.config import help
 from audio_cls.data.clips import DataError
-from audio_cls.studies import launch, plan, results, signals, usage
+from audio_cls.studies import launch, plan, results, signals
 from audio_cls.studies.plan import Job
 
 RunJob = Callable[[Job], None]
@@ -88,7 +89,7 @@ def test_help_lists_every_group_option_and_key(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_help_shows_the_keys_of_the_options_that_are_chosen() -> None:
-    text = usage.text(CONF, ["model=cnn", "data=folder", "logger=nonsense", "-h"])
+    text = help.text(CONF, ["model=cnn", "data=folder", "logger=nonsense", "-h"])
     assert "* model=cnn" in text
     assert "name: cnn" in text
     assert "d_model" not in text

@@ -7,12 +7,12 @@ from command_line import CONF, train, write_esc10
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from audio_cls.config.compose import compose_job
+from audio_cls.config.schema import Config, ConfigError
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
 from audio_cls.studies import launch, results, signals
 from audio_cls.studies import plan as plan_module
-from audio_cls.studies.compose import compose_job
-from audio_cls.studies.config import Config, ConfigError
 from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, num_threads, thread_warning
 
 

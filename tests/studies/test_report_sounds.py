@@ -15,9 +15,9 @@ from study_folders import write_job
 from tiny_jobs import plan_jobs
 
 from audio_cls.cli import main
+from audio_cls.config.dataset import load_clips
+from audio_cls.config.schema import DataConfig
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
-from audio_cls.studies.config import DataConfig
-from audio_cls.studies.dataset import load_clips
 from audio_cls.studies.job import run_job
 from audio_cls.studies.report.listening import find_sounds
 from audio_cls.studies.study import load_study

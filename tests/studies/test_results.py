@@ -10,9 +10,9 @@ import pytest
 import yaml
 from tiny_jobs import plan_jobs
 
+from audio_cls.config.schema import ConfigError, Section
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.studies import results
-from audio_cls.studies.config import ConfigError, Section
 from audio_cls.studies.plan import Job
 
 CLIPS = ClipSet(

@@ -16,8 +16,8 @@ import wandb
 from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 from wandb_server import KEY, WandbServer
 
+from audio_cls.config.schema import flatten
 from audio_cls.studies import launch, results, sweep_folder, tracking, tracking_media
-from audio_cls.studies.config import flatten
 from audio_cls.studies.job import run_job
 from audio_cls.training.modules import ClassifierModule
 

@@ -15,8 +15,8 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 from wandb_server import WandbServer
 
 from audio_cls import cli
+from audio_cls.config.schema import result_keys
 from audio_cls.studies import tracking
-from audio_cls.studies.config import result_keys
 from audio_cls.studies.plan import make_plan
 
 SWEEPS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "wandb").glob("*.yaml"))}

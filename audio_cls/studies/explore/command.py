@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from audio_cls.config.dataset import load_clips, resolve_auto
+from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.data.clips import ClipSet
-from audio_cls.studies.config import ConfigError, DataConfig
-from audio_cls.studies.dataset import load_clips, resolve_auto
 
 LEAKY_HEADER = "file,label,fold"
 MANY_FINDINGS = 12

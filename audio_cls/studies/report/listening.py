@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from audio_cls.config.dataset import load_clips
+from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import decode, probe, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
 from audio_cls.studies import results
-from audio_cls.studies.config import ConfigError, DataConfig
-from audio_cls.studies.dataset import load_clips
 from audio_cls.studies.job_folder import StudyJob
 from audio_cls.studies.study import Study
 

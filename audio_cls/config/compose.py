@@ -21,8 +21,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from audio_cls.studies.checks import NO_HEADS
-from audio_cls.studies.config import TEXT_KEYS, ConfigError
+from audio_cls.config.checks import NO_HEADS
+from audio_cls.config.schema import TEXT_KEYS, ConfigError
 
 CONFIG_NAME = "config"
 MAX_JOBS = 10_000

@@ -4,10 +4,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.data.sources import looks_like_esc10, read_any_folder, read_esc10, read_esc50
 from audio_cls.data.synthetic import synthetic_clips
-from audio_cls.studies.config import ConfigError, DataConfig
 
 # Kinds whose folds are published; the others are split by us.
 PUBLISHED_FOLDS = {"esc10": 5, "esc50": 5, "synthetic": 5}

@@ -13,16 +13,9 @@ from hydra import initialize_config_dir
 from hydra.utils import get_method
 from torch import nn
 
-from audio_cls.data.synthetic import CLASSES
-from audio_cls.models.late_fusion import make_transformer
-from audio_cls.models.log_mel import LogMel
-from audio_cls.models.modulation import modulation_rates
-from audio_cls.models.stems import FrameTokens
-from audio_cls.models.transformer import TransformerClassifier
-from audio_cls.studies import launch
-from audio_cls.studies.checks import check_config, has_empty_band, has_modulations
-from audio_cls.studies.compose import compose_job
-from audio_cls.studies.config import (
+from audio_cls.config.checks import check_config, has_empty_band, has_modulations
+from audio_cls.config.compose import compose_job
+from audio_cls.config.schema import (
     EXECUTION_KEYS,
     TEXT_KEYS,
     Config,
@@ -31,6 +24,13 @@ from audio_cls.studies.config import (
     TransformerConfig,
     WandbConfig,
 )
+from audio_cls.data.synthetic import CLASSES
+from audio_cls.models.late_fusion import make_transformer
+from audio_cls.models.log_mel import LogMel
+from audio_cls.models.modulation import modulation_rates
+from audio_cls.models.stems import FrameTokens
+from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.studies import launch
 from audio_cls.studies.job import make_module
 from audio_cls.studies.plan import Job
 from audio_cls.training.modules import ClassifierModule

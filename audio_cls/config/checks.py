@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from audio_cls.models.sizes import band_edges
-from audio_cls.studies.config import (
+from audio_cls.config.schema import (
     MAX_D_MODEL,
     CNNConfig,
     Config,
@@ -23,6 +22,7 @@ from audio_cls.studies.config import (
     WandbConfig,
     shown,
 )
+from audio_cls.models.sizes import band_edges
 
 NO_HEADS = (
     "heads belongs to model=transformer and means nothing for the CNN; run two commands into one study:"

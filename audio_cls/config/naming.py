@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from audio_cls.studies.compose import compose_job
-from audio_cls.studies.config import EXECUTION_KEYS, CNNConfig, Config, ConfigError, flatten, result_keys
+from audio_cls.config.compose import compose_job
+from audio_cls.config.schema import EXECUTION_KEYS, CNNConfig, Config, ConfigError, flatten, result_keys
 
 # What names a variant by itself, or does not change what is trained: no suffix for these.
 _UNNAMED = EXECUTION_KEYS | {"protocol", "fold", "seed", "heads", "model.num_heads"}
