@@ -225,8 +225,8 @@ def _report(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {options.out}: the page is HTML; call it {options.out.with_suffix('.html').name}")
     path = _find_study(options.study, options.output_dir)
     from audio_cls.config.schema import ConfigError
+    from audio_cls.results.study import StudyError
     from audio_cls.studies.report.page import write_report
-    from audio_cls.studies.study import StudyError
 
     try:
         report = write_report(path, options.root, options.out, options.ensembles)
@@ -241,8 +241,8 @@ def _steps(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix != ".md":
         raise UsageError(f"--out {options.out}: the page is Markdown; call it {options.out.with_suffix('.md').name}")
     path = _find_study(options.study, options.output_dir)
+    from audio_cls.results.study import StudyError
     from audio_cls.studies.steps import read_route, route_table
-    from audio_cls.studies.study import StudyError
     from audio_cls.studies.tables import print_table
 
     try:
@@ -265,8 +265,8 @@ def _best(options: argparse.Namespace) -> int:
     path = _find_study(options.study, options.output_dir)
     if options.top < 1:
         raise UsageError(f"--top {options.top} names no variant; use 1 or more")
+    from audio_cls.results.study import StudyError
     from audio_cls.studies.best import best_variants, confirming_command
-    from audio_cls.studies.study import StudyError
 
     try:
         ranked = best_variants(path, options.top)

@@ -125,7 +125,7 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def _stamp(seconds: float, busy: float | None) -> dict[str, object]:
-    from audio_cls.studies.results import code_commit
+    from audio_cls.results.job_files import code_commit
 
     return {
         "seconds": seconds,

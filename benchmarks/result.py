@@ -50,14 +50,14 @@ def _train_quickly(output: Path) -> Path:
 
 def _read(studies: Iterable[Path], wanted: Collection[str] | None = None) -> Numbers:
     """For each variant: minutes of all folds together and the mean accuracy of their validation clips, by epoch."""
-    from audio_cls.studies import results
+    from audio_cls.results import job_files
     from audio_cls.training.history import read_history
 
     found: dict[str, dict[tuple[int, int], list]] = defaultdict(dict)
     records, side_by_side = {}, {}
     for study in studies:
         for path in sorted(Path(study).glob("*/fold*-seed*/metrics.json")):
-            record = results.read_metrics(path.parent) or {}
+            record = job_files.read_metrics(path.parent) or {}
             named = wanted is None or record.get("variant") in wanted
             if named and record.get("status") == "done" and record.get("val"):
                 records[record["variant"]] = record

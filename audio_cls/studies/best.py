@@ -14,9 +14,9 @@ from hydra import initialize_config_dir
 
 from audio_cls.config.compose import compose_job, quoted
 from audio_cls.config.schema import ConfigError, flatten, result_keys
-from audio_cls.studies import results
-from audio_cls.studies.job_folder import RANKING_SPLIT
-from audio_cls.studies.study import StudyError, load_study
+from audio_cls.results import job_files
+from audio_cls.results.job_folder import RANKING_SPLIT
+from audio_cls.results.study import StudyError, load_study
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -66,11 +66,11 @@ def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int
     if not CONF.is_dir():
         raise StudyError(f"{CONF} is not there: run this from a checkout of the project")
     try:
-        stored = yaml.safe_load((folder / results.CONFIG).read_text(encoding="utf-8"))
+        stored = yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8"))
         arguments = _arguments(stored)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{folder / results.CONFIG} cannot be read: {reason}") from None
+        raise ValueError(f"{folder / job_files.CONFIG} cannot be read: {reason}") from None
     if seeds:
         arguments = [argument for argument in arguments if not argument.startswith("seed=")]
         arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []

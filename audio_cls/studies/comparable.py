@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from audio_cls.config.schema import ConfigError, DataConfig
-from audio_cls.studies import results
+from audio_cls.results import job_files
 from audio_cls.studies.plan import Job, clips, num_folds
 
 _NUM_CLIPS = ("num_train", "num_val", "num_test")
@@ -19,7 +19,7 @@ def split_digests(jobs: Sequence[Job]) -> list[str]:
     for job in jobs:
         data, protocol = job.config.data, job.config.protocol
         if (data, protocol) not in known:
-            known[data, protocol] = results.split_digest(clips(job), protocol, num_folds(job), data.split_seed)
+            known[data, protocol] = job_files.split_digest(clips(job), protocol, num_folds(job), data.split_seed)
     return [known[job.config.data, job.config.protocol] for job in jobs]
 
 
@@ -43,8 +43,8 @@ def check_comparable(jobs: Sequence[Job], digests: Sequence[str]) -> None:
 
 
 def _check_begun(study: Path, job: Job, digest: str) -> None:
-    for folder in sorted(path.parent for path in study.glob(f"*/fold*-seed*/{results.METRICS}")):
-        begun = results.read_metrics(folder) or {}
+    for folder in sorted(path.parent for path in study.glob(f"*/fold*-seed*/{job_files.METRICS}")):
+        begun = job_files.read_metrics(folder) or {}
         if begun.get("split_digest") not in (None, digest):
             raise ConfigError(
                 f"{study} holds what cannot be compared with this, as {folder.relative_to(study)}:"
@@ -76,7 +76,7 @@ def _of_plan(job: Job) -> dict[str, Any]:
 def _of_folder(folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
     """The same of a job that has begun; None for what its files do not say."""
     try:
-        data = dict(yaml.safe_load((folder / results.CONFIG).read_text(encoding="utf-8"))["data"])
+        data = dict(yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8"))["data"])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
         data = {}
     num_clips = [metrics.get(key) for key in _NUM_CLIPS]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_cls.results.job_files import write_json, write_text
+from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
+from audio_cls.results.study import Study, StudyError, load_study
 from audio_cls.studies.document import markdown
 from audio_cls.studies.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.studies.errors import find_errors
-from audio_cls.studies.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
 from audio_cls.studies.recalibration import recalibrate
-from audio_cls.studies.results import write_json, write_text
 from audio_cls.studies.statistics import (
     NUM_FLIPS,
     Predictions,
@@ -24,7 +25,6 @@ from audio_cls.studies.statistics import (
     mean_and_sd,
     paired_test,
 )
-from audio_cls.studies.study import Study, StudyError, load_study
 from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.studies.tables import print_summary
 from audio_cls.studies.verdict import headline, notes, verdict

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from audio_cls.results.study import shorten
 from audio_cls.studies.bootstrap import NUM_RESAMPLES
 from audio_cls.studies.calibration import NUM_BINS
-from audio_cls.studies.study import shorten
 from audio_cls.studies.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
 from audio_cls.studies.tables import (
     DEVELOPMENT,

@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
-from audio_cls.studies import figures, results, signals, tracking
+from audio_cls.results import job_files
+from audio_cls.studies import figures, signals, tracking
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.terminal import say
 from audio_cls.training.allocator import keep_freed_memory
@@ -57,7 +58,7 @@ def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
     wrong, after writing it down: DataError for clips that cannot be used, TrainingDiverged, JobBusy.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(job.folder / results.LOCK)
+    lock = FileLock(job.folder / job_files.LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -72,10 +73,10 @@ def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
 def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
     clip_set, folds = clips(job), num_folds(job)
     config = job.config
-    digest = results.split_digest(clip_set, config.protocol, folds, config.data.split_seed)
+    digest = job_files.split_digest(clip_set, config.protocol, folds, config.data.split_seed)
     record = {**_identity(job, clip_set, digest), "num_folds": folds}
-    results.write_config(job)
-    results.write_json(job.folder / results.METRICS, {**record, "status": "running"})
+    job_files.write_config(job)
+    job_files.write_json(job.folder / job_files.METRICS, {**record, "status": "running"})
     loggers: list[Logger] = []
     try:
         quiet_lightning()
@@ -91,10 +92,10 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         loggers = make_loggers(job)
         tracking.log_start(loggers, record)
         trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
-        last = job.folder / results.LAST_CHECKPOINT
+        last = job.folder / job_files.LAST_CHECKPOINT
         trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
         # Also the last: a run that was interrupted after its last epoch has loaded the weights that were not averaged.
-        chosen = results.BEST_CHECKPOINT if config.trainer.weights == "best" else results.LAST_CHECKPOINT
+        chosen = job_files.BEST_CHECKPOINT if config.trainer.weights == "best" else job_files.LAST_CHECKPOINT
         checkpoint = torch.load(job.folder / chosen, weights_only=True, map_location="cpu")
         module.load_state_dict(checkpoint["state_dict"])
         evaluated = _evaluate(module, datamodule)
@@ -104,11 +105,11 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         tracking.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
-        if not results.is_done(job):  # else it was interrupted while its loggers took the result
+        if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
             interrupted = signals.came() or isinstance(error, (KeyboardInterrupt, SystemExit))
             message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
             record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
-            results.write_json(job.folder / results.METRICS, record)
+            job_files.write_json(job.folder / job_files.METRICS, record)
         signals.check()  # libraries put other exceptions in the place of a signal's, or one without its status
         raise
     finally:
@@ -214,7 +215,7 @@ def _make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Train
     settings = job.config.trainer
     folder = job.folder / "checkpoints"
     callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
-    callbacks += [History(job.folder / results.HISTORY), TerminalReport(_label(job))]
+    callbacks += [History(job.folder / job_files.HISTORY), TerminalReport(_label(job))]
     callbacks.append(LambdaCallback(on_train_batch_start=lambda *_: signals.check()))
     if has_val:
         callbacks.append(EpochCheckpoint(folder, "best", "val_loss", every_n_epochs=settings.validate_every))
@@ -276,7 +277,7 @@ def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
         "classes": list(clip_set.classes),
         "split_digest": digest,
         "clips_without_source": any(clip.source is None for clip in clip_set.clips),
-        "commit": results.code_commit(),
+        "commit": job_files.code_commit(),
         "num_parameters": None,
         "num_train": None,
         "num_val": None,
@@ -293,7 +294,7 @@ def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
 
 def _progress(job: Job) -> dict[str, int | float]:
     """How far training came, over all of its resumptions."""
-    history = read_history(job.folder / results.HISTORY)
+    history = read_history(job.folder / job_files.HISTORY)
     return {"epochs": len(history), "train_seconds": round(sum(row["epoch_seconds"] or 0 for row in history), 3)}
 
 
@@ -349,19 +350,19 @@ def _write_results(
         for name, result in found.items()
         for clip, label, row in zip(result.clips, result.labels, result.probabilities, strict=True)
     )
-    results.write_csv(
-        job.folder / results.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows
+    job_files.write_csv(
+        job.folder / job_files.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows
     )
     sources = (
         [name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""]
         for name, result in found.items()
         for clip in result.clips
     )
-    results.write_csv(job.folder / results.SPLIT, ["split", "clip", "source"], sources)
+    job_files.write_csv(job.folder / job_files.SPLIT, ["split", "clip", "source"], sources)
     shown = next(name for name in ("val", "test", "train") if name in found)
     result = found[shown]
     labels, probabilities = result.labels.numpy(), result.probabilities.numpy()
-    history = read_history(job.folder / results.HISTORY)
+    history = read_history(job.folder / job_files.HISTORY)
     for problem in figures.write_figures(job.folder, record, shown, labels, probabilities, history):
         say(f"note: {problem}")
-    results.write_json(job.folder / results.METRICS, record)
+    job_files.write_json(job.folder / job_files.METRICS, record)

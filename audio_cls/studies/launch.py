@@ -18,7 +18,8 @@ from audio_cls.config import help
 from audio_cls.config.compose import combinations, compose_job, parse_all
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
-from audio_cls.studies import results, signals, sweep, sweep_folder
+from audio_cls.results import job_files, sweep_folder
+from audio_cls.studies import signals, sweep
 from audio_cls.studies.comparable import check_comparable, split_digests
 from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warning
 from audio_cls.terminal import say
@@ -76,7 +77,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             plan = make_plan(overrides, multirun=len(overrides) < len(arguments))
         digests = split_digests(plan.jobs)
         for job, digest in zip(plan.jobs, digests, strict=True):
-            results.check_folder(job, digest)
+            job_files.check_folder(job, digest)
             _check_writable(job.folder)
         check_comparable(plan.jobs, digests)
     except ConfigError as error:
@@ -89,7 +90,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         say(f"\n*** {notice} ***\n")
     try:
         for study in dict.fromkeys(job.folder.parent.parent for job in plan.jobs):
-            results.record_command(study, arguments)
+            job_files.record_command(study, arguments)
     except OSError as error:
         _end(2, _unwritable(error))
     sweep_folder.end()  # of an earlier call in this process
@@ -114,7 +115,7 @@ def run(overrides: Sequence[str], number: int) -> None:
         say(f"{place}{' '.join(overrides)} FAILED: {error}")
         return
     name = f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
-    if results.is_done(job):
+    if job_files.is_done(job):
         say(f"{place}{name} is done already: {_outcome(job)}")
         return
     if place:
@@ -129,7 +130,7 @@ def run(overrides: Sequence[str], number: int) -> None:
             say(f"{place}{name} FAILED: {error}")
             return
     except SystemExit:
-        if results.is_done(job):
+        if job_files.is_done(job):
             say(f"{place}{name} is done; its loggers were interrupted: {_outcome(job)}")
             raise
         say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
@@ -176,7 +177,7 @@ def attempt(train: Callable[[], None]) -> int:
 
 def finish(plan: Plan) -> int:
     """Says how it went; returns the exit status."""
-    failed = [job for job in plan.jobs if not results.is_done(job)]
+    failed = [job for job in plan.jobs if not job_files.is_done(job)]
     if plan.multirun:
         sweep.report(plan)
         for job in failed:  # a job by itself has said so just now
@@ -216,14 +217,14 @@ def _unwritable(error: OSError) -> str:
 def _write_trace(job: Job) -> Path:
     path = job.folder / ERROR_TRACE
     try:
-        results.write_text(path, traceback.format_exc())
+        job_files.write_text(path, traceback.format_exc())
     except OSError:
         traceback.print_exc()  # nowhere else to put it
     return path
 
 
 def _reason(job: Job) -> str:
-    metrics = results.read_metrics(job.folder)
+    metrics = job_files.read_metrics(job.folder)
     if metrics is None:
         return "no result was written"
     if metrics.get("status") == "running":
@@ -232,7 +233,7 @@ def _reason(job: Job) -> str:
 
 
 def _outcome(job: Job) -> str:
-    metrics = results.read_metrics(job.folder) or {}
+    metrics = job_files.read_metrics(job.folder) or {}
     scores = [
         f"{name} accuracy {metrics[name]['accuracy']:.1%}, F1 {metrics[name]['f1_macro']:.3f}"
         for name in ("val", "test")

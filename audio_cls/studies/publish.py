@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from audio_cls.studies import results
+from audio_cls.results import job_files
+from audio_cls.results.study import is_job_folder, load_study
 from audio_cls.studies.compare import StudyError, summarize
 from audio_cls.studies.document import markdown, result_table
 from audio_cls.studies.ensemble import build_ensemble
-from audio_cls.studies.study import is_job_folder, load_study
 
-KEPT = (results.METRICS, results.HISTORY, results.PREDICTIONS, results.SPLIT, results.CONFIG)
+KEPT = (job_files.METRICS, job_files.HISTORY, job_files.PREDICTIONS, job_files.SPLIT, job_files.CONFIG)
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
 # How something runs on one machine: not part of a study that others read or train again. Logger keys are not, either.
 _LOCAL = ("output_dir", "jobs", "trainer.num_threads", "trainer.accelerator")
@@ -42,17 +42,17 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
         folder.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
             shutil.copyfile(study / job.name / name, folder / name)
-        _forget_machine(folder / results.CONFIG)
+        _forget_machine(folder / job_files.CONFIG)
     _remove_others(target, {job.name for job in done})
     if ensembles:
-        results.write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
+        job_files.write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
     else:
         (target / ENSEMBLES).unlink(missing_ok=True)
-    commands = study / results.COMMANDS
+    commands = study / job_files.COMMANDS
     if commands.exists():
-        data = _read_config(study / done[0].name / results.CONFIG)["data"]
+        data = _read_config(study / done[0].name / job_files.CONFIG)["data"]
         lines = [_portable(line, data) for line in commands.read_text(encoding="utf-8").splitlines()]
-        results.write_text(target / results.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
+        job_files.write_text(target / job_files.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
     return target
 
 
@@ -72,16 +72,16 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         ensembles = folder / ENSEMBLES
         asked = ensembles.read_text(encoding="utf-8").splitlines() if ensembles.exists() else []
         summary = summaries[folder.name] = summarize(load_study(folder), asked)
-        results.write_json(folder / "summary.json", asdict(summary))
+        job_files.write_json(folder / "summary.json", asdict(summary))
         commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
-        commands = folder / results.COMMANDS
+        commands = folder / job_files.COMMANDS
         if commands.exists():
             parts.append(
                 "Trained by:\n\n" + "".join(f"    {line}\n" for line in commands.read_text().splitlines()).rstrip()
             )
         parts.append(f"Commit of the code: {', '.join(commits)}.")
-    results.write_text(document, "\n\n".join(parts) + "\n")
+    job_files.write_text(document, "\n\n".join(parts) + "\n")
 
     def table(match: re.Match[str]) -> str:
         if match["study"] not in summaries:
@@ -89,7 +89,7 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         return f"{match[1]}{result_table(summaries[match['study']])}\n{match[3]}"
 
     if readme.exists():
-        results.write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
+        job_files.write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
     return list(summaries)
 
 
@@ -111,7 +111,7 @@ def _forget_machine(path: Path) -> None:
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
     values["logger"] = None  # `jobs` stays: times of jobs side by side cannot be read without it
-    results.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    job_files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def _portable(command: str, data: Mapping[str, Any]) -> str:

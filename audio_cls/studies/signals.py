@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from audio_cls.studies import results
+from audio_cls.results import job_files
 from audio_cls.studies.plan import Job
 
 WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
@@ -74,6 +74,6 @@ def _stop_workers(number: int, jobs: Sequence[Job]) -> None:
             os.kill(worker.pid, number)
     given_up = time.monotonic() + WORKERS_END_SECONDS
     for job in jobs if workers else ():
-        if (job.folder / results.LOCK).exists():
-            with suppress(Timeout), FileLock(job.folder / results.LOCK, timeout=max(0, given_up - time.monotonic())):
+        if (job.folder / job_files.LOCK).exists():
+            with suppress(Timeout), FileLock(job.folder / job_files.LOCK, timeout=max(0, given_up - time.monotonic())):
                 pass

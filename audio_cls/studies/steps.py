@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from audio_cls.config.schema import differing_keys, shown
+from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
+from audio_cls.results.study import Study, StudyError, load_study, shorten
 from audio_cls.studies.compare import variant_row
-from audio_cls.studies.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.studies.statistics import mean_and_sd
-from audio_cls.studies.study import Study, StudyError, load_study, shorten
 from audio_cls.studies.summary import VariantRow
 from audio_cls.studies.tables import DEVELOPMENT, RUN_COLUMNS, Table, ranges, run_cells, with_spread
 

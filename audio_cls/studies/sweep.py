@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audio_cls.studies import results, sweep_folder
+from audio_cls.results import job_files, sweep_folder
 from audio_cls.studies.plan import Job, Plan, trains_on_cpu
 from audio_cls.terminal import say
 from audio_cls.wording import duration
@@ -15,7 +15,7 @@ from audio_cls.wording import duration
 
 def announce(plan: Plan) -> None:
     """Says how many jobs there are, which are done and about how long the rest takes; leaves word for the jobs."""
-    pending = [job for job in plan.jobs if not results.is_done(job)]
+    pending = [job for job in plan.jobs if not job_files.is_done(job)]
     variants = list(dict.fromkeys(job.variant for job in plan.jobs))
     folds = sorted({job.config.fold for job in plan.jobs})
     seeds = sorted({job.config.seed for job in plan.jobs})
@@ -52,7 +52,7 @@ def progress() -> str:
     sweep = sweep_folder.read()
     if not sweep:
         return ""
-    records = [results.read_metrics(Path(folder)) or {} for folder in sweep["folders"]]
+    records = [job_files.read_metrics(Path(folder)) or {} for folder in sweep["folders"]]
     done = {folder for folder, record in zip(sweep["folders"], records, strict=True) if _finished(record)}
     left = [folder for folder in sweep["pending"] if folder not in done]
     finished_now = len(sweep["pending"]) - len(left)
@@ -108,7 +108,7 @@ def _estimated_seconds(pending: Sequence[Job]) -> float | None:
 
 
 def _seconds_before(job: Job) -> float | None:
-    records = [results.read_metrics(folder) or {} for folder in job.folder.parent.glob("fold*-seed*")]
+    records = [job_files.read_metrics(folder) or {} for folder in job.folder.parent.glob("fold*-seed*")]
     seconds = [record["train_seconds"] for record in records if _finished(record) and record.get("train_seconds")]
     return statistics.median(seconds) if seconds else None
 

@@ -22,9 +22,10 @@ from filelock import FileLock
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from audio_cls.config.schema import result_keys
-from audio_cls.studies import sweep_folder, tracking_media
+from audio_cls.results import sweep_folder
+from audio_cls.results.job_files import write_json
+from audio_cls.studies import tracking_media
 from audio_cls.studies.plan import Job
-from audio_cls.studies.results import write_json
 from audio_cls.terminal import say
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from audio_cls.studies.job_folder import UNFINISHED, StudyJob
-from audio_cls.studies.study import Study, shorten
+from audio_cls.results.job_folder import UNFINISHED, StudyJob
+from audio_cls.results.study import Study, shorten
 from audio_cls.studies.summary import Comparison, VariantRow
 from audio_cls.studies.tables import NO_TEST, one_word, p_value, ranges
 

@@ -8,7 +8,8 @@ from study_folders import write_job
 from tiny_jobs import ROOT, plan_jobs
 
 from audio_cls.cli import main
-from audio_cls.studies import best, results
+from audio_cls.results import job_files
+from audio_cls.studies import best
 from audio_cls.studies.plan import Job, clips, make_plan
 
 
@@ -19,13 +20,13 @@ def planned(command: str) -> tuple[Job, ...]:
 
 
 def digest(job: Job) -> str:
-    return results.split_digest(clips(job), job.config.protocol, 2, job.config.data.split_seed)
+    return job_files.split_digest(clips(job), job.config.protocol, 2, job.config.data.split_seed)
 
 
 @pytest.mark.parametrize("name", ["data.name=mine", "data.name=null"])
 def test_a_command_leads_to_the_same_clips_also_where_the_data_were_given_a_name(tmp_path, name):
     (job,) = plan_jobs(tmp_path, "study=s", name)
-    results.write_config(job)
+    job_files.write_config(job)
     again = planned(best.training_command(job.folder, "s", job.variant))[0]
     assert again.dataset == job.dataset == ("mine" if name.endswith("mine") else "tones")
     assert digest(again) == digest(job)
@@ -35,7 +36,7 @@ def test_a_command_leads_to_the_same_clips_also_where_the_data_were_given_a_name
 def test_a_configuration_that_cannot_be_read_costs_one_line_and_no_command_is_printed(tmp_path, capsys, content):
     (job,) = plan_jobs(tmp_path, "study=s")
     write_job(tmp_path / "outputs/s", job.variant, chance=1.0)
-    results.write_config(job)
+    job_files.write_config(job)
     damaged = write_job(tmp_path / "outputs/s", "damaged", chance=0.6)
     if content is not None:
         (damaged / "config.yaml").write_bytes(content)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from command_line import CONF, contents, write_sounds
 
-from audio_cls.studies import launch, results, signals, sweep
+from audio_cls.results import job_files
+from audio_cls.studies import launch, signals, sweep
 from audio_cls.studies.comparable import split_digests
 from audio_cls.studies.plan import Job, Plan, clips, num_folds
 
@@ -30,11 +31,11 @@ def prepare(*arguments: str) -> Plan:
 def begin(*arguments: str, **changes: Any) -> Job:
     """Leaves behind what a job leaves that is trained; `changes` are keys of metrics.json."""
     (job,) = prepare(*arguments).jobs
-    results.write_config(job)
+    job_files.write_config(job)
     metrics = {"dataset": job.dataset, "protocol": job.config.protocol, "num_folds": num_folds(job)}
     metrics |= {"classes": list(clips(job).classes), "split_digest": split_digests([job])[0], "status": "running"}
     metrics |= {"num_train": 8, "num_val": 4, "num_test": len(clips(job)) - 12}
-    results.write_json(job.folder / results.METRICS, metrics | changes)
+    job_files.write_json(job.folder / job_files.METRICS, metrics | changes)
     return job
 
 
@@ -97,7 +98,7 @@ def test_the_same_data_elsewhere_and_files_that_say_nothing_are_no_obstacle(tmp_
     job = begin(*SOUNDS)
     shutil.copytree(tmp_path / "sounds", tmp_path / "copy" / "sounds")
     assert prepare("data=folder", "data.root=copy/sounds", "heads=4").jobs
-    (job.folder / results.METRICS).write_text("{}")
+    (job.folder / job_files.METRICS).write_text("{}")
     assert prepare(*SOUNDS, "data.split_seed=1", "variant=other").jobs
 
 
@@ -105,6 +106,6 @@ def test_what_a_folder_without_a_readable_configuration_differs_in_is_said_as_fa
     capsys: pytest.CaptureFixture,
 ) -> None:
     job = begin(*SOUNDS, num_train=None)
-    (job.folder / results.CONFIG).write_text("[]")
+    (job.folder / job_files.CONFIG).write_text("[]")
     line = refused(capsys, *SOUNDS, "data.split_seed=1", "variant=other")
     assert "transformer_h2/fold0-seed0: other clips (files, labels, sources or folds) there than now" in line

@@ -27,8 +27,9 @@ from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
+from audio_cls.results import job_files
 from audio_cls.serving.load import load_classifier
-from audio_cls.studies import figures, results, signals
+from audio_cls.studies import figures, signals
 from audio_cls.studies import job as job_module
 from audio_cls.studies.job import JobBusy, run_job
 from audio_cls.studies.launch import make_loggers
@@ -223,8 +224,8 @@ def test_the_configuration_is_the_resolved_one_and_fits_the_folder(done):
     config = yaml.safe_load((done.folder / "config.yaml").read_text())
     assert config["model"]["num_heads"] == config["heads"] == 4
     assert config["trainer"]["max_epochs"] == 3
-    results.check_folder(done, metrics_of(done)["split_digest"])
-    assert results.is_done(done)
+    job_files.check_folder(done, metrics_of(done)["split_digest"])
+    assert job_files.is_done(done)
 
 
 def test_with_crossval_there_is_no_validation_and_the_fold_is_the_test_set(workspace):
@@ -407,14 +408,14 @@ def after_the_last_epoch(patch: pytest.MonkeyPatch) -> None:
 
 def while_results_are_written(patch: pytest.MonkeyPatch) -> None:
     """The predictions are there by then."""
-    original = results.write_csv
+    original = job_files.write_csv
 
     def write(path, header, rows):
         if path.name == "split.csv":
             raise KeyboardInterrupt
         original(path, header, rows)
 
-    patch.setattr(results, "write_csv", write)
+    patch.setattr(job_files, "write_csv", write)
 
 
 @pytest.mark.parametrize(
@@ -439,7 +440,7 @@ def test_an_interrupted_job_that_is_resumed_ends_bit_by_bit_as_if_nothing_had_ha
             train(workspace, *settings)
     (job,) = plan_jobs(workspace, *QUICK, *settings)
     assert (metrics_of(job)["status"], metrics_of(job)["error"]) == ("interrupted", "interrupted")
-    assert not results.is_done(job)
+    assert not job_files.is_done(job)
     resumed = train(workspace, *settings)
     expected = done if weights == "last" else train(workspace, *settings[1:], "study=uninterrupted-best")
     assert outcome(resumed) == outcome(expected)
@@ -478,12 +479,12 @@ def test_a_result_of_before_there_was_compilation_is_of_the_same_configuration(w
     stored = yaml.safe_load(path.read_text())
     assert stored["trainer"].pop("compile") is False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results, "read_metrics", lambda _: None)
+        patch.setattr(job_files, "read_metrics", lambda _: None)
         patch.setattr(type(path), "read_text", lambda *_, **__: yaml.safe_dump(stored))
-        results.check_folder(done, "")
+        job_files.check_folder(done, "")
         stored["trainer"]["compile"] = True
         with pytest.raises(ConfigError, match=r"trainer.compile \(True there, False now\)"):
-            results.check_folder(done, "")
+            job_files.check_folder(done, "")
 
 
 def test_the_job_that_is_resumed_uses_what_would_make_it_differ(done):
@@ -514,14 +515,14 @@ def test_a_job_that_fails_says_why_in_its_folder_and_its_loggers_end_as_failed(w
 
 
 def test_a_job_that_fails_after_training_ends_as_failed_too(workspace, monkeypatch):
-    monkeypatch.setattr(results, "write_csv", lambda *_: 1 / 0)
+    monkeypatch.setattr(job_files, "write_csv", lambda *_: 1 / 0)
     logger = Recorder()
     with pytest.raises(ZeroDivisionError):
         train(workspace, "study=failed-late", logger=logger)
     (job,) = plan_jobs(workspace, *QUICK, "study=failed-late")
     assert metrics_of(job)["status"] == "failed"
     assert metrics_of(job)["epochs"] == 2
-    assert not results.is_done(job)
+    assert not job_files.is_done(job)
     assert logger.ends[-1] == "failed"
 
 
@@ -556,7 +557,7 @@ def test_a_result_that_another_librarys_logger_does_not_take_is_done_and_noted(
     monkeypatch.setattr(Recorder, method, refuse)
     job = train(workspace, f"study=refused-{method}", logger=Recorder())
     assert metrics_of(job)["status"] == "done"
-    assert results.is_done(job)
+    assert job_files.is_done(job)
     notes = [line for line in capfd.readouterr().err.splitlines() if "Recorder" in line]
     assert notes == ["note: Recorder did not take the result (the server); the job's folder has it"]
 
@@ -571,7 +572,7 @@ def test_a_result_that_is_complete_stays_done_if_its_loggers_are_interrupted(wor
         train(workspace, "study=interrupted-late", logger=logger)
     (job,) = plan_jobs(workspace, *QUICK, "study=interrupted-late")
     assert (metrics_of(job)["status"], metrics_of(job)["error"]) == ("done", None)
-    assert results.is_done(job)
+    assert job_files.is_done(job)
     assert logger.ends[-1] == "success"
 
 

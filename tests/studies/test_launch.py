@@ -20,7 +20,8 @@ from command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports,
 
 from audio_cls.config import help
 from audio_cls.data.clips import DataError
-from audio_cls.studies import launch, plan, results, signals
+from audio_cls.results import job_files
+from audio_cls.studies import launch, plan, signals
 from audio_cls.studies.plan import Job
 
 RunJob = Callable[[Job], None]
@@ -45,10 +46,10 @@ def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def finish_job(job: Job, **changes: Any) -> None:
     """Leaves behind what a job leaves that is done; `changes` are keys of metrics.json."""
-    results.write_config(job)
-    results.write_csv(job.folder / results.PREDICTIONS, ["split"], [])
+    job_files.write_config(job)
+    job_files.write_csv(job.folder / job_files.PREDICTIONS, ["split"], [])
     metrics = {"variant": job.variant, "status": "done", "error": None, "val": {"accuracy": 0.5, "f1_macro": 0.4}}
-    results.write_json(job.folder / results.METRICS, metrics | changes)
+    job_files.write_json(job.folder / job_files.METRICS, metrics | changes)
 
 
 @pytest.fixture

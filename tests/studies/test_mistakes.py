@@ -10,7 +10,8 @@ import pytest
 from command_line import CONF, REPOSITORY, contents, forbid_heavy_imports, write_esc10
 
 from audio_cls.data import download
-from audio_cls.studies import launch, results, signals
+from audio_cls.results import job_files
+from audio_cls.studies import launch, signals
 
 # What stands before the command line (data=synthetic, unless it names data itself) and a part of the answer.
 MISTAKES = {
@@ -245,9 +246,9 @@ def _result_of_another_configuration(workspace: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workspace)
         patch.setattr(signals, "handle", lambda *_: None)
-        patch.setattr(results, "record_command", lambda *_: None)
+        patch.setattr(job_files, "record_command", lambda *_: None)
         plan = launch.prepare(["data=synthetic", "variant=taken", "trainer.max_epochs=3"], CONF)
-        results.write_config(plan.jobs[0])
+        job_files.write_config(plan.jobs[0])
 
 
 def _arguments(line: str, multirun: bool) -> list[str]:
@@ -311,7 +312,7 @@ def test_a_result_that_cannot_be_written_is_noticed_when_permissions_do_not_tell
     def fail(*_: object) -> None:
         raise OSError(30, "Read-only file system", "outputs")
 
-    monkeypatch.setattr(results, "record_command", fail)
+    monkeypatch.setattr(job_files, "record_command", fail)
     with pytest.raises(SystemExit) as end:
         launch.prepare(["data=synthetic"], CONF)
     assert end.value.code == 2

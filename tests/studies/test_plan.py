@@ -11,7 +11,8 @@ from audio_cls.config.compose import compose_job
 from audio_cls.config.schema import Config, ConfigError
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
-from audio_cls.studies import launch, results, signals
+from audio_cls.results import job_files
+from audio_cls.studies import launch, signals
 from audio_cls.studies import plan as plan_module
 from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, num_threads, thread_warning
 
@@ -495,7 +496,7 @@ def test_the_seed_never_changes_the_split_and_split_seed_never_the_training() ->
     )
 
     def digest(job: Job) -> str:
-        return results.split_digest(clips(job), job.config.protocol, num_folds(job), job.config.data.split_seed)
+        return job_files.split_digest(clips(job), job.config.protocol, num_folds(job), job.config.data.split_seed)
 
     assert digest(base) == digest(seeded) != digest(resplit)
     assert base.folder != seeded.folder

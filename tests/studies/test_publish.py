@@ -5,7 +5,7 @@ import pytest
 import yaml
 from study_folders import edit_metrics, write_job
 
-from audio_cls.studies import results
+from audio_cls.results import job_files
 from audio_cls.studies.compare import StudyError
 from audio_cls.studies.publish import keep_study, write_documents
 
@@ -35,7 +35,7 @@ def study(tmp_path):
         "jobs=2",
         "-m",
     ]
-    results.record_command(tmp_path / "out" / "s", arguments)
+    job_files.record_command(tmp_path / "out" / "s", arguments)
     return tmp_path / "out" / "s"
 
 
@@ -149,6 +149,6 @@ def test_a_study_without_a_finished_job_is_not_kept(tmp_path):
 
 def test_a_command_is_recorded_once(tmp_path):
     for _ in range(2):
-        results.record_command(tmp_path, ["heads=1,2", "-m"])
-    results.record_command(tmp_path, ["model=cnn", "-m"])
+        job_files.record_command(tmp_path, ["heads=1,2", "-m"])
+    job_files.record_command(tmp_path, ["model=cnn", "-m"])
     assert (tmp_path / "commands.txt").read_text() == "python train.py heads=1,2 -m\npython train.py model=cnn -m\n"

@@ -17,7 +17,8 @@ from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 from wandb_server import KEY, WandbServer
 
 from audio_cls.config.schema import flatten
-from audio_cls.studies import launch, results, sweep_folder, tracking, tracking_media
+from audio_cls.results import job_files, sweep_folder
+from audio_cls.studies import launch, tracking, tracking_media
 from audio_cls.studies.job import run_job
 from audio_cls.training.modules import ClassifierModule
 
@@ -92,7 +93,7 @@ def test_a_sweep_gives_every_job_one_run_with_its_group_configuration_and_last_v
         (folder,) = offline_runs(job)
         run_file = read_summary(folder)
         seen.add(run_file["run_id"])
-        metrics = results.read_metrics(job.folder)
+        metrics = job_files.read_metrics(job.folder)
         assert run_file["state"] == "finished"
         assert run_file["exit_code"] == 0
         assert run_file["project"] == "audio_cls"
@@ -132,7 +133,7 @@ def test_a_run_has_one_row_for_each_epoch_as_in_history_csv_and_charts_of_the_he
             if value and key != "epoch_seconds":
                 assert row[key] == pytest.approx(float(value), rel=1e-5), key
     charts = rows[-1]
-    metrics = results.read_metrics(job.folder)
+    metrics = job_files.read_metrics(job.folder)
     for split in ("val", "test"):
         confusion = table(folder, charts[f"{split}_confusion_matrix_table.path"])
         for true, actual in enumerate(CLASSES):
@@ -260,7 +261,7 @@ def test_an_interruption_while_the_run_begins_ends_it_as_killed(tmp_path, monkey
         monkeypatch.setattr(wandb.Run, "define_metric", interrupt)
         with pytest.raises(SystemExit):
             run(job)
-        assert results.read_metrics(job.folder)["status"] == "interrupted"
+        assert job_files.read_metrics(job.folder)["status"] == "interrupted"
         assert [received["exit_code"] for received in server.runs.values()] == [255]
 
 

@@ -156,7 +156,7 @@ def ask(*arguments: str) -> int:
 
 
 def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_their_configurations(tmp_path, capsys):
-    from audio_cls.studies import results
+    from audio_cls.results import job_files
 
     jobs = [
         *plan_jobs(tmp_path, "study=search", "heads=2", "optimizer.lr=0.00031234123412341234", "augment=none"),
@@ -165,7 +165,7 @@ def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_the
     ]
     for job, chance in zip(jobs, (0.8, 0.95, 0.3), strict=True):
         write_job(Path(job.config.output_dir) / "search", job.variant, chance=chance, dataset="tones")
-        results.write_config(job)
+        job_files.write_config(job)
     assert ask("search", "--top", "2", "--output-dir", str(tmp_path / "outputs")) == 0
     printed = capsys.readouterr()
     commands = [shlex.split(line) for line in printed.out.splitlines()]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audio_cls.studies import results
+from audio_cls.results import job_files
+from audio_cls.results.study import Study
 from audio_cls.studies.best import training_command
-from audio_cls.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def recipes(study: Study, order: Sequence[str]) -> list[Recipe]:
 def recorded_commands(study: Study) -> list[str]:
     """The command lines that made the study, as commands.txt has them."""
     try:
-        return (study.path / results.COMMANDS).read_text(encoding="utf-8").splitlines()
+        return (study.path / job_files.COMMANDS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
 
@@ -35,9 +35,9 @@ def _recipe(study: Study, variant: str) -> Recipe:
     jobs = [job for job in study.jobs if job.variant == variant]
     folder = study.path / min(jobs, key=lambda job: job.status != "done").name
     try:
-        config = (folder / results.CONFIG).read_text(encoding="utf-8")
+        config = (folder / job_files.CONFIG).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return Recipe(variant, "", f"{folder.name} has no readable {results.CONFIG}", "")
+        return Recipe(variant, "", f"{folder.name} has no readable {job_files.CONFIG}", "")
     try:
         command = training_command(folder, study.name, variant, sorted({job.seed for job in jobs}))
     except (OSError, ValueError) as error:

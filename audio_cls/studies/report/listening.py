@@ -14,9 +14,9 @@ from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import decode, probe, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
-from audio_cls.studies import results
-from audio_cls.studies.job_folder import StudyJob
-from audio_cls.studies.study import Study
+from audio_cls.results import job_files
+from audio_cls.results.job_folder import StudyJob
+from audio_cls.results.study import Study
 
 MAX_HEADS = 8  # with a row each
 
@@ -131,14 +131,16 @@ def _look(job: StudyJob, classifier: Any, waveform: np.ndarray, sample_rate: int
 
 
 def _has_checkpoint(study: Study, job: StudyJob) -> bool:
-    return any((study.path / job.name / name).exists() for name in (results.LAST_CHECKPOINT, results.BEST_CHECKPOINT))
+    return any(
+        (study.path / job.name / name).exists() for name in (job_files.LAST_CHECKPOINT, job_files.BEST_CHECKPOINT)
+    )
 
 
 def _data_block(study: Study) -> dict[str, Any] | None:
     """Which data set the jobs were trained on, checked; None where none of them says."""
     for job in study.jobs:
         try:
-            stored = yaml.safe_load((study.path / job.name / results.CONFIG).read_text(encoding="utf-8"))
+            stored = yaml.safe_load((study.path / job.name / job_files.CONFIG).read_text(encoding="utf-8"))
             return DataConfig(**stored["data"]).model_dump()
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
             continue

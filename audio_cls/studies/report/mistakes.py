@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_cls.studies.job_folder import StudyJob
+from audio_cls.results.job_folder import StudyJob
 
 
 @dataclass(frozen=True)

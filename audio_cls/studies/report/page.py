@@ -7,19 +7,19 @@ from typing import Any
 
 from audio_cls.data.decode import BadAudio
 from audio_cls.data.excerpts import cut_excerpt, sound_uri
-from audio_cls.studies import results
+from audio_cls.results import job_files
+from audio_cls.results.job_folder import UNFINISHED
+from audio_cls.results.study import Study, load_study
 from audio_cls.studies.clip_figure import clip_figure
 from audio_cls.studies.compare import summarize
 from audio_cls.studies.document import METHOD
 from audio_cls.studies.figure_style import figure_style, variant_looks
-from audio_cls.studies.job_folder import UNFINISHED
 from audio_cls.studies.pages.page import render
 from audio_cls.studies.pages.pictures import embedded, png
 from audio_cls.studies.report import again, tables
 from audio_cls.studies.report.charts import CLIPS, MAX_DRAWN, MAX_IN_CURVES, Charts
 from audio_cls.studies.report.listening import Looks, Sounds, find_sounds
 from audio_cls.studies.report.mistakes import Mistake, find_mistakes
-from audio_cls.studies.study import Study, load_study
 from audio_cls.studies.summary import Summary
 from audio_cls.studies.tables import DEVELOPMENT, ranges
 from audio_cls.wording import duration
@@ -56,7 +56,7 @@ def write_report(
     study = load_study(study_folder)
     summary = summarize(study, ensembles)
     path = out or study.path / NAME
-    results.write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
+    job_files.write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
     return Report(path, summary)
 
 

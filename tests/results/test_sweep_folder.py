@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audio_cls.studies import sweep_folder
+from audio_cls.results import sweep_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 

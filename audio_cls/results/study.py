@@ -10,8 +10,8 @@ import yaml
 
 from audio_cls.config.dataset import PUBLISHED_FOLDS
 from audio_cls.config.schema import result_keys
-from audio_cls.studies import results
-from audio_cls.studies.job_folder import JOB_FOLDER, StudyJob, read_job
+from audio_cls.results import job_files
+from audio_cls.results.job_folder import JOB_FOLDER, StudyJob, read_job
 from audio_cls.training.history import read_history
 
 
@@ -65,7 +65,7 @@ class Study:
     def configuration(self, job: StudyJob) -> dict[str, Any] | None:
         """The flat keys that determine the result of a job, but for fold and seed; None where they cannot be read."""
         try:
-            text = (self.path / job.name / results.CONFIG).read_text(encoding="utf-8")
+            text = (self.path / job.name / job_files.CONFIG).read_text(encoding="utf-8")
             keys = result_keys(yaml.safe_load(text))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError):
             return None
@@ -74,7 +74,7 @@ class Study:
     def history(self, job: StudyJob) -> list[dict[str, float | None]]:
         """The epochs of a job, oldest first; empty where its file is not there or cut: its scores do not hang on it."""
         try:
-            rows = read_history(self.path / job.name / results.HISTORY)
+            rows = read_history(self.path / job.name / job_files.HISTORY)
             return rows if all(row["epoch"] is not None for row in rows) else []
         except (OSError, KeyError, TypeError, ValueError):
             return []

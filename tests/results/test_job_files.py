@@ -12,7 +12,7 @@ from tiny_jobs import plan_jobs
 
 from audio_cls.config.schema import ConfigError, Section
 from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.studies import results
+from audio_cls.results import job_files
 from audio_cls.studies.plan import Job
 
 CLIPS = ClipSet(
@@ -50,9 +50,9 @@ def failing_rows():
 
 def test_a_file_that_cannot_be_written_whole_leaves_the_one_before_and_nothing_else(tmp_path):
     path = tmp_path / "new" / "predictions.csv"
-    results.write_csv(path, ["a"], [[0]])
+    job_files.write_csv(path, ["a"], [[0]])
     with pytest.raises(OSError, match="disk full"):
-        results.write_csv(path, ["a"], failing_rows())
+        job_files.write_csv(path, ["a"], failing_rows())
     assert path.read_text().split() == ["a", "0"]
     assert list(path.parent.iterdir()) == [path]
 
@@ -60,25 +60,25 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_one_before_and_nothing_e
 def test_values_that_json_does_not_know_are_refused_before_anything_is_written(tmp_path):
     path = tmp_path / "metrics.json"
     with pytest.raises(ValueError, match="JSON"):
-        results.write_json(path, {"accuracy": float("nan")})
+        job_files.write_json(path, {"accuracy": float("nan")})
     assert not path.exists()
 
 
 def test_metrics_are_read_as_they_were_written_in_any_script(tmp_path):
     metrics = {"classes": ["Hund", "дождь", "犬"], "val": None, "accuracy": 0.1}
-    results.write_json(tmp_path / "metrics.json", metrics)
-    assert results.read_metrics(tmp_path) == metrics
+    job_files.write_json(tmp_path / "metrics.json", metrics)
+    assert job_files.read_metrics(tmp_path) == metrics
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"status": "do', b"\xff\xfe\x00", b"[1, 2]", b"null"])
 def test_metrics_that_are_missing_or_damaged_are_no_metrics(tmp_path, content):
     if content is not None:
         (tmp_path / "metrics.json").write_bytes(content)
-    assert results.read_metrics(tmp_path) is None
+    assert job_files.read_metrics(tmp_path) is None
 
 
 def digest(clip_set: ClipSet = CLIPS, protocol: str = "holdout", num_folds: int = 4, split_seed: int = 0) -> str:
-    return results.split_digest(clip_set, protocol, num_folds, split_seed)
+    return job_files.split_digest(clip_set, protocol, num_folds, split_seed)
 
 
 def with_clip(**values) -> ClipSet:
@@ -119,33 +119,33 @@ def test_where_folds_are_published_the_seed_of_the_split_does_not_matter_and_the
 
 
 def test_a_folder_without_a_result_is_free(job):
-    results.check_folder(job, "digest")
-    assert not results.is_done(job)
+    job_files.check_folder(job, "digest")
+    assert not job_files.is_done(job)
 
 
 def test_a_folder_takes_the_job_that_it_belongs_to_wherever_and_with_whatever_logger_it_runs(job):
-    results.write_config(job)
-    results.check_folder(job, "digest")
+    job_files.write_config(job)
+    job_files.check_folder(job, "digest")
     elsewhere = changed(job, jobs=2, logger={"_target_": "any"}, trainer={"num_threads": 5}, data={"root": "/moved"})
-    results.check_folder(elsewhere, "digest")
+    job_files.check_folder(elsewhere, "digest")
 
 
 @pytest.mark.parametrize("key", ["trainer.compile", "augment.loop", "augment.domain", "model.num_parts"])
 def test_a_result_from_before_there_was_a_key_is_of_the_same_configuration(job, key):
-    results.write_config(job)
-    path = job.folder / results.CONFIG
+    job_files.write_config(job)
+    path = job.folder / job_files.CONFIG
     stored = yaml.safe_load(path.read_text())
     section, _, name = key.partition(".")
     del stored[section][name]
     path.write_text(yaml.safe_dump(stored))
-    results.check_folder(job, digest())
+    job_files.check_folder(job, digest())
 
 
 def test_a_job_of_another_configuration_is_refused_with_the_keys_and_both_values(job):
-    results.write_config(job)
+    job_files.write_config(job)
     other = changed(job, optimizer={"lr": 0.5}, trainer={"max_epochs": 7})
     with pytest.raises(ConfigError) as error:
-        results.check_folder(other, "digest")
+        job_files.check_folder(other, "digest")
     message = str(error.value)
     assert f"optimizer.lr ({job.config.optimizer.lr} there, 0.5 now)" in message
     assert "trainer.max_epochs (2 there, 7 now)" in message
@@ -155,11 +155,11 @@ def test_a_job_of_another_configuration_is_refused_with_the_keys_and_both_values
 
 
 def test_a_job_on_other_clips_than_the_result_in_its_folder_is_refused(job):
-    results.write_config(job)
-    results.write_json(job.folder / "metrics.json", {"split_digest": "of other clips"})
+    job_files.write_config(job)
+    job_files.write_json(job.folder / "metrics.json", {"split_digest": "of other clips"})
     with pytest.raises(ConfigError, match="the clips of tones themselves"):
-        results.check_folder(job, "digest")
-    results.check_folder(job, "of other clips")
+        job_files.check_folder(job, "digest")
+    job_files.check_folder(job, "of other clips")
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{unbalanced", b"\xff\xfe\x00", b"a: b: c"])
@@ -167,23 +167,23 @@ def test_a_configuration_that_cannot_be_read_is_not_written_over(job, content):
     job.folder.mkdir(parents=True)
     (job.folder / "config.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match=r"config.yaml cannot be read; move .* away"):
-        results.check_folder(job, "digest")
+        job_files.check_folder(job, "digest")
 
 
 @pytest.mark.parametrize(
     ("status", "done"), [("done", True), ("running", False), ("failed", False), ("interrupted", False)]
 )
 def test_only_a_job_that_says_so_and_has_predictions_is_done(job, status, done):
-    results.write_json(job.folder / "metrics.json", {"status": status})
-    assert not results.is_done(job)
-    results.write_csv(job.folder / "predictions.csv", ["split"], [])
-    assert results.is_done(job) == done
+    job_files.write_json(job.folder / "metrics.json", {"status": status})
+    assert not job_files.is_done(job)
+    job_files.write_csv(job.folder / "predictions.csv", ["split"], [])
+    assert job_files.is_done(job) == done
 
 
 def test_a_command_is_recorded_once_and_can_be_pasted_into_a_shell(tmp_path):
     for _ in range(2):
-        results.record_command(tmp_path, ["heads=1,2", "data.root=my sounds", "-m"])
-    results.record_command(tmp_path, ["model=cnn", "-m"])
+        job_files.record_command(tmp_path, ["heads=1,2", "data.root=my sounds", "-m"])
+    job_files.record_command(tmp_path, ["model=cnn", "-m"])
     assert (tmp_path / "commands.txt").read_text().splitlines() == [
         "python train.py heads=1,2 'data.root=my sounds' -m",
         "python train.py model=cnn -m",
@@ -191,16 +191,16 @@ def test_a_command_is_recorded_once_and_can_be_pasted_into_a_shell(tmp_path):
 
 
 def test_commands_that_are_recorded_at_once_all_stay(tmp_path, monkeypatch):
-    write_text = results.write_text
+    write_text = job_files.write_text
 
     def write_slowly(path, text):
         time.sleep(0.01)
         write_text(path, text)
 
-    monkeypatch.setattr(results, "write_text", write_slowly)
+    monkeypatch.setattr(job_files, "write_text", write_slowly)
     seeds = range(8)
     with ThreadPoolExecutor(len(seeds)) as pool:
-        list(pool.map(lambda seed: results.record_command(tmp_path, [f"seed={seed}"]), seeds))
+        list(pool.map(lambda seed: job_files.record_command(tmp_path, [f"seed={seed}"]), seeds))
     lines = (tmp_path / "commands.txt").read_text().splitlines()
     assert sorted(lines) == [f"python train.py seed={seed}" for seed in seeds]
 
@@ -211,17 +211,17 @@ def test_without_git_or_a_checkout_there_is_no_commit(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert results.code_commit() is None
+    assert job_files.code_commit() is None
 
 
 def test_numpy_numbers_are_not_written_by_accident(tmp_path):
     with pytest.raises(TypeError):
-        results.write_json(tmp_path / "metrics.json", {"accuracy": np.float32(0.5)})
+        job_files.write_json(tmp_path / "metrics.json", {"accuracy": np.float32(0.5)})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_written_is_readable_json_with_a_key_a_line(tmp_path):
-    results.write_json(tmp_path / "metrics.json", {"a": 1, "b": 2})
+    job_files.write_json(tmp_path / "metrics.json", {"a": 1, "b": 2})
     lines = (tmp_path / "metrics.json").read_text().splitlines()
     assert len(lines) == 4
     assert json.loads("".join(lines)) == {"a": 1, "b": 2}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from study_folders import edit_metrics, write_job, write_variant
 
-from audio_cls.studies.study import StudyError, load_study
+from audio_cls.results.study import StudyError, load_study
 
 
 def only_job(study):
