@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
-from audio_cls.studies.attention import ClipAttention, ShownClip
+from audio_cls.serving.attention import ClipAttention, ShownClip
 from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, line_style, new_figure, short
 
 WIDTH = 7.5  # inches

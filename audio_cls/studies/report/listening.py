@@ -122,7 +122,7 @@ class Looks:
 
 
 def _look(job: StudyJob, classifier: Any, waveform: np.ndarray, sample_rate: int) -> Look:
-    from audio_cls.studies.attention import explain_clip
+    from audio_cls.serving.attention import explain_clip
 
     found = explain_clip(classifier, resample(waveform, sample_rate, classifier.sample_rate))
     heads = found.heads[-1][:MAX_HEADS]
