@@ -190,7 +190,7 @@ def _explore(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    from audio_cls.studies.compare import StudyError
+    from audio_cls.analysis.compare import StudyError
     from audio_cls.studies.publish import keep_study, write_documents
 
     if options.ensembles and len(options.studies) != 1:
@@ -210,7 +210,7 @@ def _publish(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     path = _find_study(options.study, options.output_dir)
-    from audio_cls.studies.compare import StudyError, print_summary, write_summary
+    from audio_cls.analysis.compare import StudyError, print_summary, write_summary
 
     try:
         summary = write_summary(path, options.ensembles)

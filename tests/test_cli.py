@@ -150,7 +150,7 @@ def test_help_imports_nothing_heavy():
 
 def test_comparing_imports_neither_torch_nor_lightning(outputs):
     found = modules_after("from audio_cls.cli import main; main(['compare', 'esc10-holdout'])")
-    assert "audio_cls.studies.compare" in found
+    assert "audio_cls.analysis.compare" in found
     assert not {"torch", "lightning", "wandb"} & found
 
 

@@ -105,7 +105,7 @@ def test_initialisers_of_packages_import_nothing() -> None:
     ("module", "unwanted"),
     [
         ("audio_cls.studies.launch", "torch lightning torchmetrics matplotlib sklearn scipy wandb pooch requests"),
-        ("audio_cls.studies.compare", "torch lightning torchmetrics matplotlib sklearn wandb"),
+        ("audio_cls.analysis.compare", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.studies.steps", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.models.transformer", "lightning hydra omegaconf wandb matplotlib sklearn soundfile"),
         ("audio_cls.data.sources", "torch lightning hydra sklearn pooch requests"),

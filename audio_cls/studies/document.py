@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from audio_cls.analysis.bootstrap import NUM_RESAMPLES
+from audio_cls.analysis.calibration import NUM_BINS
+from audio_cls.analysis.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
 from audio_cls.results.study import shorten
-from audio_cls.studies.bootstrap import NUM_RESAMPLES
-from audio_cls.studies.calibration import NUM_BINS
-from audio_cls.studies.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
 from audio_cls.studies.tables import (
     DEVELOPMENT,
     NO_TEST,

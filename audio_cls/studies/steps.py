@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audio_cls.analysis.compare import variant_row
+from audio_cls.analysis.statistics import mean_and_sd
+from audio_cls.analysis.summary import VariantRow
 from audio_cls.config.schema import differing_keys, shown
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.results.study import Study, StudyError, load_study, shorten
-from audio_cls.studies.compare import variant_row
-from audio_cls.studies.statistics import mean_and_sd
-from audio_cls.studies.summary import VariantRow
 from audio_cls.studies.tables import DEVELOPMENT, RUN_COLUMNS, Table, ranges, run_cells, with_spread
 
 CLIPS = {"val": "validation clips", "test": "test clips"}

@@ -78,7 +78,7 @@ def best_so_far(records: Sequence[dict[str, Any]]) -> str:
 
 def report(plan: Plan) -> None:
     """Compares the variants of each study that the sweep touched, and writes the summaries."""
-    from audio_cls.studies.compare import StudyError, print_summary, write_summary
+    from audio_cls.analysis.compare import StudyError, print_summary, write_summary
 
     for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
         try:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
-from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
+from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.wording import duration
 
 DEVELOPMENT = "Figures on validation folds are development figures."

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
+from audio_cls.analysis.summary import Spread
 from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, Look, add_axes, new_figure, short
-from audio_cls.studies.summary import Spread
 
 WIDTH = 5.2  # inches
 ROW = 0.36

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from study_folders import edit_metrics, write_job
 
+from audio_cls.analysis.compare import StudyError
 from audio_cls.results import job_files
-from audio_cls.studies.compare import StudyError
 from audio_cls.studies.publish import keep_study, write_documents
 
 ELSEWHERE = {

@@ -9,11 +9,11 @@ from page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
 from study_folders import edit_metrics, write_histories, write_job, write_variant
 from tiny_jobs import plan_jobs
 
+from audio_cls.analysis.calibration import expected_calibration_error
+from audio_cls.analysis.compare import summarize
 from audio_cls.cli import main
 from audio_cls.results.study import load_study
-from audio_cls.studies.calibration import expected_calibration_error
 from audio_cls.studies.calibration_figure import calibration_figure
-from audio_cls.studies.compare import summarize
 from audio_cls.studies.report import charts
 from audio_cls.studies.report.mistakes import find_mistakes
 from audio_cls.studies.report.page import MAX_LISTED, write_report

@@ -15,10 +15,10 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from study_folders import CLASSES, edit_metrics, write_histories, write_variant
 
+from audio_cls.analysis.summary import Spread
 from audio_cls.cli import main
 from audio_cls.studies import figures
 from audio_cls.studies.steps import read_route, route_table
-from audio_cls.studies.summary import Spread
 from audio_cls.studies.tables import print_table
 from audio_cls.studies.variant_figures import steps_figure
 

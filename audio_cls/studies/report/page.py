@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audio_cls.analysis.compare import summarize
+from audio_cls.analysis.summary import Summary
 from audio_cls.data.decode import BadAudio
 from audio_cls.data.excerpts import cut_excerpt, sound_uri
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import UNFINISHED
 from audio_cls.results.study import Study, load_study
 from audio_cls.studies.clip_figure import clip_figure
-from audio_cls.studies.compare import summarize
 from audio_cls.studies.document import METHOD
 from audio_cls.studies.figure_style import figure_style, variant_looks
 from audio_cls.studies.pages.page import render
@@ -20,7 +21,6 @@ from audio_cls.studies.report import again, tables
 from audio_cls.studies.report.charts import CLIPS, MAX_DRAWN, MAX_IN_CURVES, Charts
 from audio_cls.studies.report.listening import Looks, Sounds, find_sounds
 from audio_cls.studies.report.mistakes import Mistake, find_mistakes
-from audio_cls.studies.summary import Summary
 from audio_cls.studies.tables import DEVELOPMENT, ranges
 from audio_cls.wording import duration
 

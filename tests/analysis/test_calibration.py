@@ -5,7 +5,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
 from torchmetrics.classification import MulticlassCalibrationError
 
-from audio_cls.studies.calibration import (
+from audio_cls.analysis.calibration import (
     GREATEST_TEMPERATURE,
     LEAST_TEMPERATURE,
     apply_temperature,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from audio_cls.studies.bootstrap import (
+from audio_cls.analysis.bootstrap import (
     mean_of_present,
     percentile_interval,
     source_weights,

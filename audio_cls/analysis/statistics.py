@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_cls.studies.bootstrap import (
+from audio_cls.analysis.bootstrap import (
     centred_interval,
     mean_of_present,
     source_weights,

@@ -3,9 +3,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from audio_cls.studies import statistics
-from audio_cls.studies.bootstrap import source_weights, weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
-from audio_cls.studies.statistics import (
+from audio_cls.analysis import statistics
+from audio_cls.analysis.bootstrap import source_weights, weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
+from audio_cls.analysis.statistics import (
     Predictions,
     accuracy_interval,
     auroc_macro_interval,

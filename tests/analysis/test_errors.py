@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from study_folders import write_job, write_variant
 
-from audio_cls.studies.compare import load_study, write_summary
-from audio_cls.studies.errors import confusions, find_errors, never_right
-from audio_cls.studies.statistics import Predictions
+from audio_cls.analysis.compare import load_study, write_summary
+from audio_cls.analysis.errors import confusions, find_errors, never_right
+from audio_cls.analysis.statistics import Predictions
 
 CLASSES = ["Dog", "Rain", "Sea"]
 

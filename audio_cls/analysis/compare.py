@@ -8,14 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from audio_cls.results.job_files import write_json, write_text
-from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
-from audio_cls.results.study import Study, StudyError, load_study
-from audio_cls.studies.document import markdown
-from audio_cls.studies.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
-from audio_cls.studies.errors import find_errors
-from audio_cls.studies.recalibration import recalibrate
-from audio_cls.studies.statistics import (
+from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
+from audio_cls.analysis.errors import find_errors
+from audio_cls.analysis.recalibration import recalibrate
+from audio_cls.analysis.statistics import (
     NUM_FLIPS,
     Predictions,
     accuracy_interval,
@@ -25,9 +21,13 @@ from audio_cls.studies.statistics import (
     mean_and_sd,
     paired_test,
 )
-from audio_cls.studies.summary import Comparison, Scores, Spread, Summary, VariantRow
+from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
+from audio_cls.analysis.verdict import headline, notes, verdict
+from audio_cls.results.job_files import write_json, write_text
+from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
+from audio_cls.results.study import Study, StudyError, load_study
+from audio_cls.studies.document import markdown
 from audio_cls.studies.tables import print_summary
-from audio_cls.studies.verdict import headline, notes, verdict
 
 __all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "variant_row", "write_summary"]
 
