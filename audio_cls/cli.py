@@ -312,10 +312,10 @@ def _attention(options: argparse.Namespace) -> int:
     from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
     from audio_cls.data.decode import BadAudio
+    from audio_cls.figures.job import save_figure
     from audio_cls.models.attention_maps import NoAttention
     from audio_cls.serving.attention import NoSuchClip, heads_figure
     from audio_cls.serving.load import LoadError
-    from audio_cls.studies.figures import save_figure
 
     jobs = [_find_job(name, options.output_dir) for name in options.jobs]
     stem = Path(options.clip).stem + (f"_{len(jobs)}_jobs" if len(jobs) > 1 else "")

@@ -153,7 +153,7 @@ def draw(numbers: Numbers, folder: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    from audio_cls.studies.figure_style import figure_style, variant_looks
+    from audio_cls.figures.style import figure_style, variant_looks
 
     with figure_style():
         figure = Figure(figsize=(8, 4.5), layout="constrained")

@@ -126,8 +126,8 @@ def find_clip(classifier: LoadedClassifier, clip: str) -> ShownClip:
 
 def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
     """How the transformers of several jobs, with 1, 2 and 4 heads for instance, look at the same clip."""
-    from audio_cls.studies.attention_figure import draw_attention
-    from audio_cls.studies.figure_style import figure_style
+    from audio_cls.figures.attention import draw_attention
+    from audio_cls.figures.style import figure_style
 
     classifiers = [load_classifier(job) for job in jobs]
     for classifier in classifiers:

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.results import job_files
-from audio_cls.studies import figures, signals, tracking
+from audio_cls.studies import signals, tracking
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.terminal import say
 from audio_cls.training.allocator import keep_freed_memory
@@ -363,6 +363,6 @@ def _write_results(
     result = found[shown]
     labels, probabilities = result.labels.numpy(), result.probabilities.numpy()
     history = read_history(job.folder / job_files.HISTORY)
-    for problem in figures.write_figures(job.folder, record, shown, labels, probabilities, history):
+    for problem in job.write_figures(job.folder, record, shown, labels, probabilities, history):
         say(f"note: {problem}")
     job_files.write_json(job.folder / job_files.METRICS, record)

@@ -3,12 +3,12 @@
 import shlex
 from pathlib import Path, PurePath
 
+from audio_cls.figures.job import save_figure
+from audio_cls.figures.style import figure_style
+from audio_cls.figures.variants import steps_figure
 from audio_cls.results.job_files import write_text
-from audio_cls.studies.figure_style import figure_style
-from audio_cls.studies.figures import save_figure
 from audio_cls.studies.steps import Route, route_table
 from audio_cls.studies.tables import escape, markdown_table
-from audio_cls.studies.variant_figures import steps_figure
 
 
 def write_page(route: Route, out: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from audio_cls.data.excerpts import cut_excerpt, encode
-from audio_cls.studies.curve_figures import roc_curve
+from audio_cls.figures.curves import roc_curve
 
 MAX_ROC_POINTS = 200  # of one class: W&B draws at most 10,000 rows in a chart
 MAX_CLIPS = 4  # of those that were wrong, and of those that were right

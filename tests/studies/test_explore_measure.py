@@ -7,10 +7,10 @@ import soundfile
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import BadAudio
 from audio_cls.data.synthetic import synthetic_clips
+from audio_cls.figures.spectrogram import band_edges, mel_power
 from audio_cls.studies.explore import measure as measuring
 from audio_cls.studies.explore.measure import measure
 from audio_cls.studies.explore.survey import choose_sample, survey
-from audio_cls.studies.spectrum import band_edges, mel_power
 
 RATE = 16_000
 

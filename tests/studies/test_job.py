@@ -27,10 +27,11 @@ from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
+from audio_cls.figures import job
 from audio_cls.results import job_files
 from audio_cls.serving.load import load_classifier
-from audio_cls.studies import figures, signals
 from audio_cls.studies import job as job_module
+from audio_cls.studies import signals
 from audio_cls.studies.job import JobBusy, run_job
 from audio_cls.studies.launch import make_loggers
 from audio_cls.studies.plan import Job, clips, make_plan
@@ -77,7 +78,7 @@ def workspace(tmp_path_factory) -> Path:
 def surroundings(monkeypatch, workspace):
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
     monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setattr(figures, "DPI", 30)  # drawing in full size takes longer than training here
+    monkeypatch.setattr(job, "DPI", 30)  # drawing in full size takes longer than training here
 
 
 def train(workspace: Path, *more: str, logger: Logger | None = None) -> Job:

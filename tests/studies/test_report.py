@@ -12,8 +12,8 @@ from tiny_jobs import plan_jobs
 from audio_cls.analysis.calibration import expected_calibration_error
 from audio_cls.analysis.compare import summarize
 from audio_cls.cli import main
+from audio_cls.figures.calibration import calibration_figure
 from audio_cls.results.study import load_study
-from audio_cls.studies.calibration_figure import calibration_figure
 from audio_cls.studies.report import charts
 from audio_cls.studies.report.mistakes import find_mistakes
 from audio_cls.studies.report.page import MAX_LISTED, write_report

@@ -17,10 +17,10 @@ from study_folders import CLASSES, edit_metrics, write_histories, write_variant
 
 from audio_cls.analysis.summary import Spread
 from audio_cls.cli import main
-from audio_cls.studies import figures
+from audio_cls.figures import job
+from audio_cls.figures.variants import steps_figure
 from audio_cls.studies.steps import read_route, route_table
 from audio_cls.studies.tables import print_table
-from audio_cls.studies.variant_figures import steps_figure
 
 BASE = {
     "preset": None,
@@ -47,7 +47,7 @@ def write_config(folder: Path, **changes) -> None:
 def study(tmp_path, monkeypatch) -> Path:
     """Four variants of four folds, of which each is one change to the one before."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(figures, "DPI", 40)  # to be fast
+    monkeypatch.setattr(job, "DPI", 40)  # to be fast
     path = Path("outputs/path")
     for place, (name, changes) in enumerate(VARIANTS.items()):
         write_variant(path, name, chance=0.5 + 0.1 * place, num_clips=20)
@@ -308,7 +308,7 @@ def test_the_figure_has_both_accuracies_of_each_variant_from_top_to_bottom_and_c
 def test_nothing_of_the_figure_is_cut_off_or_overlaps(tmp_path, count):
     held_out = {f"variant_{place}_" + "long" * 20: spread(place / count) for place in range(count)}
     figure = steps_figure(held_out, dict.fromkeys(held_out, 1.0), 0.1, "test clips")
-    figures.save_figure(figure, tmp_path / "figure.png")
+    job.save_figure(figure, tmp_path / "figure.png")
     picture = imread(tmp_path / "figure.png")[..., :3]
     assert (picture[[0, -1]] == 1).all() and (picture[:, [0, -1]] == 1).all()
     labels = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]

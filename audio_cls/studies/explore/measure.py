@@ -16,8 +16,8 @@ import soundfile
 from audio_cls.data.cache import progress_bar
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe
+from audio_cls.figures.spectrogram import mel_power
 from audio_cls.studies.explore.fingerprint import Fingerprint, fingerprint
-from audio_cls.studies.spectrum import mel_power
 
 MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
 MAX_SPECTRUM_SECONDS = 60

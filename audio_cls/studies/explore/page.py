@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from audio_cls.data.cache import progress_bar
 from audio_cls.data.excerpts import EXCERPT_SECONDS, sound_uri
-from audio_cls.studies.clip_figure import clip_figure
+from audio_cls.figures.clip import clip_figure
 from audio_cls.studies.explore import pictures, sections
 from audio_cls.studies.explore.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
 from audio_cls.studies.explore.finding import SEVERITIES, Finding

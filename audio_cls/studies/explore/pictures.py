@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from audio_cls.studies.clip_figure import hertz_ticks
+from audio_cls.figures.clip import hertz_ticks
+from audio_cls.figures.spectrogram import FLOOR, band_edges
+from audio_cls.figures.style import COLOURS, FONT_SIZE, short
 from audio_cls.studies.explore.survey import Survey
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, short
-from audio_cls.studies.spectrum import FLOOR, band_edges
 
 WIDTH = 4.8  # inches
 MAX_ROWS = 120  # classes in a picture

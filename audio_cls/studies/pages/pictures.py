@@ -6,8 +6,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from audio_cls.studies.figure_style import figure_style
-from audio_cls.studies.figures import tight_box
+from audio_cls.figures.job import tight_box
+from audio_cls.figures.style import figure_style
 from audio_cls.studies.pages.page import data_uri
 
 DPI = 130

@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 from audio_cls.analysis.calibration import reliability
 from audio_cls.analysis.recalibration import calibration_error
 from audio_cls.analysis.summary import Summary, VariantRow
+from audio_cls.figures.calibration import calibration_figure
+from audio_cls.figures.classes import confusion_figure
+from audio_cls.figures.curves import roc_figure
+from audio_cls.figures.learning import Row
+from audio_cls.figures.study_curves import study_curves_figure
+from audio_cls.figures.style import Look, figure_style
+from audio_cls.figures.variants import MEASURES, Shown, folds_figure, heads_figure
 from audio_cls.results.job_folder import StudyJob
 from audio_cls.results.study import Study
-from audio_cls.studies.calibration_figure import calibration_figure
-from audio_cls.studies.class_figures import confusion_figure
-from audio_cls.studies.curve_figures import roc_figure
-from audio_cls.studies.figure_style import Look, figure_style
-from audio_cls.studies.learning_figure import Row
 from audio_cls.studies.pages.pictures import embedded, png
-from audio_cls.studies.study_curves_figure import study_curves_figure
 from audio_cls.studies.tables import ranges
-from audio_cls.studies.variant_figures import MEASURES, Shown, folds_figure, heads_figure
 
 MAX_DRAWN = 12  # variants with figures of their own, the best; more would make a page of tens of megabytes
 MAX_IN_FOLDS = 60  # variants in the figure of folds

@@ -9,12 +9,12 @@ from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.summary import Summary
 from audio_cls.data.decode import BadAudio
 from audio_cls.data.excerpts import cut_excerpt, sound_uri
+from audio_cls.figures.clip import clip_figure
+from audio_cls.figures.style import figure_style, variant_looks
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import UNFINISHED
 from audio_cls.results.study import Study, load_study
-from audio_cls.studies.clip_figure import clip_figure
 from audio_cls.studies.document import METHOD
-from audio_cls.studies.figure_style import figure_style, variant_looks
 from audio_cls.studies.pages.page import render
 from audio_cls.studies.pages.pictures import embedded, png
 from audio_cls.studies.report import again, tables

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_cls.analysis.summary import Comparison, Spread, Summary, VariantRow
+from audio_cls.figures.style import Look
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob
-from audio_cls.studies.figure_style import Look
 from audio_cls.studies.report.mistakes import Mistake
 from audio_cls.studies.tables import mean_only, p_value, ranges, with_spread
 from audio_cls.wording import duration

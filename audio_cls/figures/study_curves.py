@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audio_cls.studies.figure_style import FONT_SIZE, Look, add_axes, new_figure, short
-from audio_cls.studies.learning_figure import Row
+from audio_cls.figures.learning import Row
+from audio_cls.figures.style import FONT_SIZE, Look, add_axes, new_figure, short
 
 WIDTH, HEIGHT = 2.9, 1.9  # inches
 History = Sequence[Row]

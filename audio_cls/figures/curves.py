@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from audio_cls.studies.figure_style import (
+from audio_cls.figures.style import (
     COLOURS,
     FONT_SIZE,
     GREY,

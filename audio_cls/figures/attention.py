@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, line_style, new_figure, short
 from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
 from audio_cls.serving.attention import ClipAttention, ShownClip
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, line_style, new_figure, short
 
 WIDTH = 7.5  # inches
 ROW = 0.17  # of one head

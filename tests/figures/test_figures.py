@@ -10,13 +10,13 @@ from matplotlib.text import Text
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from tiny_jobs import plan_jobs
 
-from audio_cls.studies import figures
-from audio_cls.studies.class_figures import confusion_figure, f1_figure
-from audio_cls.studies.curve_figures import precision_recall_curve, precision_recall_figure, roc_curve, roc_figure
-from audio_cls.studies.figure_style import new_figure, short, text_columns, thinned
-from audio_cls.studies.figures import save_figure, write_figures
+from audio_cls.figures import job
+from audio_cls.figures.classes import confusion_figure, f1_figure
+from audio_cls.figures.curves import precision_recall_curve, precision_recall_figure, roc_curve, roc_figure
+from audio_cls.figures.job import save_figure, write_figures
+from audio_cls.figures.learning import learning_figure
+from audio_cls.figures.style import new_figure, short, text_columns, thinned
 from audio_cls.studies.job import run_job
-from audio_cls.studies.learning_figure import learning_figure
 
 CLASSES = ("Dog bark", "Rain", "Sea waves")
 CONFUSION = np.array([[8, 0, 0], [1, 5, 2], [0, 0, 0]])  # no sea waves among these clips
@@ -36,7 +36,7 @@ PICTURES = {
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
-    monkeypatch.setattr(figures, "DPI", 40)  # to be fast
+    monkeypatch.setattr(job, "DPI", 40)  # to be fast
 
 
 def predictions(num_classes: int = 3, num_clips: int = 60, absent: int | None = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -263,7 +263,7 @@ def test_a_job_whose_pictures_cannot_be_drawn_keeps_its_numbers(tmp_path, monkey
     def fail(*_):
         raise ValueError("no letter for\nthat")
 
-    monkeypatch.setattr(figures, "confusion_figure", fail)
+    monkeypatch.setattr(job, "confusion_figure", fail)
     (planned,) = plan_jobs(tmp_path, "logger=none", "trainer.max_epochs=1")
     run_job(planned, lambda _: [])
     assert json.loads((planned.folder / "metrics.json").read_text())["status"] == "done"
@@ -277,7 +277,7 @@ def test_drawing_can_be_interrupted(tmp_path, monkeypatch):
     def interrupt(figure, path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(figures, "save_figure", interrupt)
+    monkeypatch.setattr(job, "save_figure", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_figures(tmp_path, **job())
 

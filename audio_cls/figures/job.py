@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from audio_cls.studies.class_figures import confusion_figure, f1_figure
-from audio_cls.studies.curve_figures import precision_recall_figure, roc_figure
-from audio_cls.studies.figure_style import figure_style
-from audio_cls.studies.learning_figure import Row, learning_figure
+from audio_cls.figures.classes import confusion_figure, f1_figure
+from audio_cls.figures.curves import precision_recall_figure, roc_figure
+from audio_cls.figures.learning import Row, learning_figure
+from audio_cls.figures.style import figure_style
 
 DPI = 130
 MARGIN = 0.12  # inches

@@ -11,8 +11,8 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE
-from audio_cls.studies.spectrum import FLOOR, band_edges, mel_power
+from audio_cls.figures.spectrogram import FLOOR, band_edges, mel_power
+from audio_cls.figures.style import COLOURS, FONT_SIZE
 
 WIDTH, TIME_HEIGHT = 4.0, 2.9  # inches, without attention
 ROW = 0.2  # of a row of attention

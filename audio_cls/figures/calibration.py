@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from audio_cls.analysis.calibration import Bin
-from audio_cls.studies.figure_style import GREY, add_axes, add_title, new_figure
+from audio_cls.figures.style import GREY, add_axes, add_title, new_figure
 
 SIDE = 3.3  # inches
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, new_figure
+from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, new_figure
 
 WIDTH = 6.5  # inches
 MAX_MARKED = 40  # points of a line that get a dot each

@@ -8,7 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from audio_cls.analysis.summary import Spread
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, Look, add_axes, new_figure, short
+from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, Look, add_axes, new_figure, short
 
 WIDTH = 5.2  # inches
 ROW = 0.36

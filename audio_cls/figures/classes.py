@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audio_cls.studies.figure_style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, new_figure, short
+from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, new_figure, short
 
 MAX_WITH_SHARES = 25  # classes whose cells have room for a percentage below the count
 MAX_WITH_COUNTS = 64
