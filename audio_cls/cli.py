@@ -178,7 +178,7 @@ def _add_ensemble(command: argparse.ArgumentParser, memory: str) -> None:
 def _explore(options: argparse.Namespace) -> int:
     from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
-    from audio_cls.studies.explore.command import Request, explore
+    from audio_cls.reports.dataset.command import Request, explore
 
     try:
         return explore(Request(options.data, options.root, options.out, options.leaky_manifest))
@@ -191,7 +191,7 @@ def _explore(options: argparse.Namespace) -> int:
 
 def _publish(options: argparse.Namespace) -> int:
     from audio_cls.analysis.compare import StudyError
-    from audio_cls.studies.publish import keep_study, write_documents
+    from audio_cls.reports.publish import keep_study, write_documents
 
     if options.ensembles and len(options.studies) != 1:
         raise UsageError("--ensemble belongs to one study; name the one to keep with it")
@@ -225,8 +225,8 @@ def _report(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {options.out}: the page is HTML; call it {options.out.with_suffix('.html').name}")
     path = _find_study(options.study, options.output_dir)
     from audio_cls.config.schema import ConfigError
+    from audio_cls.reports.study.page import write_report
     from audio_cls.results.study import StudyError
-    from audio_cls.studies.report.page import write_report
 
     try:
         report = write_report(path, options.root, options.out, options.ensembles)
@@ -241,9 +241,9 @@ def _steps(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix != ".md":
         raise UsageError(f"--out {options.out}: the page is Markdown; call it {options.out.with_suffix('.md').name}")
     path = _find_study(options.study, options.output_dir)
+    from audio_cls.reports.ablation import read_route, route_table
+    from audio_cls.reports.tables import print_table
     from audio_cls.results.study import StudyError
-    from audio_cls.studies.steps import read_route, route_table
-    from audio_cls.studies.tables import print_table
 
     try:
         route = read_route(path, [name.strip() for name in options.order.split(",")], options.each_against)
@@ -254,7 +254,7 @@ def _steps(options: argparse.Namespace) -> int:
         elsewhere = "Columns that do not fit here stand on the page that --out FILE.md writes."
         print_table(route_table(route), route.title, [*changes, *route.notes], elsewhere)
         return 0
-    from audio_cls.studies.steps_page import write_page
+    from audio_cls.reports.ablation_page import write_page
 
     write_page(route, options.out)
     print(f"written to {options.out} and {options.out.with_suffix('.png').name}")
@@ -265,8 +265,8 @@ def _best(options: argparse.Namespace) -> int:
     path = _find_study(options.study, options.output_dir)
     if options.top < 1:
         raise UsageError(f"--top {options.top} names no variant; use 1 or more")
+    from audio_cls.reports.commands import best_variants, confirming_command
     from audio_cls.results.study import StudyError
-    from audio_cls.studies.best import best_variants, confirming_command
 
     try:
         ranked = best_variants(path, options.top)

@@ -156,5 +156,5 @@ def test_comparing_imports_neither_torch_nor_lightning(outputs):
 
 def test_a_report_on_results_without_checkpoints_imports_neither_torch_nor_lightning(outputs):
     found = modules_after("from audio_cls.cli import main; main(['report', 'esc10-holdout'])")
-    assert "audio_cls.studies.report.page" in found
+    assert "audio_cls.reports.study.page" in found
     assert not {"torch", "lightning", "wandb"} & found

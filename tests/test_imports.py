@@ -42,7 +42,7 @@ HOMES = {
         "audio_cls.config.compose",
         "audio_cls.studies.plan",
         "audio_cls.studies.launch",
-        "audio_cls.studies.best",
+        "audio_cls.reports.commands",
     ),
     "omegaconf": ("train", "audio_cls.config.compose"),
     "wandb": ("audio_cls.studies.tracking", "audio_cls.studies.tracking_media", "audio_cls.studies.dashboard"),
@@ -106,7 +106,7 @@ def test_initialisers_of_packages_import_nothing() -> None:
     [
         ("audio_cls.studies.launch", "torch lightning torchmetrics matplotlib sklearn scipy wandb pooch requests"),
         ("audio_cls.analysis.compare", "torch lightning torchmetrics matplotlib sklearn wandb"),
-        ("audio_cls.studies.steps", "torch lightning torchmetrics matplotlib sklearn wandb"),
+        ("audio_cls.reports.ablation", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.models.transformer", "lightning hydra omegaconf wandb matplotlib sklearn soundfile"),
         ("audio_cls.data.sources", "torch lightning hydra sklearn pooch requests"),
         ("audio_cls.data.splits", "torch lightning hydra sklearn"),

@@ -23,11 +23,11 @@ from audio_cls.analysis.statistics import (
 )
 from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.analysis.verdict import headline, notes, verdict
+from audio_cls.reports.markdown import markdown
+from audio_cls.reports.tables import print_summary
 from audio_cls.results.job_files import write_json, write_text
 from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
 from audio_cls.results.study import Study, StudyError, load_study
-from audio_cls.studies.document import markdown
-from audio_cls.studies.tables import print_summary
 
 __all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "variant_row", "write_summary"]
 

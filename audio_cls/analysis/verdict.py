@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from audio_cls.analysis.summary import Comparison, VariantRow
+from audio_cls.reports.tables import NO_TEST, one_word, p_value, ranges
 from audio_cls.results.job_folder import UNFINISHED, StudyJob
 from audio_cls.results.study import Study, shorten
-from audio_cls.studies.tables import NO_TEST, one_word, p_value, ranges
 
 _MOST_NAMES = 12
 

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from audio_cls.data.decode import resample
-from audio_cls.studies.pages.page import data_uri
+from audio_cls.reports.html.page import data_uri
 
 EXCERPT_SECONDS = 6.0
 PLAYED_RATE = 22_050  # Hz

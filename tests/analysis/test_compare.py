@@ -9,8 +9,8 @@ from study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.analysis import compare
 from audio_cls.analysis.compare import StudyError, load_study, print_summary, summarize, write_summary
-from audio_cls.studies.document import result_table
-from audio_cls.studies.tables import ranges
+from audio_cls.reports.markdown import result_table
+from audio_cls.reports.tables import ranges
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""Examples of every class, to look at and to listen to."""
+
+import numpy as np
+
+from audio_cls.data.excerpts import Excerpt, cut_excerpt
+from audio_cls.reports.dataset.measure import is_synthetic, read
+from audio_cls.reports.dataset.survey import Survey
+
+FEW_CLASSES, SEVERAL_CLASSES, MAX_CLASSES = 16, 60, 120  # with three, two and one example
+ROLES = ("typical", "in between", "unusual")
+
+
+def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
+    """By label, clips and what they are examples of: the clip whose mean spectrum is nearest to that of its class, the
+    farthest and one in between. Fewer of many classes. Other sources before the same again."""
+    classes = range(min(len(survey.clip_set.classes), MAX_CLASSES))
+    some = (ROLES[0], ROLES[2]) if len(classes) <= SEVERAL_CLASSES else ROLES[:1]
+    roles = ROLES if len(classes) <= FEW_CLASSES else some
+    return {label: _choose(survey, survey.of_class(label), roles) for label in classes}
+
+
+def excerpt_of(survey: Survey, index: int) -> Excerpt:
+    info, waveform = read(survey.clip(index), is_synthetic(survey.clip_set))
+    return cut_excerpt(waveform, info.sample_rate, info.frames / info.sample_rate)
+
+
+def _choose(survey: Survey, members: list[int], roles: tuple[str, ...]) -> list[tuple[int, str]]:
+    with_bands = [index for index in members if survey.good[index].bands is not None]
+    if not with_bands:
+        return [(index, "") for index in members[:1]]
+    levels = np.log10(np.stack([survey.good[index].bands for index in with_bands]) + 1e-8)
+    distance = np.sqrt(np.mean((levels - levels.mean(axis=0)) ** 2, axis=1))
+    order = [with_bands[place] for place in np.argsort(distance, kind="stable")]
+    chosen: list[tuple[int, str]] = []
+    sources = set()
+    for role in roles:
+        candidates = {ROLES[0]: order, ROLES[1]: order[len(order) // 2 :], ROLES[2]: order[::-1]}[role]
+        left = [index for index in candidates if index not in {taken for taken, _ in chosen}]
+        fresh = [index for index in left if survey.clip(index).source not in sources - {None}]
+        if fresh or left:
+            index = (fresh or left)[0]
+            chosen.append((index, role))
+            sources.add(survey.clip(index).source)
+    return chosen

@@ -1,0 +1,174 @@
+"""What one clip is like: its shape, level, silence, mean spectrum and fingerprint.
+
+Clips are decoded as train.py decodes them, at their own rate. Of a very long file only the beginning is examined.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+
+import numpy as np
+import soundfile
+
+from audio_cls.data.cache import progress_bar
+from audio_cls.data.clips import Clip, ClipSet
+from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe
+from audio_cls.figures.spectrogram import mel_power
+from audio_cls.reports.dataset.fingerprint import Fingerprint, fingerprint
+
+MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
+MAX_SPECTRUM_SECONDS = 60
+BLOCK_FRAMES = 2**18
+SILENCE_SECONDS = 0.01  # the unit in which silence is measured
+SILENCE = 2.0**-15  # one step of 16 bits, -90 dBFS: what stays below is digital silence
+FULL_SCALE = 0.999
+AHEAD = 2  # measured clips waiting for the one asked for, for each worker
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Of one clip, channels averaged but for `peak`, `clipped` and `cancelled_db`. Levels in dB below full scale."""
+
+    frames: int
+    sample_rate: int  # Hz
+    channels: int
+    examined: int  # frames
+    peak: float
+    rms_db: float
+    clipped: float  # share of samples at full scale
+    silent: float  # share of the time with digital silence
+    leading_seconds: float  # of digital silence
+    trailing_seconds: float
+    offset: float  # mean of the waveform
+    cancelled_db: float  # lost in the average of the channels; 3 for two unlike channels
+    digest: str  # the same for the same samples
+    fingerprint: Fingerprint | None
+    bands: np.ndarray | None  # mean power in mel bands, (NUM_BANDS,), sum 1; None where not sampled or silent
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.sample_rate
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, frames, rate."""
+        return self.channels, self.frames, self.sample_rate
+
+
+def measure_clips(clip_set: ClipSet, sample: set[int], highest: float) -> list[Measures | BadAudio]:
+    """Every clip, on all cores; spectra up to `highest` Hz and fingerprints for the clips of the sample only."""
+    results = []
+    with progress_bar() as bar:
+        task = bar.add_task(f"listening to {clip_set.name}", total=len(clip_set))
+        for result in _in_order(clip_set, sample, highest):
+            results.append(result)
+            bar.advance(task)
+    return results
+
+
+def read(clip: Clip, synthetic: bool = False) -> tuple[AudioInfo, np.ndarray]:
+    """Shape and waveform at the clip's own rate, MAX_FRAMES at most. Raises BadAudio as `decode` does."""
+    if synthetic:
+        from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
+
+        waveform = synthesize(clip)
+        return AudioInfo(len(waveform), SAMPLE_RATE, 1), waveform
+    info = probe(clip.path)
+    if info.frames is not None and info.frames > MAX_FRAMES:
+        return info, np.concatenate([block.mean(axis=1) for block in _blocks(clip)])
+    waveform = decode(clip.path, info.sample_rate)
+    return AudioInfo(len(waveform), info.sample_rate, info.channels), waveform[:MAX_FRAMES]
+
+
+def is_synthetic(clip_set: ClipSet) -> bool:
+    return clip_set.root is None
+
+
+def measure(clip: Clip, sampled: bool, highest: float, synthetic: bool = False) -> Measures:
+    """Raises BadAudio."""
+    info, waveform = read(clip, synthetic)
+    power = float(np.mean(np.square(waveform, dtype=np.float64)))
+    magnitude = np.abs(waveform)
+    peak, clipped, cancelled_db = float(magnitude.max()), float(np.mean(magnitude >= FULL_SCALE)), 0.0
+    if info.channels > 1:
+        peak, clipped, channel_power = _channel_levels(clip)
+        cancelled_db = _decibels(channel_power) - _decibels(power) if channel_power > SILENCE**2 else 0.0
+    silent, leading, trailing = _silence(magnitude, info.sample_rate)
+    beginning = waveform[: MAX_SPECTRUM_SECONDS * info.sample_rate]
+    bands = mel_power(beginning, info.sample_rate, highest).mean(axis=0) if sampled and silent < 1 else None
+    return Measures(
+        frames=info.frames, sample_rate=info.sample_rate, channels=info.channels, examined=len(waveform),
+        peak=peak, rms_db=_decibels(power), clipped=clipped,
+        silent=silent, leading_seconds=leading, trailing_seconds=trailing,
+        offset=float(waveform.mean(dtype=np.float64)), cancelled_db=cancelled_db,
+        digest=hashlib.sha256(f"{info.sample_rate} {info.frames} ".encode() + waveform.tobytes()).hexdigest(),
+        fingerprint=fingerprint(waveform, info.sample_rate) if sampled else None,
+        bands=bands / max(float(bands.sum()), 1e-30) if bands is not None else None,
+    )  # fmt: skip
+
+
+def _decibels(power: float) -> float:
+    return 10 * float(np.log10(max(power, 1e-12)))
+
+
+def _silence(magnitude: np.ndarray, sample_rate: int) -> tuple[float, float, float]:
+    """Share of digital silence, and its seconds at the start and at the end. All silent counts as leading."""
+    size = max(1, round(SILENCE_SECONDS * sample_rate))
+    sounding = np.maximum.reduceat(magnitude, np.arange(0, len(magnitude), size)) >= SILENCE
+    if not sounding.any():
+        return 1.0, len(magnitude) / sample_rate, 0.0
+    leading, trailing = int(sounding.argmax()), int(sounding[::-1].argmax())
+    return float(1 - sounding.mean()), leading * size / sample_rate, trailing * size / sample_rate
+
+
+def _channel_levels(clip: Clip) -> tuple[float, float, float]:
+    """Peak, share at full scale and mean power over all channels."""
+    peak, clipped, energy, count = 0.0, 0, 0.0, 0
+    for block in _blocks(clip):
+        magnitude = np.abs(block)
+        peak = max(peak, float(magnitude.max()))
+        clipped += int((magnitude >= FULL_SCALE).sum())
+        energy += float(np.square(magnitude, dtype=np.float64).sum())
+        count += block.size
+    return peak, clipped / count, energy / count
+
+
+def _blocks(clip: Clip) -> Iterator[np.ndarray]:
+    """The first MAX_FRAMES frames of a file that was probed before, (frames, channels) at a time."""
+    try:
+        with soundfile.SoundFile(str(clip.path)) as sound:
+            size, left = max(1, BLOCK_FRAMES // sound.channels), MAX_FRAMES
+            while left and len(block := sound.read(min(size, left), dtype="float32", always_2d=True)):
+                if not np.isfinite(block).all():
+                    raise BadAudio("not finite: it has samples that are NaN or infinite")
+                left -= len(block)
+                yield block
+    except soundfile.SoundFileError as error:
+        raise BadAudio(f"unreadable or truncated: {error}") from None
+
+
+def _in_order(clip_set: ClipSet, sample: set[int], highest: float) -> Iterator[Measures | BadAudio]:
+    synthetic = is_synthetic(clip_set)
+    pool = ThreadPoolExecutor(cpu_count() or 1)
+    try:
+        waiting = deque()
+        for index, clip in enumerate(clip_set.clips):
+            waiting.append(pool.submit(_measure_or_say_why, clip, index in sample, highest, synthetic))
+            if len(waiting) >= AHEAD * (cpu_count() or 1):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _measure_or_say_why(clip: Clip, sampled: bool, highest: float, synthetic: bool) -> Measures | BadAudio:
+    try:
+        return measure(clip, sampled, highest, synthetic)
+    except BadAudio as error:
+        return error
+    except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
+        return BadAudio(f"unreadable: {str(error).splitlines()[0] if str(error) else type(error).__name__}")

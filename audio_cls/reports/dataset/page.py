@@ -1,0 +1,210 @@
+"""The page: what the survey found, in words, tables, pictures and sounds, in one file."""
+
+import csv
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from audio_cls.data.cache import progress_bar
+from audio_cls.data.excerpts import EXCERPT_SECONDS, sound_uri
+from audio_cls.figures.clip import clip_figure
+from audio_cls.reports.dataset import pictures, sections
+from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
+from audio_cls.reports.dataset.finding import SEVERITIES, Finding
+from audio_cls.reports.dataset.fingerprint import MAX_DIFFERENCE, NUM_BITS
+from audio_cls.reports.dataset.sections import CREDITS, kilohertz
+from audio_cls.reports.dataset.survey import Survey
+from audio_cls.reports.html.page import render
+from audio_cls.reports.html.pictures import embedded, png
+from audio_cls.wording import duration
+
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+GENERATOR = "audio-cls explore"
+FILES = ("index.html", "clips.csv", "figures")  # what is written, and replaced the next time
+COLUMNS = (
+    *("clip", "class", "source", "fold", "problem", "frames", "sample_rate", "channels", "seconds", "rms_dbfs"),
+    *("peak", "clipped", "digital_silence", "leading_silence_seconds", "trailing_silence_seconds", "offset"),
+)
+SECTIONS = (
+    ("findings", "Findings"), ("examples", "Examples"), ("classes", "Classes"), ("shape", "Length and rate"),
+    ("level", "Level and silence"), ("sources", "Recordings and folds"), ("duplicates", "Duplicates"),
+    ("leakage", "Leakage"),
+)  # fmt: skip
+
+
+def write_page(survey: Survey, findings: list[Finding], folder: Path) -> Path:
+    """Writes index.html, clips.csv and figures/ into the folder, over those of an earlier run; returns the page."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".explore-", dir=folder.parent))
+    try:
+        (temporary / "figures").mkdir()
+        content = render(TEMPLATE, _context(survey, findings, _Album(temporary / "figures")))
+        (temporary / "index.html").write_text(content, encoding="utf-8")
+        _write_table(survey, temporary / "clips.csv")
+        folder.mkdir(exist_ok=True)
+        for name in FILES:
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+            os.replace(temporary / name, folder / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder / "index.html"
+
+
+class _Album:
+    """Pictures, each written to a file and embedded into the page."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, name: str, figure: Figure | None, alt: str) -> dict[str, Any] | None:
+        if figure is None:
+            return None
+        content = png(figure)
+        (self.folder / f"{name}.png").write_bytes(content)
+        return embedded(content, alt)
+
+
+def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str, Any]:
+    clip_set = survey.clip_set
+    return {
+        "generator": GENERATOR,
+        "name": clip_set.name,
+        "num_clips": len(clip_set),
+        "num_classes": len(clip_set.classes),
+        "sections": SECTIONS,
+        "facts": _facts(survey),
+        "findings": [
+            {
+                "level": SEVERITIES.index(finding.severity),
+                "severity": finding.severity,
+                "title": finding.title,
+                "advice": finding.advice,
+                "clips": finding.clips,
+            }
+            for finding in findings
+        ],
+        "examples_text": _examples_text(survey),
+        "examples": _examples(survey, album),
+        "examples_beside": len(clip_set.classes) > FEW_CLASSES,
+        "pictures": _pictures(survey, album),
+        "has_sources": survey.has_sources,
+        "sample_text": sections.sample_text(survey),
+        "credit": CREDITS.get(clip_set.name, ""),
+        "num_bits": NUM_BITS,
+        "max_difference": f"{MAX_DIFFERENCE:.0%}",
+        **sections.shape(survey),
+        "any_silence": any(each.silent for each in survey.good.values()),
+        "level_tables": sections.level_tables(survey),
+        **sections.sources(survey),
+        **sections.duplicates(survey),
+        **sections.leakage(survey),
+    }
+
+
+def _facts(survey: Survey) -> list[dict[str, str]]:
+    clip_set, good = survey.clip_set, survey.good
+    counts = Counter(clip.label for clip in clip_set.clips)
+    seconds = sum(each.seconds for each in good.values())
+    (channels, frames, _), members = survey.shapes[0]
+    rates = Counter(each.sample_rate for each in good.values())
+    few, many = min(counts.values()), max(counts.values())
+    unusable = f"{len(survey.bad)} cannot be used" if survey.bad else "all can be read"
+    facts = [
+        ("clips", f"{len(clip_set):,}", unusable),
+        ("classes", f"{len(clip_set.classes)}", f"{few} clips each" if few == many else f"{few} to {many} clips each"),
+        ("sound in all", duration(seconds), ""),
+        ("commonest shape", f"[{channels}, {frames}]", f"{len(members):,} of {len(good):,} clips"),
+        (
+            "rate",
+            kilohertz(rates.most_common(1)[0][0]),
+            "all clips" if len(rates) == 1 else f"and {len(rates) - 1} more",
+        ),
+    ]
+    if survey.has_sources:
+        facts.append(("recordings", f"{len(survey.clips_of_source):,}", "that clips were cut from"))
+    else:
+        facts.append(("recordings", "not known", "which clips belong together"))
+    if survey.has_folds:
+        facts.append(("published folds", f"{len({clip.fold for clip in clip_set.clips})}", ""))
+    return [{"term": term, "value": value, "more": more} for term, value, more in facts]
+
+
+def _examples_text(survey: Survey) -> str:
+    text = (
+        "Typical is the clip whose mean spectrum is nearest to that of its class, unusual the one farthest from it: "
+        "listen whether its label is right. Each picture shows the waveform, and below it the log-mel spectrogram, "
+        "80 dB from black to bright."
+    )
+    if any(each.seconds > EXCERPT_SECONDS for each in survey.good.values()):
+        text += f" Of longer clips, the loudest {EXCERPT_SECONDS:g} s."
+    if len(survey.clip_set.classes) > MAX_CLASSES:
+        text += f" The first {MAX_CLASSES} of {len(survey.clip_set.classes)} classes."
+    return text
+
+
+def _examples(survey: Survey, album: _Album) -> list[dict[str, Any]]:
+    chosen = choose_examples(survey)
+    groups = []
+    with progress_bar() as bar:
+        task = bar.add_task("drawing examples", total=len(chosen))
+        for label, clips in chosen.items():
+            name, examples = survey.clip_set.classes[label], []
+            for number, (index, role) in enumerate(clips, 1):
+                excerpt = excerpt_of(survey, index)
+                alt = f"Waveform and spectrogram of {survey.clip(index).name}, {name}"
+                figure = clip_figure(excerpt.waveform, excerpt.sample_rate, excerpt.start_seconds, survey.highest)
+                examples.append(
+                    {
+                        "name": survey.clip(index).name,
+                        "role": role,
+                        "part": excerpt.part,
+                        "picture": album.add(f"example-{label + 1:03d}-{number}", figure, alt),
+                        "sound": sound_uri(excerpt),
+                    }
+                )
+            groups.append({"name": name, "about": _class_text(survey, label), "examples": examples})
+            bar.advance(task)
+    return groups
+
+
+def _class_text(survey: Survey, label: int) -> str:
+    members = [index for index, clip in enumerate(survey.clip_set.clips) if clip.label == label]
+    text = f"{len(members):,} clips"
+    if survey.has_sources:
+        text += f" from {len({survey.clip(index).source or index for index in members}):,} recordings"
+    unusable = sum(index in survey.bad for index in members)
+    return f"{text}; {unusable} cannot be used" if unusable else text
+
+
+def _pictures(survey: Survey, album: _Album) -> dict[str, Any]:
+    drawn = {
+        "classes": (pictures.classes_picture, "Bars: number of clips of each class"),
+        "spectra": (pictures.spectra_picture, "Heat map: mean spectrum of each class over frequency"),
+        "durations": (pictures.durations_picture, "Histogram: duration of the clips"),
+        "levels": (pictures.levels_picture, "Dots: RMS level of every clip, by class"),
+        "silence": (pictures.silence_picture, "Bars: share of digital silence, by class"),
+        "folds": (pictures.folds_picture, "Table: clips of each class in each published fold"),
+        "sources": (pictures.sources_picture, "Bars: number of recordings by the clips cut from them"),
+        "leakage": (pictures.leakage_picture, "Histogram: leaked clips over plain shuffles"),
+    }
+    return {name: album.add(name, draw(survey), alt) for name, (draw, alt) in drawn.items()}
+
+
+def _write_table(survey: Survey, path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for index, clip in enumerate(survey.clip_set.clips):
+            row = [clip.name, survey.clip_set.classes[clip.label], clip.source, clip.fold, survey.bad.get(index)]
+            if index in survey.good:
+                each = survey.good[index]
+                row += [each.frames, each.sample_rate, each.channels, f"{each.seconds:.6f}", f"{each.rms_db:.2f}"]
+                row += [f"{each.peak:.6f}", f"{each.clipped:.6f}", f"{each.silent:.4f}"]
+                row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", f"{each.offset:.6f}"]
+            writer.writerow(row)

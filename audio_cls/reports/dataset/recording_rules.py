@@ -1,0 +1,197 @@
+"""What is worth knowing about labels, recordings and folds: what is too few, unknown, torn apart or there twice."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from audio_cls.data.splits import published_folds
+from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, count_clips, listed, named
+from audio_cls.reports.dataset.survey import Survey
+
+IMBALANCE = 3  # largest class to smallest
+FEW_SOURCES = 5  # recordings of a class
+
+
+def sources_over_folds(survey: Survey) -> Iterator[Finding]:
+    torn = {}
+    for source, indices in survey.clips_of_source.items():
+        folds = sorted({survey.clip(index).fold for index in indices} - {None})
+        if len(folds) > 1:
+            torn |= {index: f"source {source}, which lies in folds {listed(folds)}" for index in indices}
+    if torn:
+        yield Finding(
+            ERROR,
+            f"{count_clips(len(torn), 'lies', 'lie')} in another fold than the rest of the recording",
+            "A model would be tested on recordings that it was trained on, so train.py refuses these folds. Put all "
+            "clips of a source into one fold, or leave the column fold out of the manifest.",
+            named(survey, torn),
+        )
+
+
+def single_sources(survey: Survey) -> Iterator[Finding]:
+    if not survey.has_sources or survey.has_folds:
+        return
+    sources = _sources_by_class(survey)
+    alone = [name for label, name in enumerate(survey.clip_set.classes) if len(sources[label]) < 2]
+    if alone:
+        yield Finding(
+            ERROR,
+            f"There is one recording only of {listed([repr(name) for name in alone])}",
+            "A recording cannot train and test at once, so train.py finds no split: add recordings, or use "
+            "protocol=all for a model without held-out figures.",
+        )
+
+
+def contradictions(survey: Survey) -> Iterator[Finding]:
+    twins = []
+    for first, second, how in _same_sound(survey):
+        if survey.clip(first).label != survey.clip(second).label:
+            label = survey.clip_set.classes[survey.clip(second).label]
+            said = f"{how} as {survey.clip(second).name}, which is labelled {label}"
+            twins.append((survey.clip(first).name, said))
+    if twins:
+        yield Finding(
+            WARNING,
+            f"The same sound has two labels ({count_clips(len(twins))})",
+            "One label is wrong, or the classes overlap: listen, then correct or remove one of each pair.",
+            tuple(twins),
+        )
+
+
+def hidden_copies(survey: Survey) -> Iterator[Finding]:
+    apart, together = [], []
+    for first, second, how in _same_sound(survey):
+        one, other = survey.clip(first), survey.clip(second)
+        if one.source is not None and one.source == other.source:
+            continue
+        parted = one.fold is None or one.fold != other.fold
+        folds = "" if one.fold is None else f" (folds {one.fold} and {other.fold})" if parted else f" (fold {one.fold})"
+        (apart if parted else together).append((one.name, f"{how} as {other.name}{folds}"))
+    if apart:
+        where = ", in different folds" if survey.has_folds else ""
+        how = "put both into one fold" if survey.has_folds else f"give both the same source in {MANIFEST}"
+        yield Finding(
+            WARNING,
+            f"{_pairs(len(apart), 'holds', 'hold')}{where}",
+            "A model that trains on one knows the other, so its accuracy is a little too good. Listen to them below; "
+            f"{how}, or remove one.",
+            tuple(apart),
+        )
+    if together:
+        yield Finding(
+            NOTE,
+            f"{_pairs(len(together), 'holds', 'hold')}, in one fold but under different sources",
+            "They do no harm with the published folds. With a split of your own, give them the same source.",
+            tuple(together),
+        )
+
+
+def unknown_sources(survey: Survey) -> Iterator[Finding]:
+    unknown = sum(clip.source is None for clip in survey.clip_set.clips)
+    if unknown:
+        whole = unknown == len(survey.clip_set)
+        yield Finding(
+            WARNING,
+            "It is not known which clips were cut from the same recording"
+            if whole
+            else f"The source of {count_clips(unknown)} is not known",
+            "Clips of one recording may end up on both sides of a split, and the accuracy is too good then. If several "
+            f"were cut from one, say so: {MANIFEST}. If each is a recording of its own, all is well.",
+        )
+
+
+def imbalance(survey: Survey) -> Iterator[Finding]:
+    classes = survey.clip_set.classes
+    counts = Counter(clip.label for clip in survey.clip_set.clips)
+    largest, smallest = max(counts, key=counts.get), min(range(len(classes)), key=lambda label: counts[label])
+    if counts[largest] > IMBALANCE * counts[smallest]:
+        yield Finding(
+            WARNING,
+            f"Classes differ in size: {classes[largest]!r} has {count_clips(counts[largest])}, "
+            f"{classes[smallest]!r} has {counts[smallest]}",
+            "Judge by macro F1 and per-class results rather than accuracy, and add recordings of the small classes.",
+        )
+
+
+def few_sources(survey: Survey) -> Iterator[Finding]:
+    if not survey.has_sources:
+        return
+    sources = _sources_by_class(survey)
+    few = [
+        f"{name!r} ({len(sources[label])})"
+        for label, name in enumerate(survey.clip_set.classes)
+        if len(sources[label]) < FEW_SOURCES
+    ]
+    if few:
+        yield Finding(
+            WARNING,
+            f"Fewer than {FEW_SOURCES} recordings of {listed(few)}",
+            "Results of such a class hang on one or two recordings: add more before believing them.",
+        )
+
+
+def sources_over_classes(survey: Survey) -> Iterator[Finding]:
+    shared = {}
+    for source, indices in survey.clips_of_source.items():
+        labels = sorted({survey.clip(index).label for index in indices})
+        if len(labels) > 1:
+            names = listed([repr(survey.clip_set.classes[label]) for label in labels])
+            shared |= dict.fromkeys(indices, f"source {source}, in {names}")
+    if shared:
+        yield Finding(
+            NOTE,
+            f"{count_clips(len(shared), 'comes', 'come')} from recordings that are in several classes",
+            "Right where a recording holds several sounds; else a label is wrong.",
+            named(survey, shared),
+        )
+
+
+def missing_folds(survey: Survey) -> Iterator[Finding]:
+    if not survey.has_folds:
+        return
+    present = {clip.fold for clip in survey.clip_set.clips}
+    absent = sorted(set(range(1, (published_folds(survey.clip_set) or 0) + 1)) - present)
+    if absent:
+        yield Finding(
+            NOTE,
+            f"Published fold {listed(absent)} is not in this copy",
+            "With protocol=holdout and fold 1 missing, test results are null; for figures that compare with published "
+            "ones get the whole data set.",
+        )
+
+
+def plain_shuffle(survey: Survey) -> Iterator[Finding]:
+    leak = survey.leak
+    if leak is not None and leak.expected > 0:
+        share = leak.expected / len(survey.clip_set)
+        yield Finding(
+            NOTE,
+            f"Plain shuffled {leak.num_folds}-fold cross-validation would leak: on average {leak.expected:.0f} of "
+            f"{len(survey.clip_set)} clips ({share:.0%}) would be tested by a model that knows their recording",
+            "train.py keeps the clips of a recording together. Do the same wherever you split, and ask it of results "
+            "that you compare with.",
+        )
+
+
+def _same_sound(survey: Survey) -> Iterator[tuple[int, int, str]]:
+    """Pairs of clips that are the same or nearly; of a group of identical ones, each with the first."""
+    identical = set()
+    for first, *others in survey.identical:
+        for other in others:
+            identical.add((first, other))
+            yield first, other, "the same samples"
+        identical |= {(one, other) for place, one in enumerate(others) for other in others[place + 1 :]}
+    for match in survey.matches:
+        if (match.first, match.second) not in identical:
+            yield match.first, match.second, f"{match.overlap_seconds:.1f} s of the same sound"
+
+
+def _sources_by_class(survey: Survey) -> dict[int, set]:
+    """By label; a clip without a source is one of its own."""
+    sources = defaultdict(set)
+    for index, clip in enumerate(survey.clip_set.clips):
+        sources[clip.label].add(index if clip.source is None else clip.source)
+    return sources
+
+
+def _pairs(count: int, one: str, several: str) -> str:
+    return f"{count} pair{'s' * (count != 1)} of clips {one if count == 1 else several} the same sound"

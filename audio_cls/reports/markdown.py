@@ -1,0 +1,132 @@
+"""A summary as Markdown: the content of summary.md, and the short form for a README."""
+
+from collections.abc import Sequence
+
+from audio_cls.analysis.bootstrap import NUM_RESAMPLES
+from audio_cls.analysis.calibration import NUM_BINS
+from audio_cls.analysis.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
+from audio_cls.reports.tables import (
+    DEVELOPMENT,
+    NO_TEST,
+    class_table,
+    comparison_table,
+    escape,
+    markdown_table,
+    mean_only,
+    ranges,
+    variant_table,
+    with_spread,
+)
+from audio_cls.results.study import shorten
+
+MOST_CLIPS = 20  # in a table; summary.json has them all
+MOST_NAMES = 5  # of clips in a line
+MOST_COLUMNS = 6  # for variants, beside a column for all of them
+_SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
+METHOD = (
+    "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
+    "They are means over folds, seeds averaged first; ± is the standard deviation over folds. "
+    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings, freed from their bias. "
+    "Points are the difference of such means; p is of a paired sign-flip test over source recordings, "
+    "on the clips that both variants predicted, and 0.05 after Holm's correction for all pairs is enough."
+)
+_CALIBRATION = (
+    "Confidence is the mean of the largest probability, to be held against the accuracy; ECE is the expected "
+    f"calibration error (Guo et al. 2017; {NUM_BINS} bins, folds pooled, seeds averaged), both in percent. With few "
+    "clips the ECE of perfect probabilities is above 0, too. A temperature above 1 tempers what is too sure; that of a "
+    "fold is fitted on the held-out clips of the variant's other folds of the same seed, never on those it is measured "
+    "on."
+)
+
+
+def markdown(summary: Summary) -> str:
+    """The content of summary.md: the headline first, then the verdict and the tables."""
+    ranked_on = _SPLIT_WORDS.get(summary.ranking_split or "")
+    parts = [summary.headline, f"# {summary.study}" + (f": accuracy on {ranked_on}" if ranked_on else "")]
+    parts += [DEVELOPMENT] if summary.ranking_split == "val" else []
+    parts += [f"**{escape(summary.verdict)}**"]
+    about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []
+    parts += [", ".join([*about, f"{summary.num_done} finished jobs"]) + "."]
+    if summary.rows:
+        parts.append(markdown_table(*variant_table(summary, with_spread)))
+    if summary.comparisons:
+        parts += ["## Differences", markdown_table(*comparison_table(summary.comparisons))]
+    if any(row.f1_per_class for row in summary.rows):
+        parts += ["## F1 of each class, folds pooled", markdown_table(*class_table(summary))]
+    if any(row.calibration for row in summary.rows):
+        parts += ["## Calibration", _calibration_table(summary), _CALIBRATION]
+    if summary.errors:
+        parts += ["## Where it errs", *_error_parts(summary.errors)]
+    if summary.notes or summary.ranking_split:
+        method = [METHOD] if summary.ranking_split else []
+        parts += ["## Notes", "\n".join(f"- {escape(note)}" for note in [*summary.notes, *method])]
+    return "\n\n".join(parts) + "\n"
+
+
+def result_table(summary: Summary) -> str:
+    """The verdict and the table of variants in Markdown, for a README."""
+    parts = [f"**{escape(summary.verdict)}**", markdown_table(*variant_table(summary, mean_only))]
+    if summary.ranking_split == "val":
+        parts.append(f"{DEVELOPMENT} ± is over fold means, [ ] a 95% interval over source recordings.")
+    parts += [NO_TEST] if NO_TEST in summary.notes else []
+    return "\n\n".join(parts)
+
+
+def _calibration_table(summary: Summary) -> str:
+    rows = [(row.variant, row.calibration) for row in summary.rows if row.calibration]
+    cells = [
+        [
+            variant,
+            f"{100 * measured.confidence:.1f}",
+            f"{100 * measured.error:.1f}",
+            f"{measured.temperature:.2f}",
+            f"{100 * measured.error_after:.1f}",
+        ]
+        for variant, measured in rows
+    ]
+    return markdown_table(["Variant", "Confidence", "ECE", "Temperature", "ECE after"], cells)
+
+
+def _error_parts(errors: Errors) -> list[str]:
+    parts = [_confusion_table(errors)] if errors.confusions else ["Every prediction is right."]
+    several = len(errors.variants) > 1
+    if several:
+        parts.append(f"Clips that no variant gets right: {len(errors.clips)} of {errors.num_clips}.")
+        parts += [_clip_table(errors.clips)] if errors.clips else []
+    known = {wrong.clip for wrong in errors.clips} if several else set()
+    parts.append(f"Clips that no seed of a variant gets right{', named beside those above' if known else ''}:")
+    parts.append("\n".join(_variant_line(variant, known) for variant in errors.variants))
+    return parts
+
+
+def _confusion_table(errors: Errors) -> str:
+    names = [variant.variant for variant in errors.variants]
+    names = names if 1 < len(names) <= MOST_COLUMNS else []
+    rows = [_confusion_cells(confusion, names) for confusion in errors.confusions]
+    return markdown_table(["Label", "Heard as", "Predictions", *names], rows)
+
+
+def _confusion_cells(confusion: Confusion, names: Sequence[str]) -> list[str]:
+    counted = [(confusion.count, confusion.total), *(confusion.by_variant[name] for name in names)]
+    return [confusion.label, confusion.heard_as, *(f"{count} of {total}" for count, total in counted)]
+
+
+def _clip_table(clips: Sequence[WrongClip]) -> str:
+    rows = [[wrong.clip, wrong.label, _heard(wrong, with_counts=True)] for wrong in clips[:MOST_CLIPS]]
+    rest = len(clips) - MOST_CLIPS
+    more = f"\n\nand {rest} more, in summary.json." if rest > 0 else ""
+    return markdown_table(["Clip", "Label", "Heard as"], rows) + more
+
+
+def _variant_line(variant: VariantErrors, known: set[str]) -> str:
+    others = [f"{wrong.clip} ({_heard(wrong)})" for wrong in variant.clips if wrong.clip not in known]
+    seeds = f"seed{'s' * (len(variant.seeds) > 1)} {ranges(variant.seeds)}"
+    share = f"{len(variant.clips)} of {variant.num_clips}"
+    named = f"; {shorten(others, MOST_NAMES)}" if others else ""
+    return escape(f"- {variant.variant} ({seeds}): {share}{named}")
+
+
+def _heard(wrong: WrongClip, with_counts: bool = False) -> str:
+    """What was heard, most often first: 'Rain 3, Sea waves', or without the numbers."""
+    counted = [f"{name} {count}" if with_counts and count > 1 else name for name, count in wrong.heard_as.items()]
+    return ", ".join(counted)

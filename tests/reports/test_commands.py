@@ -1,0 +1,57 @@
+"""The commands that train a study's variants again."""
+
+import shlex
+
+import pytest
+from hydra import initialize_config_dir
+from study_folders import write_job
+from tiny_jobs import ROOT, plan_jobs
+
+from audio_cls.cli import main
+from audio_cls.reports import commands
+from audio_cls.results import job_files
+from audio_cls.studies.plan import Job, clips, make_plan
+
+
+def planned(command: str) -> tuple[Job, ...]:
+    words = shlex.split(command)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return make_plan(words[2:-1], multirun=True).jobs
+
+
+def digest(job: Job) -> str:
+    return job_files.split_digest(clips(job), job.config.protocol, 2, job.config.data.split_seed)
+
+
+@pytest.mark.parametrize("name", ["data.name=mine", "data.name=null"])
+def test_a_command_leads_to_the_same_clips_also_where_the_data_were_given_a_name(tmp_path, name):
+    (job,) = plan_jobs(tmp_path, "study=s", name)
+    job_files.write_config(job)
+    again = planned(commands.training_command(job.folder, "s", job.variant))[0]
+    assert again.dataset == job.dataset == ("mine" if name.endswith("mine") else "tones")
+    assert digest(again) == digest(job)
+
+
+@pytest.mark.parametrize("content", [b"- no\n- job's\n", b"{unbalanced", b"a: b: c", b"\xff\xfe\x00", b"", None])
+def test_a_configuration_that_cannot_be_read_costs_one_line_and_no_command_is_printed(tmp_path, capsys, content):
+    (job,) = plan_jobs(tmp_path, "study=s")
+    write_job(tmp_path / "outputs/s", job.variant, chance=1.0)
+    job_files.write_config(job)
+    damaged = write_job(tmp_path / "outputs/s", "damaged", chance=0.6)
+    if content is not None:
+        (damaged / "config.yaml").write_bytes(content)
+    assert main(["best", str(tmp_path / "outputs/s")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert f"{damaged}/config.yaml" in printed.err
+
+
+def test_outside_a_checkout_there_is_one_line_and_no_command(tmp_path, capsys, monkeypatch):
+    write_job(tmp_path / "s", "cnn")
+    monkeypatch.setattr(commands, "CONF", tmp_path / "conf")
+    assert main(["best", str(tmp_path / "s")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "run this from a checkout of the project" in printed.err
