@@ -286,7 +286,7 @@ def _best(options: argparse.Namespace) -> int:
 
 def _dashboard(options: argparse.Namespace) -> int:
     try:
-        from audio_cls.studies import dashboard
+        from audio_cls.tracking import dashboard
     except ImportError:
         raise UsageError("needs wandb-workspaces: pip install 'audio_cls[dashboard]'") from None
     study = Path(options.study).name if options.study else None

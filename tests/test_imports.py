@@ -34,7 +34,7 @@ HOMES = {
         "audio_cls.training.datamodule",
         "audio_cls.training",
         "audio_cls.studies.job",
-        "audio_cls.studies.tracking",
+        "audio_cls.tracking.wandb_logger",
     ),
     "torchmetrics": ("audio_cls.training",),
     "hydra": (
@@ -45,7 +45,7 @@ HOMES = {
         "audio_cls.reports.commands",
     ),
     "omegaconf": ("train", "audio_cls.config.compose"),
-    "wandb": ("audio_cls.studies.tracking", "audio_cls.studies.tracking_media", "audio_cls.studies.dashboard"),
+    "wandb": ("audio_cls.tracking.wandb_logger", "audio_cls.tracking.wandb_media", "audio_cls.tracking.dashboard"),
     "pydantic": ("audio_cls.config.schema", "audio_cls.config.checks"),
 }
 

@@ -115,7 +115,7 @@ class TrainerConfig(Section):
 class WandbConfig(Section):
     """The logger block of conf/logger/wandb.yaml; loggers of other libraries check their own."""
 
-    target: Literal["audio_cls.studies.tracking.make_wandb_logger"] = Field(alias="_target_")
+    target: Literal["audio_cls.tracking.wandb_logger.make_wandb_logger"] = Field(alias="_target_")
     project: Text = Field(min_length=1)
     entity: Text | None
     mode: Literal["auto", "online", "offline"]

@@ -21,9 +21,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.results import job_files
-from audio_cls.studies import signals, tracking
+from audio_cls.studies import signals
 from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.terminal import say
+from audio_cls.tracking import wandb_logger
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
@@ -90,7 +91,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         if config.trainer.compile:
             module.compile_network()
         loggers = make_loggers(job)
-        tracking.log_start(loggers, record)
+        wandb_logger.log_start(loggers, record)
         trainer = _make_trainer(job, loggers, has_val=datamodule.split.val is not None)
         last = job.folder / job_files.LAST_CHECKPOINT
         trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
@@ -102,7 +103,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         _write_results(job, record, clip_set, evaluated)
-        tracking.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
+        wandb_logger.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
         if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
@@ -113,7 +114,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         signals.check()  # libraries put other exceptions in the place of a signal's, or one without its status
         raise
     finally:
-        tracking.finish(loggers, record)
+        wandb_logger.finish(loggers, record)
 
 
 def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:

@@ -24,9 +24,9 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from audio_cls.config.schema import result_keys
 from audio_cls.results import sweep_folder
 from audio_cls.results.job_files import write_json
-from audio_cls.studies import tracking_media
 from audio_cls.studies.plan import Job
 from audio_cls.terminal import say
+from audio_cls.tracking import wandb_media
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
@@ -66,7 +66,7 @@ class JobLogger(WandbLogger):
         self._attempt(lambda: self.experiment.config.update(sizes, allow_val_change=True))
 
     def log_result(
-        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: tracking_media.Hear, checkpoint: Path
+        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: wandb_media.Hear, checkpoint: Path
     ) -> None:
         """Adds the final scores to the summary; charts, figures and some of the held-out clips; if asked for, weights.
 
@@ -77,7 +77,7 @@ class JobLogger(WandbLogger):
         self._attempt(lambda: self.experiment.summary.update(summary(record)))
         self._attempt(lambda: self._log_media(record, evaluated, hear))
         if self._log_checkpoint:
-            self._attempt(lambda: self.experiment.log_artifact(tracking_media.checkpoint_artifact(record, checkpoint)))
+            self._attempt(lambda: self.experiment.log_artifact(wandb_media.checkpoint_artifact(record, checkpoint)))
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Ends the run as finished, failed or (interrupted) killed, so that the next job gets one of its own."""
@@ -90,15 +90,15 @@ class JobLogger(WandbLogger):
             say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
             _drop_service()
 
-    def _log_media(self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: tracking_media.Hear) -> None:
+    def _log_media(self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: wandb_media.Hear) -> None:
         """All in one row: W&B's charts, the job's own figures, and a table of clips to listen to."""
         found = {split: evaluated[split] for split in ("val", "test") if evaluated.get(split) is not None}
-        media = tracking_media.figures(self._folder)
+        media = wandb_media.figures(self._folder)
         for split, result in found.items():
-            media |= tracking_media.charts(split, result, record["classes"])
+            media |= wandb_media.charts(split, result, record["classes"])
         with tempfile.TemporaryDirectory() as folder:  # until W&B has its copies
             for split, result in list(found.items())[:1]:
-                media[f"{split}_clips"] = tracking_media.clip_table(result, record["classes"], hear, Path(folder))
+                media[f"{split}_clips"] = wandb_media.clip_table(result, record["classes"], hear, Path(folder))
             self.experiment.log(media, step=record["epochs"])
 
     def _attempt(self, action: Callable[[], Any]) -> None:
@@ -148,7 +148,7 @@ def log_result(
     loggers: Sequence[Logger],
     record: Mapping[str, Any],
     evaluated: Mapping[str, Any],
-    hear: tracking_media.Hear,
+    hear: wandb_media.Hear,
     checkpoint: Path,
 ) -> None:
     """Tells the loggers what the final model scored; loggers of other libraries get the scores as their last row.

@@ -16,8 +16,8 @@ from wandb_server import WandbServer
 
 from audio_cls import cli
 from audio_cls.config.schema import result_keys
-from audio_cls.studies import tracking
 from audio_cls.studies.plan import make_plan
+from audio_cls.tracking import wandb_logger
 
 SWEEPS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "wandb").glob("*.yaml"))}
 STEPPED = json.loads((Path(__file__).parent / "data" / "sweep_combinations.json").read_text())
@@ -126,17 +126,17 @@ def test_the_real_agent_drives_train_py_and_stops_a_job_when_the_sweep_says_so(t
 
 def test_a_job_that_its_sweep_stopped_dies_of_the_signal_which_the_agent_does_not_count_as_a_failure(monkeypatch):
     registered = []
-    monkeypatch.setattr(tracking.atexit, "register", registered.append)
-    logger = tracking.JobLogger(run=FinishedRun(), project="p", save_dir=Path())
-    tracking.finish([logger], {"status": "interrupted"})
+    monkeypatch.setattr(wandb_logger.atexit, "register", registered.append)
+    logger = wandb_logger.JobLogger(run=FinishedRun(), project="p", save_dir=Path())
+    wandb_logger.finish([logger], {"status": "interrupted"})
     monkeypatch.setenv("WANDB_SWEEP_ID", "heads")
-    tracking.finish([logger], {"status": "failed"})
+    wandb_logger.finish([logger], {"status": "failed"})
     assert registered == []
-    tracking.finish([logger], {"status": "interrupted"})
-    assert registered == [tracking._die_of_signal]
+    wandb_logger.finish([logger], {"status": "interrupted"})
+    assert registered == [wandb_logger._die_of_signal]
     pid = os.fork()
     if pid == 0:
-        tracking._die_of_signal()
+        wandb_logger._die_of_signal()
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
 

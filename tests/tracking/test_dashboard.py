@@ -9,8 +9,9 @@ from wandb_server import WandbServer
 
 from audio_cls import cli
 from audio_cls.config.schema import flatten
-from audio_cls.studies import dashboard, launch
+from audio_cls.studies import launch
 from audio_cls.studies.job import run_job
+from audio_cls.tracking import dashboard
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,9 @@ from wandb_server import KEY, WandbServer
 
 from audio_cls.config.schema import flatten
 from audio_cls.results import job_files, sweep_folder
-from audio_cls.studies import launch, tracking, tracking_media
+from audio_cls.studies import launch
 from audio_cls.studies.job import run_job
+from audio_cls.tracking import wandb_logger, wandb_media
 from audio_cls.training.modules import ClassifierModule
 
 
@@ -38,7 +39,7 @@ def machine_without_account(tmp_path, monkeypatch):
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "AUDIO_CLS_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    tracking._announced.clear()
+    wandb_logger._announced.clear()
     yield
     wandb.teardown()
 
@@ -175,8 +176,8 @@ def test_a_run_shows_the_figures_of_its_folder_and_a_few_clips_to_listen_to(tmp_
 def test_the_clips_to_listen_to_are_the_surest_mistakes_and_one_right_clip_of_each_class():
     labels = np.array([0, 0, 0, 1, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.1, 0.9], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]])
-    assert tracking_media.choose_clips(probabilities, labels) == [2, 5, 1, 0, 3]
-    assert tracking_media.choose_clips(probabilities[:1], labels[:1]) == [0]
+    assert wandb_media.choose_clips(probabilities, labels) == [2, 5, 1, 0, 3]
+    assert wandb_media.choose_clips(probabilities[:1], labels[:1]) == [0]
 
 
 def test_the_final_weights_are_an_artifact_if_asked_for(tmp_path):
@@ -203,12 +204,12 @@ def test_classes_without_clips_have_no_roc_curve_and_long_curves_keep_their_ends
         labels = torch.tensor([0, 1] * 400)
         probabilities = torch.rand(800, 3, generator=torch.Generator().manual_seed(0)).softmax(-1)
 
-    charts = tracking_media.charts("val", Result, ["a", "b", "c"])
+    charts = wandb_media.charts("val", Result, ["a", "b", "c"])
     rows = charts["val_roc_curves"].table.data
     assert {row[1] for row in rows} == {"a", "b"}
     for name in ("a", "b"):
         points = [(row[0], row[2]) for row in rows if row[1] == name]
-        assert len(points) <= tracking_media.MAX_ROC_POINTS
+        assert len(points) <= wandb_media.MAX_ROC_POINTS
         assert points[0] == (0, 0)
         assert points[-1] == (1, 1)
 
@@ -268,7 +269,7 @@ def test_an_interruption_while_the_run_begins_ends_it_as_killed(tmp_path, monkey
 def test_the_run_id_follows_folder_and_configuration_only(tmp_path):
     (job,) = plan_jobs(tmp_path)
     (again,) = plan_jobs(tmp_path, "trainer.num_threads=1", "logger.project=other")
-    assert tracking.run_id(job) == tracking.run_id(again)
+    assert wandb_logger.run_id(job) == wandb_logger.run_id(again)
     others = [
         ("fold=1",),
         ("seed=1",),
@@ -276,8 +277,8 @@ def test_the_run_id_follows_folder_and_configuration_only(tmp_path):
         ("study=other",),
         ("optimizer.lr=1e-4",),
     ]
-    ids = {tracking.run_id(plan_jobs(tmp_path, *changed)[0]) for changed in others}
-    assert len(ids | {tracking.run_id(job)}) == len(others) + 1
+    ids = {wandb_logger.run_id(plan_jobs(tmp_path, *changed)[0]) for changed in others}
+    assert len(ids | {wandb_logger.run_id(job)}) == len(others) + 1
 
 
 def test_without_a_key_runs_are_offline_said_in_one_line_with_the_command_that_uploads_them(tmp_path, capfd):
@@ -301,7 +302,7 @@ def test_with_a_key_the_run_is_online_and_complete_on_the_server(tmp_path, monke
         (name,) = server.runs
         received = server.runs[name]
         assert capfd.readouterr().err.count("W&B: http") == 1
-        assert name == tracking.run_id(job)
+        assert name == wandb_logger.run_id(job)
         assert received["groupName"] == "tones"
         assert received["jobType"] == job.variant
         assert json.loads(received["config"])["num_parameters"]["value"] == metrics["num_parameters"]
@@ -321,8 +322,8 @@ def test_a_key_is_found_where_wandb_keeps_it(tmp_path, monkeypatch, source):
         else:
             (tmp_path / "home").mkdir(exist_ok=True)
             (tmp_path / "home" / "settings").write_text(f"[default]\napi_key = {KEY}\n")
-        logger = tracking.make_wandb_logger(job, project="p", entity=None, mode="auto")
-        tracking.finish([logger], {"status": "done"})
+        logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
+        wandb_logger.finish([logger], {"status": "done"})
         assert [received["exit_code"] for received in server.runs.values()] == [0]
 
 
@@ -342,8 +343,8 @@ def test_runs_are_offline_where_they_cannot_or_must_not_be_online(
     (job,) = plan_jobs(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    logger = tracking.make_wandb_logger(job, project="p", entity=None, mode=mode)
-    tracking.finish([logger], {"status": "done"})
+    logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode=mode)
+    wandb_logger.finish([logger], {"status": "done"})
     assert len(offline_runs(job)) == 1
     assert reason in capfd.readouterr().err
 
@@ -359,14 +360,16 @@ def test_an_unreachable_server_is_waited_for_once_also_by_child_processes(tmp_pa
     first, second = plan_jobs(tmp_path, "fold=0,1", multirun=True)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    assert tracking.INIT_SECONDS + tracking.REQUEST_SECONDS < 15
-    monkeypatch.setattr(tracking, "INIT_SECONDS", 1.0)
+    assert wandb_logger.INIT_SECONDS + wandb_logger.REQUEST_SECONDS < 15
+    monkeypatch.setattr(wandb_logger, "INIT_SECONDS", 1.0)
     attempts = []
-    original = tracking._start
-    monkeypatch.setattr(tracking, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments))
+    original = wandb_logger._start
+    monkeypatch.setattr(
+        wandb_logger, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments)
+    )
     for job in (first, second):
-        logger = tracking.make_wandb_logger(job, project="p", entity=None, mode="auto")
-        tracking.finish([logger], {"status": "done"})
+        logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
+        wandb_logger.finish([logger], {"status": "done"})
     assert attempts == ["online", "offline", "offline"]
     assert os.environ["WANDB_MODE"] == "offline"
     assert capfd.readouterr().err.count("W&B: offline (") == 1
@@ -386,7 +389,7 @@ def sweep():
 def forget_as_another_worker(monkeypatch) -> None:
     """What a job leaves behind in its own process only is gone."""
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    tracking._announced.clear()
+    wandb_logger._announced.clear()
 
 
 def test_an_unreachable_server_is_waited_for_by_one_worker_of_a_sweep_and_said_once(
@@ -395,14 +398,16 @@ def test_an_unreachable_server_is_waited_for_by_one_worker_of_a_sweep_and_said_o
     jobs = plan_jobs(tmp_path, "fold=0,1", multirun=True)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(tracking, "INIT_SECONDS", 1.0)
+    monkeypatch.setattr(wandb_logger, "INIT_SECONDS", 1.0)
     attempts = []
-    original = tracking._start
-    monkeypatch.setattr(tracking, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments))
+    original = wandb_logger._start
+    monkeypatch.setattr(
+        wandb_logger, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments)
+    )
     for job in jobs:
         forget_as_another_worker(monkeypatch)
-        logger = tracking.make_wandb_logger(job, project="p", entity=None, mode="auto")
-        tracking.finish([logger], {"status": "done"})
+        logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
+        wandb_logger.finish([logger], {"status": "done"})
     assert attempts == ["online", "offline", "offline"]
     assert capfd.readouterr().err.count("W&B: offline (") == 1
     assert [len(offline_runs(job)) for job in jobs] == [1, 1]
@@ -412,28 +417,28 @@ def test_workers_of_a_sweep_wait_for_the_one_that_tries_the_server_and_then_begi
     others = []
 
     def follow():
-        with tracking._told_by_the_sweep():
+        with wandb_logger._told_by_the_sweep():
             others.append(os.environ.get("WANDB_MODE"))
 
-    with tracking._told_by_the_sweep():
+    with wandb_logger._told_by_the_sweep():
         worker = threading.Thread(target=follow)
         worker.start()
         worker.join(timeout=0.2)
         assert others == []  # it waits
-        tracking._follow("offline")
+        wandb_logger._follow("offline")
         monkeypatch.delenv("WANDB_MODE")
     worker.join(timeout=10)
     assert others == ["offline"]
-    with tracking._told_by_the_sweep(), tracking._told_by_the_sweep():
+    with wandb_logger._told_by_the_sweep(), wandb_logger._told_by_the_sweep():
         pass  # nobody waits for anybody any more
 
 
 def test_a_server_that_is_lost_later_is_known_to_all_workers_of_the_sweep(sweep, monkeypatch):
-    with tracking._told_by_the_sweep():
+    with wandb_logger._told_by_the_sweep():
         pass  # it answered
-    tracking._follow("offline")
+    wandb_logger._follow("offline")
     forget_as_another_worker(monkeypatch)
-    with tracking._told_by_the_sweep():
+    with wandb_logger._told_by_the_sweep():
         assert os.environ["WANDB_MODE"] == "offline"
 
 
@@ -489,15 +494,15 @@ def test_a_service_that_dies_while_a_run_begins_fails_no_job(tmp_path, monkeypat
 
 def test_a_server_that_is_lost_later_does_not_fail_training_and_says_how_to_upload(tmp_path, monkeypatch, capfd):
     (job,) = plan_jobs(tmp_path)
-    monkeypatch.setattr(tracking, "FINISH_SECONDS", 1.0)
+    monkeypatch.setattr(wandb_logger, "FINISH_SECONDS", 1.0)
     with WandbServer() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("WANDB_HTTP_TIMEOUT", "1")
-        logger = tracking.make_wandb_logger(job, project="p", entity=None, mode="auto")
+        logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
     logger.log_metrics({"epoch": 0, "val_accuracy": 0.5})
     started = time.monotonic()
-    tracking.finish([logger], {"status": "done"})
+    wandb_logger.finish([logger], {"status": "done"})
     assert time.monotonic() - started < 15
     (folder,) = job.folder.glob("wandb/run-*")
     assert f"wandb sync {folder}" in capfd.readouterr().err
@@ -531,14 +536,14 @@ def test_an_offline_study_is_uploaded_by_the_printed_command_a_resumed_job_as_on
         with pytest.raises(SystemExit):
             run(jobs[0])
     metrics = [run(job) for job in jobs]
-    command = tracking.sync_command(jobs[0].folder.parent.parent)
+    command = wandb_logger.sync_command(jobs[0].folder.parent.parent)
     with WandbServer() as server:
         environment = {**os.environ, **server.environment}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         subprocess.run(command, shell=True, check=True, env=environment, timeout=120, capture_output=True, cwd=tmp_path)
-        assert set(server.runs) == {tracking.run_id(job) for job in jobs}
+        assert set(server.runs) == {wandb_logger.run_id(job) for job in jobs}
         for job, record in zip(jobs, metrics, strict=True):
-            received = server.runs[tracking.run_id(job)]
+            received = server.runs[wandb_logger.run_id(job)]
             assert received["groupName"] == "tones"
             assert received["exit_code"] == 0
             assert received["summary"]["val_accuracy"] == pytest.approx(record["val"]["accuracy"])
