@@ -15,7 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from audio_cls.studies import launch
+from audio_cls.experiment import launch
 
 CONF = Path(__file__).resolve().parent / "conf"
 

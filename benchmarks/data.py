@@ -68,7 +68,7 @@ def make_jobs(overrides: Sequence[str], output: Path, *, sweep: bool = False) ->
     """The jobs that `python train.py` would run with these overrides, without a logger."""
     from hydra import initialize_config_dir
 
-    from audio_cls.studies.plan import make_plan
+    from audio_cls.experiment.plan import make_plan
 
     arguments = merged([*overrides, "logger=none", f"output_dir={output}"])
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

@@ -5,7 +5,7 @@ import math
 import tempfile
 from pathlib import Path
 
-from audio_cls.studies.job import run_job
+from audio_cls.experiment.run_job import run_job
 from audio_cls.training.allocator import keep_freed_memory
 from benchmarks import data
 from benchmarks.bare import BareTraining

@@ -40,7 +40,7 @@ def measure(options: Options) -> Numbers:
 
 def _train_quickly(output: Path) -> Path:
     """One epoch of one fold of each variant, on synthetic clips."""
-    from audio_cls.studies.job import run_job
+    from audio_cls.experiment.run_job import run_job
 
     few = ["study=quick", "fold=0", "trainer.max_epochs=1", "trainer.crops_per_clip=1", "trainer.validate_every=1"]
     for overrides in VARIANTS.values():

@@ -33,15 +33,15 @@ HOMES = {
     "lightning": (
         "audio_cls.training.datamodule",
         "audio_cls.training",
-        "audio_cls.studies.job",
+        "audio_cls.experiment.run_job",
         "audio_cls.tracking.wandb_logger",
     ),
     "torchmetrics": ("audio_cls.training",),
     "hydra": (
         "train",
         "audio_cls.config.compose",
-        "audio_cls.studies.plan",
-        "audio_cls.studies.launch",
+        "audio_cls.experiment.plan",
+        "audio_cls.experiment.launch",
         "audio_cls.reports.commands",
     ),
     "omegaconf": ("train", "audio_cls.config.compose"),
@@ -104,7 +104,7 @@ def test_initialisers_of_packages_import_nothing() -> None:
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("audio_cls.studies.launch", "torch lightning torchmetrics matplotlib sklearn scipy wandb pooch requests"),
+        ("audio_cls.experiment.launch", "torch lightning torchmetrics matplotlib sklearn scipy wandb pooch requests"),
         ("audio_cls.analysis.compare", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.reports.ablation", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.models.transformer", "lightning hydra omegaconf wandb matplotlib sklearn soundfile"),

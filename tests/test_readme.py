@@ -9,7 +9,7 @@ import pytest
 from hydra import initialize_config_dir
 
 from audio_cls import cli
-from audio_cls.studies.plan import make_plan
+from audio_cls.experiment.plan import make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "studies"))

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
-from audio_cls.studies.plan import Job
+from audio_cls.experiment.plan import Job
 
 METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
     "metrics.json",

@@ -25,14 +25,14 @@ from audio_cls.config.schema import (
     WandbConfig,
 )
 from audio_cls.data.synthetic import CLASSES
+from audio_cls.experiment import launch
+from audio_cls.experiment.plan import Job
+from audio_cls.experiment.run_job import make_module
 from audio_cls.models.late_fusion import make_transformer
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.modulation import modulation_rates
 from audio_cls.models.stems import FrameTokens
 from audio_cls.models.transformer import TransformerClassifier
-from audio_cls.studies import launch
-from audio_cls.studies.job import make_module
-from audio_cls.studies.plan import Job
 from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import make_optimizer, make_schedule
 

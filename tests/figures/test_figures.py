@@ -10,13 +10,13 @@ from matplotlib.text import Text
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from tiny_jobs import plan_jobs
 
+from audio_cls.experiment.run_job import run_job
 from audio_cls.figures import job
 from audio_cls.figures.classes import confusion_figure, f1_figure
 from audio_cls.figures.curves import precision_recall_curve, precision_recall_figure, roc_curve, roc_figure
 from audio_cls.figures.job import save_figure, write_figures
 from audio_cls.figures.learning import learning_figure
 from audio_cls.figures.style import new_figure, short, text_columns, thinned
-from audio_cls.studies.job import run_job
 
 CLASSES = ("Dog bark", "Rain", "Sea waves")
 CONFUSION = np.array([[8, 0, 0], [1, 5, 2], [0, 0, 0]])  # no sea waves among these clips

@@ -8,9 +8,9 @@ from study_folders import write_job
 from tiny_jobs import ROOT, plan_jobs
 
 from audio_cls.cli import main
+from audio_cls.experiment.plan import Job, clips, make_plan
 from audio_cls.reports import commands
 from audio_cls.results import job_files
-from audio_cls.studies.plan import Job, clips, make_plan
 
 
 def planned(command: str) -> tuple[Job, ...]:

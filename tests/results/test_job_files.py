@@ -12,8 +12,8 @@ from tiny_jobs import plan_jobs
 
 from audio_cls.config.schema import ConfigError, Section
 from audio_cls.data.clips import Clip, ClipSet
+from audio_cls.experiment.plan import Job
 from audio_cls.results import job_files
-from audio_cls.studies.plan import Job
 
 CLIPS = ClipSet(
     "sounds",

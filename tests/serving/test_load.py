@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 from short_tones import RATE, train, train_cnn
 
 from audio_cls.data.decode import decode
+from audio_cls.experiment.plan import Job
 from audio_cls.serving.load import LoadError, load_classifier
-from audio_cls.studies.plan import Job
 
 
 @pytest.fixture(scope="module")

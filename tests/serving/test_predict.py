@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 from short_tones import train
 
 from audio_cls.cli import main
+from audio_cls.experiment.plan import Job
 from audio_cls.serving.load import load_classifier
 from audio_cls.serving.predict import (
     NoSounds,
@@ -20,7 +21,6 @@ from audio_cls.serving.predict import (
     in_words,
     predict_files,
 )  # fmt: skip
-from audio_cls.studies.plan import Job
 
 
 @pytest.fixture(scope="module")

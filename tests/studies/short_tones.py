@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 from tiny_jobs import plan_jobs
 
-from audio_cls.studies.job import run_job
-from audio_cls.studies.plan import Job
+from audio_cls.experiment.plan import Job
+from audio_cls.experiment.run_job import run_job
 
 RATE = 4_000
 SETTINGS = ("input.crop_seconds=0.25", "input.eval_crops=4", "model.hop_length=16", "logger=none")
@@ -42,7 +42,7 @@ def train_cnn(folder: Path, overrides: Sequence[str] = CNN) -> Job:
     from hydra import initialize_config_dir
     from tiny_jobs import ROOT
 
-    from audio_cls.studies.plan import make_plan
+    from audio_cls.experiment.plan import make_plan
 
     places = [f"data.root={folder / 'tones'}", f"output_dir={folder / 'outputs'}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

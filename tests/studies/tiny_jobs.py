@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 from hydra import initialize_config_dir
 
-from audio_cls.studies.plan import Job, make_plan
+from audio_cls.experiment.plan import Job, make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("high", "low")

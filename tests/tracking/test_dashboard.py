@@ -9,8 +9,8 @@ from wandb_server import WandbServer
 
 from audio_cls import cli
 from audio_cls.config.schema import flatten
-from audio_cls.studies import launch
-from audio_cls.studies.job import run_job
+from audio_cls.experiment import launch
+from audio_cls.experiment.run_job import run_job
 from audio_cls.tracking import dashboard
 
 

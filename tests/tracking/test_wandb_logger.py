@@ -17,9 +17,9 @@ from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 from wandb_server import KEY, WandbServer
 
 from audio_cls.config.schema import flatten
+from audio_cls.experiment import launch
+from audio_cls.experiment.run_job import run_job
 from audio_cls.results import job_files, sweep_folder
-from audio_cls.studies import launch
-from audio_cls.studies.job import run_job
 from audio_cls.tracking import wandb_logger, wandb_media
 from audio_cls.training.modules import ClassifierModule
 
@@ -517,7 +517,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from tiny_jobs import plan_jobs
 from audio_cls.studies import launch
-from audio_cls.studies.job import run_job
+from audio_cls.experiment.run_job import run_job
 for logger in ("csv", "none"):
     (job,) = plan_jobs(Path({str(tmp_path)!r}), f"logger={{logger}}", f"study={{logger}}")
     assert run_job(job, launch.make_loggers)["status"] == "done"

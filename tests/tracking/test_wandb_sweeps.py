@@ -16,7 +16,7 @@ from wandb_server import WandbServer
 
 from audio_cls import cli
 from audio_cls.config.schema import result_keys
-from audio_cls.studies.plan import make_plan
+from audio_cls.experiment.plan import make_plan
 from audio_cls.tracking import wandb_logger
 
 SWEEPS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "wandb").glob("*.yaml"))}

@@ -18,9 +18,9 @@ from audio_cls.cli import main
 from audio_cls.config.dataset import load_clips
 from audio_cls.config.schema import DataConfig
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
+from audio_cls.experiment.run_job import run_job
 from audio_cls.reports.study.listening import find_sounds
 from audio_cls.results.study import load_study
-from audio_cls.studies.job import run_job
 
 SCRIPT = "<script>alert('x')"
 LONG = "a class with a long name of many words " + "and_underscores" * 3

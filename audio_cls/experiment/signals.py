@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
+from audio_cls.experiment.plan import Job
 from audio_cls.results import job_files
-from audio_cls.studies.plan import Job
 
 WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
 

@@ -27,14 +27,14 @@ from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
+from audio_cls.experiment import run_job as job_module
+from audio_cls.experiment import signals
+from audio_cls.experiment.launch import make_loggers
+from audio_cls.experiment.plan import Job, clips, make_plan
+from audio_cls.experiment.run_job import JobBusy, run_job
 from audio_cls.figures import job
 from audio_cls.results import job_files
 from audio_cls.serving.load import load_classifier
-from audio_cls.studies import job as job_module
-from audio_cls.studies import signals
-from audio_cls.studies.job import JobBusy, run_job
-from audio_cls.studies.launch import make_loggers
-from audio_cls.studies.plan import Job, clips, make_plan
 from audio_cls.training import datamodule as datamodule_module
 from audio_cls.training.checkpoint import AtomicCheckpointIO
 from audio_cls.training.history import HISTORY_COLUMNS, read_history

@@ -10,8 +10,8 @@ import pytest
 from command_line import CONF, REPOSITORY, contents, forbid_heavy_imports, write_esc10
 
 from audio_cls.data import download
+from audio_cls.experiment import launch, signals
 from audio_cls.results import job_files
-from audio_cls.studies import launch, signals
 
 # What stands before the command line (data=synthetic, unless it names data itself) and a part of the answer.
 MISTAKES = {

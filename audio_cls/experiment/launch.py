@@ -18,10 +18,10 @@ from audio_cls.config import help
 from audio_cls.config.compose import combinations, compose_job, parse_all
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
+from audio_cls.experiment import signals, sweep
+from audio_cls.experiment.compatibility import check_comparable, split_digests
+from audio_cls.experiment.plan import Job, Plan, describe, make_plan, thread_warning
 from audio_cls.results import job_files, sweep_folder
-from audio_cls.studies import signals, sweep
-from audio_cls.studies.comparable import check_comparable, split_digests
-from audio_cls.studies.plan import Job, Plan, describe, make_plan, thread_warning
 from audio_cls.terminal import say
 
 _HELP = frozenset({"--help", "-h"})
@@ -122,7 +122,7 @@ def run(overrides: Sequence[str], number: int) -> None:
         say(" | ".join(part for part in (f"\n{place}{name}", sweep.progress()) if part))
     started = time.perf_counter()
     try:
-        from audio_cls.studies.job import JobBusy, run_job  # torch and lightning take seconds to import
+        from audio_cls.experiment.run_job import JobBusy, run_job  # torch and lightning take seconds to import
 
         try:
             run_job(job, make_loggers)

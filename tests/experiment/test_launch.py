@@ -20,9 +20,9 @@ from command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports,
 
 from audio_cls.config import help
 from audio_cls.data.clips import DataError
+from audio_cls.experiment import launch, plan, signals
+from audio_cls.experiment.plan import Job
 from audio_cls.results import job_files
-from audio_cls.studies import launch, plan, signals
-from audio_cls.studies.plan import Job
 
 RunJob = Callable[[Job], None]
 
@@ -65,9 +65,9 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunJob], list[Job]]:
             trained.append(job)
             run(job)
 
-        module = types.ModuleType("audio_cls.studies.job")
+        module = types.ModuleType("audio_cls.experiment.run_job")
         module.run_job, module.JobBusy, module.estimate_seconds = run_job, JobBusy, lambda job: 1.0
-        monkeypatch.setitem(sys.modules, "audio_cls.studies.job", module)
+        monkeypatch.setitem(sys.modules, "audio_cls.experiment.run_job", module)
         return trained
 
     return install
@@ -145,7 +145,7 @@ def test_what_is_done_is_passed_over_without_torch(
     training(finish_job)
     for arguments in (["fold=0"], ["fold=0,1", "-m"]):
         train(monkeypatch, "data=synthetic", *arguments)
-    monkeypatch.setitem(sys.modules, "audio_cls.studies.job", None)  # importing it fails, as it does for torch
+    monkeypatch.setitem(sys.modules, "audio_cls.experiment.run_job", None)  # importing it fails, as it does for torch
     for arguments in (["fold=0"], ["fold=0,1", "-m"]):
         assert train(monkeypatch, "data=synthetic", *arguments) == 0
     assert "FAILED" not in capsys.readouterr().err
@@ -228,7 +228,7 @@ def test_a_time_that_cannot_be_estimated_is_unknown_and_the_jobs_are_trained(
         raise RuntimeError("not enough memory for a batch")
 
     trained = training(finish_job)
-    monkeypatch.setattr(sys.modules["audio_cls.studies.job"], "estimate_seconds", fail)
+    monkeypatch.setattr(sys.modules["audio_cls.experiment.run_job"], "estimate_seconds", fail)
     assert train(monkeypatch, "data=synthetic", "fold=0,1", "-m") == 0
     assert len(trained) == 2
     output = capsys.readouterr().err
@@ -241,7 +241,9 @@ def test_the_time_on_a_graphics_processor_is_not_measured_on_the_cpu(
 ) -> None:
     training(finish_job)
     measured: list[Job] = []
-    monkeypatch.setattr(sys.modules["audio_cls.studies.job"], "estimate_seconds", lambda job: measured.append(job) or 9)
+    monkeypatch.setattr(
+        sys.modules["audio_cls.experiment.run_job"], "estimate_seconds", lambda job: measured.append(job) or 9
+    )
     arguments = ["data=synthetic", "heads=2", "-m"]
     assert train(monkeypatch, *arguments, "fold=0,1", "trainer.accelerator=gpu") == 0
     assert not measured
@@ -293,10 +295,10 @@ def test_a_job_without_any_result_is_named(training: Callable, monkeypatch: pyte
 
 
 def test_an_installation_without_torch_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setitem(sys.modules, "audio_cls.studies.job", None)
+    monkeypatch.setitem(sys.modules, "audio_cls.experiment.run_job", None)
     assert train(monkeypatch, "data=synthetic") == 1
     output = capsys.readouterr().err
-    assert "FAILED: import of audio_cls.studies.job halted" in output
+    assert "FAILED: import of audio_cls.experiment.run_job halted" in output
     assert "Traceback" not in output
 
 
@@ -308,7 +310,7 @@ def test_data_that_vanish_during_a_sweep_fail_the_jobs_that_are_left(
     def vanish(job: Job) -> None:
         finish_job(job)
         Path("sounds").rename("moved")
-        plan_module = sys.modules["audio_cls.studies.plan"]
+        plan_module = sys.modules["audio_cls.experiment.plan"]
         plan_module._described.clear()  # as in a process of its own
         plan_module._clip_sets.clear()
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from audio_cls.experiment.plan import Job, Plan, trains_on_cpu
 from audio_cls.results import job_files, sweep_folder
-from audio_cls.studies.plan import Job, Plan, trains_on_cpu
 from audio_cls.terminal import say
 from audio_cls.wording import duration
 
@@ -118,7 +118,7 @@ def _seconds_measured(job: Job) -> float | None:
     if not trains_on_cpu(job):
         return None
     try:
-        from audio_cls.studies.job import estimate_seconds  # torch and lightning take seconds to import
+        from audio_cls.experiment.run_job import estimate_seconds  # torch and lightning take seconds to import
 
         return estimate_seconds(job)
     except Exception:

@@ -11,10 +11,10 @@ from audio_cls.config.compose import compose_job
 from audio_cls.config.schema import Config, ConfigError
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
+from audio_cls.experiment import launch, signals
+from audio_cls.experiment import plan as plan_module
+from audio_cls.experiment.plan import Job, Plan, clips, describe, make_plan, num_folds, num_threads, thread_warning
 from audio_cls.results import job_files
-from audio_cls.studies import launch, signals
-from audio_cls.studies import plan as plan_module
-from audio_cls.studies.plan import Job, Plan, clips, describe, make_plan, num_folds, num_threads, thread_warning
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from audio_cls.config.schema import ConfigError, DataConfig
+from audio_cls.experiment.plan import Job, clips, num_folds
 from audio_cls.results import job_files
-from audio_cls.studies.plan import Job, clips, num_folds
 
 _NUM_CLIPS = ("num_train", "num_val", "num_test")
 

@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
+from audio_cls.experiment import signals
+from audio_cls.experiment.plan import Job, clips, num_folds, num_threads
 from audio_cls.results import job_files
-from audio_cls.studies import signals
-from audio_cls.studies.plan import Job, clips, num_folds, num_threads
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_logger
 from audio_cls.training.allocator import keep_freed_memory
