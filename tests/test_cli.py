@@ -8,7 +8,7 @@ import pytest
 from audio_cls.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent / "studies"))
-from study_folders import edit_metrics, write_variant
+from support.study_folders import edit_metrics, write_variant
 
 
 @pytest.fixture

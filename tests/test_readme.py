@@ -13,7 +13,7 @@ from audio_cls.experiment.plan import make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "studies"))
-from command_line import CONF, TINY, train, write_esc10, write_sounds  # noqa: E402
+from support.command_line import CONF, TINY, train, write_esc10, write_sounds  # noqa: E402
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 LINES = [line.strip() for line in README.splitlines() if line.startswith("    ")]

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
-from study_folders import edit_metrics, write_job, write_variant
+from support.study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.analysis import compare
 from audio_cls.analysis.compare import StudyError, load_study, print_summary, summarize, write_summary

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
-from study_folders import write_job, write_variant
+from support.study_folders import write_job, write_variant
 
 from audio_cls.analysis.compare import StudyError, summarize, write_summary
 from audio_cls.analysis.ensemble import OVER_SEEDS, build_ensemble

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
-from study_folders import write_job, write_variant
+from support.study_folders import write_job, write_variant
 
 from audio_cls.analysis.compare import load_study, write_summary
 from audio_cls.analysis.errors import confusions, find_errors, never_right

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from study_folders import write_job, write_variant
+from support.study_folders import write_job, write_variant
 
 from audio_cls.analysis.calibration import apply_temperature, expected_calibration_error, fit_temperature
 from audio_cls.analysis.compare import write_summary

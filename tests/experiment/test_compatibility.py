@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import CONF, contents, write_sounds
+from support.command_line import CONF, contents, write_sounds
 
 from audio_cls.experiment import launch, signals, sweep
 from audio_cls.experiment.compatibility import split_digests

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
+from support.command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
 from audio_cls.config import help
 from audio_cls.data.clips import DataError

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import CONF, REPOSITORY, contents, forbid_heavy_imports, write_esc10
+from support.command_line import CONF, REPOSITORY, contents, forbid_heavy_imports, write_esc10
 
 from audio_cls.data import download
 from audio_cls.experiment import launch, signals

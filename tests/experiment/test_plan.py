@@ -3,9 +3,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import CONF, train, write_esc10
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from support.command_line import CONF, train, write_esc10
 
 from audio_cls.config.compose import compose_job
 from audio_cls.config.schema import Config, ConfigError

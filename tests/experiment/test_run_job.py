@@ -21,7 +21,7 @@ from hydra import initialize_config_dir
 from lightning.pytorch.loggers import Logger
 from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
-from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
+from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import HEAVY, REPOSITORY, TINY, train, write_sounds
+from support.command_line import HEAVY, REPOSITORY, TINY, train, write_sounds
 
 STUDY = Path("outputs/sounds-holdout/tiny")
 SOUNDS = ("data=folder", "data.root=sounds", "heads=2", *TINY)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
-from tiny_jobs import plan_jobs
+from support.tiny_jobs import plan_jobs
 
 from audio_cls.experiment.run_job import run_job
 from audio_cls.figures import job

@@ -13,7 +13,7 @@ import yaml
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
-from study_folders import CLASSES, edit_metrics, write_histories, write_variant
+from support.study_folders import CLASSES, edit_metrics, write_histories, write_variant
 
 from audio_cls.analysis.summary import Spread
 from audio_cls.cli import main

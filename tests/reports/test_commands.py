@@ -4,8 +4,8 @@ import shlex
 
 import pytest
 from hydra import initialize_config_dir
-from study_folders import write_job
-from tiny_jobs import ROOT, plan_jobs
+from support.study_folders import write_job
+from support.tiny_jobs import ROOT, plan_jobs
 
 from audio_cls.cli import main
 from audio_cls.experiment.plan import Job, clips, make_plan

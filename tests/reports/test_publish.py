@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 import yaml
-from study_folders import edit_metrics, write_job
+from support.study_folders import edit_metrics, write_job
 
 from audio_cls.analysis.compare import StudyError
 from audio_cls.reports.publish import keep_study, write_documents

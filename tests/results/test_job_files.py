@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from tiny_jobs import plan_jobs
+from support.tiny_jobs import plan_jobs
 
 from audio_cls.config.schema import ConfigError, Section
 from audio_cls.data.clips import Clip, ClipSet

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from study_folders import edit_metrics, write_job, write_variant
+from support.study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.results.study import StudyError, load_study
 

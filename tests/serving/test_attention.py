@@ -7,7 +7,7 @@ import soundfile
 import torch
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from short_tones import RATE, train, train_cnn
+from support.short_tones import RATE, train, train_cnn
 
 from audio_cls.cli import main
 from audio_cls.data.decode import decode

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
-from short_tones import RATE, train, train_cnn
+from support.short_tones import RATE, train, train_cnn
 
 from audio_cls.data.decode import decode
 from audio_cls.experiment.plan import Job

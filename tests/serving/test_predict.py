@@ -8,7 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
-from short_tones import train
+from support.short_tones import train
 
 from audio_cls.cli import main
 from audio_cls.experiment.plan import Job

@@ -4,8 +4,8 @@ import os
 
 import pytest
 import wandb
-from tiny_jobs import plan_jobs
-from wandb_server import WandbServer
+from support.tiny_jobs import plan_jobs
+from support.wandb_server import WandbServer
 
 from audio_cls import cli
 from audio_cls.config.schema import flatten

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 import wandb
-from tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
-from wandb_server import KEY, WandbServer
+from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
+from support.wandb_server import KEY, WandbServer
 
 from audio_cls.config.schema import flatten
 from audio_cls.experiment import launch
@@ -515,7 +515,7 @@ def test_other_loggers_are_one_line_of_yaml_and_do_not_import_wandb(tmp_path):
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from tiny_jobs import plan_jobs
+from support.tiny_jobs import plan_jobs
 from audio_cls.studies import launch
 from audio_cls.experiment.run_job import run_job
 for logger in ("csv", "none"):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from hydra import initialize_config_dir
-from study_folders import write_job
-from tiny_jobs import ROOT, overrides, plan_jobs, write_tones
+from support.study_folders import write_job
+from support.tiny_jobs import ROOT, overrides, plan_jobs, write_tones
+from support.wandb_server import WandbServer
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
-from wandb_server import WandbServer
 
 from audio_cls import cli
 from audio_cls.config.schema import result_keys

@@ -1,6 +1,6 @@
 import pytest
-import tiny
 from lightning.pytorch.callbacks import Callback
+from support import tiny
 
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.history import HISTORY_COLUMNS, read_history

@@ -3,10 +3,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
+from support import tiny
 
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
 from audio_cls.training.modules import CNNModule, TransformerModule

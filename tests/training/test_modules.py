@@ -2,9 +2,9 @@ import math
 import shutil
 
 import pytest
-import tiny
 import torch
 from lightning.pytorch.callbacks import Callback
+from support import tiny
 from torch import Tensor, nn
 
 from audio_cls.training.modules import ClassifierModule, TrainingDiverged

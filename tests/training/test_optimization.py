@@ -3,8 +3,8 @@ from itertools import pairwise
 
 import lightning.pytorch as pl
 import pytest
-import tiny
 import torch
+from support import tiny
 from torch import nn
 from torch.optim import SGD, Adam, AdamW
 

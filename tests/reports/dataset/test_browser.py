@@ -1,8 +1,8 @@
 """The page in a browser, where there is one: nothing is wider than a telephone."""
 
 import pytest
-from browser import OUTSIDE, ask, needs_chromium
-from command_line import write_sounds
+from support.browser import OUTSIDE, ask, needs_chromium
+from support.command_line import write_sounds
 
 from audio_cls.cli import main
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from command_line import contents, write_esc10, write_sounds
-from page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
+from support.command_line import contents, write_esc10, write_sounds
+from support.page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
 
 from audio_cls.cli import main
 from audio_cls.data.sources import read_manifest

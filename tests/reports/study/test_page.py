@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 import yaml
-from page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
-from study_folders import edit_metrics, write_histories, write_job, write_variant
-from tiny_jobs import plan_jobs
+from support.page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
+from support.study_folders import edit_metrics, write_histories, write_job, write_variant
+from support.tiny_jobs import plan_jobs
 
 from audio_cls.analysis.calibration import expected_calibration_error
 from audio_cls.analysis.compare import summarize

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from browser import OUTSIDE, ask, needs_chromium
-from page_reader import Page, assert_asks_no_server
-from short_tones import SETTINGS, write_clips
-from study_folders import write_job
-from tiny_jobs import plan_jobs
+from support.browser import OUTSIDE, ask, needs_chromium
+from support.page_reader import Page, assert_asks_no_server
+from support.short_tones import SETTINGS, write_clips
+from support.study_folders import write_job
+from support.tiny_jobs import plan_jobs
 
 from audio_cls.cli import main
 from audio_cls.config.dataset import load_clips

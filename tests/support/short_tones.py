@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tiny_jobs import plan_jobs
+from support.tiny_jobs import plan_jobs
 
 from audio_cls.experiment.plan import Job
 from audio_cls.experiment.run_job import run_job
@@ -40,7 +40,7 @@ def train(folder: Path, *more: str) -> Job:
 def train_cnn(folder: Path, overrides: Sequence[str] = CNN) -> Job:
     """Trains the CNN on the same clips."""
     from hydra import initialize_config_dir
-    from tiny_jobs import ROOT
+    from support.tiny_jobs import ROOT
 
     from audio_cls.experiment.plan import make_plan
 
