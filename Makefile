@@ -21,7 +21,7 @@ bench: $(READY) ## measure and write docs/benchmarks.md; some sections with ARGS
 sweeps-check: ## step the W&B sweep files with W&B's own engine, in an environment of its own
 	test -x $(SWEEPS)/bin/python || $(PYTHON) -m venv $(SWEEPS)
 	$(SWEEPS)/bin/python -m pip install --quiet --disable-pip-version-check "sweeps==0.3.0" "numpy<2" pyyaml
-	$(SWEEPS)/bin/python -W ignore tests/studies/step_sweeps.py --check
+	$(SWEEPS)/bin/python -W ignore tests/support/step_sweeps.py --check
 
 lint: $(READY) ## check style with ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

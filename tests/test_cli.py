@@ -4,11 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.study_folders import edit_metrics, write_variant
 
 from audio_cls.cli import main
-
-sys.path.insert(0, str(Path(__file__).parent / "studies"))
-from support.study_folders import edit_metrics, write_variant
 
 
 @pytest.fixture

@@ -2,19 +2,16 @@
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
+from support.command_line import CONF, TINY, train, write_esc10, write_sounds
 
 from audio_cls import cli
 from audio_cls.experiment.plan import make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests" / "studies"))
-from support.command_line import CONF, TINY, train, write_esc10, write_sounds  # noqa: E402
-
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 LINES = [line.strip() for line in README.splitlines() if line.startswith("    ")]
 

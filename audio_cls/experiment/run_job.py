@@ -22,6 +22,7 @@ from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
 from audio_cls.experiment.plan import Job, clips, num_folds, num_threads
+from audio_cls.figures.job import write_figures
 from audio_cls.results import job_files
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_logger
@@ -364,6 +365,6 @@ def _write_results(
     result = found[shown]
     labels, probabilities = result.labels.numpy(), result.probabilities.numpy()
     history = read_history(job.folder / job_files.HISTORY)
-    for problem in job.write_figures(job.folder, record, shown, labels, probabilities, history):
+    for problem in write_figures(job.folder, record, shown, labels, probabilities, history):
         say(f"note: {problem}")
     job_files.write_json(job.folder / job_files.METRICS, record)

@@ -36,7 +36,7 @@ from audio_cls.models.transformer import TransformerClassifier
 from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import make_optimizer, make_schedule
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = ("data", "augment", "trainer", "logger", "model", "experiment")
 OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 PRESETS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]

@@ -32,7 +32,7 @@ from audio_cls.experiment import signals
 from audio_cls.experiment.launch import make_loggers
 from audio_cls.experiment.plan import Job, clips, make_plan
 from audio_cls.experiment.run_job import JobBusy, run_job
-from audio_cls.figures import job
+from audio_cls.figures import job as job_figures
 from audio_cls.results import job_files
 from audio_cls.serving.load import load_classifier
 from audio_cls.training import datamodule as datamodule_module
@@ -78,7 +78,7 @@ def workspace(tmp_path_factory) -> Path:
 def surroundings(monkeypatch, workspace):
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
     monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setattr(job, "DPI", 30)  # drawing in full size takes longer than training here
+    monkeypatch.setattr(job_figures, "DPI", 30)  # drawing in full size takes longer than training here
 
 
 def train(workspace: Path, *more: str, logger: Logger | None = None) -> Job:

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from support.tiny_jobs import plan_jobs
 
 from audio_cls.experiment.run_job import run_job
-from audio_cls.figures import job
+from audio_cls.figures import job as job_figures
 from audio_cls.figures.classes import confusion_figure, f1_figure
 from audio_cls.figures.curves import precision_recall_curve, precision_recall_figure, roc_curve, roc_figure
 from audio_cls.figures.job import save_figure, write_figures
@@ -36,7 +36,7 @@ PICTURES = {
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
-    monkeypatch.setattr(job, "DPI", 40)  # to be fast
+    monkeypatch.setattr(job_figures, "DPI", 40)  # to be fast
 
 
 def predictions(num_classes: int = 3, num_clips: int = 60, absent: int | None = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -263,7 +263,7 @@ def test_a_job_whose_pictures_cannot_be_drawn_keeps_its_numbers(tmp_path, monkey
     def fail(*_):
         raise ValueError("no letter for\nthat")
 
-    monkeypatch.setattr(job, "confusion_figure", fail)
+    monkeypatch.setattr(job_figures, "confusion_figure", fail)
     (planned,) = plan_jobs(tmp_path, "logger=none", "trainer.max_epochs=1")
     run_job(planned, lambda _: [])
     assert json.loads((planned.folder / "metrics.json").read_text())["status"] == "done"
@@ -277,7 +277,7 @@ def test_drawing_can_be_interrupted(tmp_path, monkeypatch):
     def interrupt(figure, path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "save_figure", interrupt)
+    monkeypatch.setattr(job_figures, "save_figure", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_figures(tmp_path, **job())
 

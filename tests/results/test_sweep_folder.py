@@ -19,7 +19,7 @@ def _no_sweep():
 
 def in_another_process(code: str) -> str:
     """What a process that this one starts prints."""
-    command = [sys.executable, "-c", f"from audio_cls.studies import sweep_folder\n{code}"]
+    command = [sys.executable, "-c", f"from audio_cls.results import sweep_folder\n{code}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
 
 

@@ -1,14 +1,11 @@
 import csv
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 from support.short_tones import RATE, train, train_cnn
 
 from audio_cls.data.decode import decode

@@ -1,13 +1,10 @@
 import csv
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 from support.short_tones import train
 
 from audio_cls.cli import main

@@ -3,8 +3,8 @@
 The engine (package `sweeps`) wants numpy < 2, so it lives in an environment of its own, and its choices in a file that
 the tests read: `make sweeps-check` builds that environment, runs this script again and fails if anything differs.
 
-    python tests/studies/step_sweeps.py            writes tests/studies/data/sweep_combinations.json
-    python tests/studies/step_sweeps.py --check    compares with it
+    python tests/support/step_sweeps.py            writes tests/support/data/sweep_combinations.json
+    python tests/support/step_sweeps.py --check    compares with it
 """
 
 import json

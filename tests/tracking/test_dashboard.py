@@ -121,7 +121,9 @@ def test_without_wandb_workspaces_the_command_says_how_to_install_it(monkeypatch
     original = builtins.__import__
 
     def without(name, *arguments, **more):
-        if name.startswith("wandb_workspaces") or (name == "audio_cls.studies" and "dashboard" in (arguments[2] or ())):
+        if name.startswith("wandb_workspaces") or (
+            name == "audio_cls.tracking" and "dashboard" in (arguments[2] or ())
+        ):
             raise ImportError(name)
         return original(name, *arguments, **more)
 

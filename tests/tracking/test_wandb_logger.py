@@ -513,10 +513,10 @@ def test_other_loggers_are_one_line_of_yaml_and_do_not_import_wandb(tmp_path):
     plan_jobs(tmp_path)  # makes the tones
     code = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
 from support.tiny_jobs import plan_jobs
-from audio_cls.studies import launch
+from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
 for logger in ("csv", "none"):
     (job,) = plan_jobs(Path({str(tmp_path)!r}), f"logger={{logger}}", f"study={{logger}}")

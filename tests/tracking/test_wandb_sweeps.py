@@ -20,7 +20,7 @@ from audio_cls.experiment.plan import make_plan
 from audio_cls.tracking import wandb_logger
 
 SWEEPS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "wandb").glob("*.yaml"))}
-STEPPED = json.loads((Path(__file__).parent / "data" / "sweep_combinations.json").read_text())
+STEPPED = json.loads((Path(__file__).parents[1] / "support" / "data" / "sweep_combinations.json").read_text())
 
 
 def command_line(sweep: dict, values: dict) -> list[str]:
@@ -38,7 +38,7 @@ def plan_one(arguments: list[str]):
 
 
 def test_the_stored_combinations_are_of_the_sweep_files_as_they_are_now():
-    assert STEPPED.keys() == SWEEPS.keys(), "run tests/studies/step_sweeps.py again"
+    assert STEPPED.keys() == SWEEPS.keys(), "run tests/support/step_sweeps.py again"
     for name, sweep in SWEEPS.items():
         assert STEPPED[name]["parameters"] == sweep["parameters"], name
 
