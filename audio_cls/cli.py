@@ -190,8 +190,8 @@ def _explore(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    from audio_cls.analysis.compare import StudyError
     from audio_cls.reports.publish import keep_study, write_documents
+    from audio_cls.results.study import StudyError
 
     if options.ensembles and len(options.studies) != 1:
         raise UsageError("--ensemble belongs to one study; name the one to keep with it")
@@ -210,7 +210,9 @@ def _publish(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     path = _find_study(options.study, options.output_dir)
-    from audio_cls.analysis.compare import StudyError, print_summary, write_summary
+    from audio_cls.reports.markdown import write_summary
+    from audio_cls.reports.tables import print_summary
+    from audio_cls.results.study import StudyError
 
     try:
         summary = write_summary(path, options.ensembles)
@@ -312,9 +314,10 @@ def _attention(options: argparse.Namespace) -> int:
     from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
     from audio_cls.data.decode import BadAudio
+    from audio_cls.figures.attention import heads_figure
     from audio_cls.figures.job import save_figure
     from audio_cls.models.attention_maps import NoAttention
-    from audio_cls.serving.attention import NoSuchClip, heads_figure
+    from audio_cls.serving.attention import NoSuchClip
     from audio_cls.serving.load import LoadError
 
     jobs = [_find_job(name, options.output_dir) for name in options.jobs]

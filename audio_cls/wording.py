@@ -1,4 +1,6 @@
-"""Seconds in words."""
+"""How numbers and names are written in messages, tables and documents."""
+
+from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
@@ -9,3 +11,32 @@ def duration(seconds: float) -> str:
     if whole >= 60:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+
+
+def p_value(value: float, name: str = "p") -> str:
+    """'p = 0.012', or 'p < 0.001'; without a name '0.012', or '< 0.001'."""
+    if value < 0.001:
+        return f"{name} < 0.001".lstrip()
+    return f"{name} = {value:.3f}" if name else f"{value:.3f}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Sorted numbers, three and more in a row drawn together: '0-3, 7'."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+def one_word(variant: str) -> str:
+    """The name, in brackets if it is the longer one of an ensemble."""
+    return f"({variant})" if " " in variant else variant
+
+
+def shorten(names: list[str], most: int) -> str:
+    """The names in a row, of which no more than `most`."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.experiment.plan import Job, clips, num_folds
+from audio_cls.config.job import Job, clips, num_folds
 from audio_cls.experiment.run_job import make_datamodule, make_module
 from audio_cls.training.callbacks import HISTORY_COLUMNS
 from audio_cls.training.datamodule import Batch, ClipDataModule, TrainBatches

@@ -33,8 +33,8 @@ def measure(options: Options) -> Numbers:
 
 def grow(num_clips: int, threads: int) -> Numbers:
     """Lists, splits, decodes and trains on so many one-second wav files; seconds, and MiB of this process."""
+    from audio_cls.config.job import clips
     from audio_cls.data.waveform_store import open_store
-    from audio_cls.experiment.plan import clips
     from audio_cls.experiment.run_job import run_job
     from audio_cls.training.history import read_history
     from benchmarks.bare import BareTraining

@@ -11,8 +11,8 @@ import torchaudio
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from audio_cls.config.job import clips
 from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.experiment.plan import clips
 from audio_cls.training.allocator import keep_freed_memory
 from benchmarks import data
 from benchmarks.bare import BareTraining

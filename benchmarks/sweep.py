@@ -8,7 +8,7 @@ from unittest import mock
 
 import numpy as np
 
-from audio_cls.experiment.plan import num_cores
+from audio_cls.config.job import num_cores
 from benchmarks import data
 from benchmarks.processes import train
 from benchmarks.section import BenchmarkError, Numbers, Options, Target, figures, table

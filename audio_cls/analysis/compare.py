@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from audio_cls.analysis.errors import find_errors
 from audio_cls.analysis.recalibration import recalibrate
 from audio_cls.analysis.statistics import (
     NUM_FLIPS,
-    Predictions,
     accuracy_interval,
     auroc_macro_interval,
     f1_macro_interval,
@@ -23,27 +21,13 @@ from audio_cls.analysis.statistics import (
 )
 from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.analysis.verdict import headline, notes, verdict
-from audio_cls.reports.markdown import markdown
-from audio_cls.reports.tables import print_summary
-from audio_cls.results.job_files import write_json, write_text
 from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
-from audio_cls.results.study import Study, StudyError, load_study
-
-__all__ = ["StudyError", "Summary", "load_study", "print_summary", "summarize", "variant_row", "write_summary"]
+from audio_cls.results.predictions import Predictions
+from audio_cls.results.study import Study
 
 SIGNIFICANCE = 0.05
 MOST_VARIANTS_FOR_ALL_PAIRS = 6
 _INTERVALS = {"accuracy": accuracy_interval, "f1_macro": f1_macro_interval, "auroc_macro": auroc_macro_interval}
-
-
-def write_summary(path: Path | str, ensembles: Sequence[str] = ()) -> Summary:
-    """Summarizes a study folder and writes summary.json and summary.md into it, unless there is no job in it at all."""
-    study = load_study(path)
-    summary = summarize(study, ensembles)
-    if study.jobs:
-        write_json(study.path / "summary.json", asdict(summary))
-        write_text(study.path / "summary.md", markdown(summary))
-    return summary
 
 
 def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:

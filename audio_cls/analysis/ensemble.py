@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audio_cls.analysis.bootstrap import weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
-from audio_cls.analysis.statistics import Predictions, in_order_of
-from audio_cls.reports.tables import ranges
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
+from audio_cls.results.predictions import Predictions, in_order_of
 from audio_cls.results.study import Study, StudyError
+from audio_cls.wording import ranges
 
 OVER_SEEDS = -1  # the seed of predictions that were averaged over seeds
 

@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from audio_cls.analysis.statistics import Predictions
 from audio_cls.analysis.summary import Confusion, Errors, VariantErrors, WrongClip
+from audio_cls.results.predictions import Predictions
 
 MOST_CONFUSIONS = 10
 

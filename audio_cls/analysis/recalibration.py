@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from audio_cls.analysis.calibration import apply_temperature, expected_calibration_error, fit_temperature
-from audio_cls.analysis.statistics import Predictions
 from audio_cls.analysis.summary import Calibration
+from audio_cls.results.predictions import Predictions
 
 
 def calibration_error(predictions: Sequence[Predictions]) -> float:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from audio_cls.analysis.summary import Comparison, VariantRow
-from audio_cls.reports.tables import NO_TEST, one_word, p_value, ranges
 from audio_cls.results.job_folder import UNFINISHED, StudyJob
-from audio_cls.results.study import Study, shorten
+from audio_cls.results.study import Study
+from audio_cls.wording import one_word, p_value, ranges, shorten
 
+DEVELOPMENT = "Figures on validation folds are development figures."
+NO_TEST = "No test column: published fold 1 was not among the clips."
 _MOST_NAMES = 12
 
 

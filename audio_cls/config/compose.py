@@ -9,11 +9,13 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -37,6 +39,13 @@ _RESERVED = {
     "hydra/sweeper": "name the values on the command line, as in heads=1,2,4 -m",
     "hydra.sweeper": "name the values on the command line, as in heads=1,2,4 -m",
 }
+
+
+@contextmanager
+def configuration(folder: Path) -> Iterator[None]:
+    """Within it, jobs are composed from the files of `folder`, which is conf/ or made like it."""
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        yield
 
 
 @cache

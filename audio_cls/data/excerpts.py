@@ -7,7 +7,6 @@ import numpy as np
 import soundfile
 
 from audio_cls.data.decode import resample
-from audio_cls.reports.html.page import data_uri
 
 EXCERPT_SECONDS = 6.0
 PLAYED_RATE = 22_050  # Hz
@@ -53,9 +52,3 @@ def encode(waveform: np.ndarray, sample_rate: int) -> tuple[bytes, str]:
         return buffer.getvalue(), "mp3"
     soundfile.write(buffer, played, PLAYED_RATE, format="WAV", subtype="PCM_16")
     return buffer.getvalue(), "wav"
-
-
-def sound_uri(excerpt: Excerpt) -> str:
-    """The excerpt as an address within the page."""
-    content, kind = encode(excerpt.waveform, excerpt.sample_rate)
-    return data_uri(content, {"mp3": "audio/mpeg", "wav": "audio/wav"}[kind])

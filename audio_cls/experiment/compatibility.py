@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
+from audio_cls.config.job import Job, clips, num_folds
 from audio_cls.config.schema import ConfigError, DataConfig
-from audio_cls.experiment.plan import Job, clips, num_folds
 from audio_cls.results import job_files
 
 _NUM_CLIPS = ("num_train", "num_val", "num_test")

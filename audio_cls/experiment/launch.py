@@ -12,15 +12,14 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra import initialize_config_dir
-
 from audio_cls.config import help
-from audio_cls.config.compose import combinations, compose_job, parse_all
+from audio_cls.config.compose import combinations, compose_job, configuration, parse_all
+from audio_cls.config.job import Job
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
 from audio_cls.experiment.compatibility import check_comparable, split_digests
-from audio_cls.experiment.plan import Job, Plan, describe, make_plan, thread_warning
+from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.results import job_files, sweep_folder
 from audio_cls.terminal import say
 
@@ -51,7 +50,7 @@ def check_question(arguments: Sequence[str], config_dir: Path) -> None:
     """Ends the process with one line and status 2 if a question to Hydra holds an override that cannot be composed."""
     overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     try:
-        with initialize_config_dir(str(config_dir), version_base="1.3"):
+        with configuration(config_dir):
             for combination in combinations(parse_all(overrides)):
                 compose_job(combination)
     except ConfigError as error:
@@ -73,7 +72,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             raise ConfigError(
                 f"{unknown[0]} is not an option; -m sweeps, --help explains, everything else is key=value"
             )
-        with initialize_config_dir(str(config_dir), version_base="1.3"):
+        with configuration(config_dir):
             plan = make_plan(overrides, multirun=len(overrides) < len(arguments))
         digests = split_digests(plan.jobs)
         for job, digest in zip(plan.jobs, digests, strict=True):

@@ -15,42 +15,18 @@ from hydra.core.override_parser.types import Override
 from audio_cls.config import naming
 from audio_cls.config.checks import check_config
 from audio_cls.config.compose import combinations, compose_job, parse, parse_all, quoted
-from audio_cls.config.dataset import PUBLISHED_FOLDS, load_clips, resolve_auto
+from audio_cls.config.dataset import resolve_auto
+from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads
 from audio_cls.config.schema import (
     TEXT_KEYS,
-    CNNConfig,
-    Config,
     ConfigError,
     DataConfig,
     flatten,
 )
-from audio_cls.data.clips import ClipSet, SplitError
-from audio_cls.data.splits import make_split, published_folds
-from audio_cls.data.splits import num_folds as count_folds
+from audio_cls.data.clips import SplitError
+from audio_cls.data.splits import make_split
 
 JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fold of one variant with one seed, and the folder that its result goes to."""
-
-    config: Config
-    preset: str | None
-    study: str
-    variant: str
-    dataset: str
-    overrides: tuple[str, ...]
-
-    @property
-    def folder(self) -> Path:
-        return (
-            Path(self.config.output_dir) / self.study / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
-        )
-
-    @property
-    def heads(self) -> int | None:
-        return None if isinstance(self.config.model, CNNConfig) else self.config.model.num_heads
 
 
 @dataclass(frozen=True)
@@ -68,8 +44,9 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
 
     Raises ConfigError for a mistake of the user, DataError where ESC-10 is asked for and cannot be downloaded.
     """
-    for cache in (_described, _clip_sets, _checked_splits):
-        cache.clear()
+    _described.clear()
+    _checked_splits.clear()
+    clips_of.cache_clear()
     overrides = parse_all(arguments)
     _check_together(overrides, multirun)
     overrides, notices = _with_data_resolved(overrides)
@@ -103,7 +80,7 @@ def describe(overrides: Sequence[str]) -> Job:
         values, choices = compose_job(overrides)
         config = check_config(values)
         preset = choices.get("experiment")
-        dataset = _clips(config.data).name
+        dataset = clips_of(config.data).name
         _described[overrides] = Job(
             config=config,
             preset=preset,
@@ -113,27 +90,6 @@ def describe(overrides: Sequence[str]) -> Job:
             overrides=overrides,
         )
     return _described[overrides]
-
-
-def clips(job: Job) -> ClipSet:
-    """The job's clips, listed once."""
-    return _clips(job.config.data)
-
-
-def _clips(data: DataConfig) -> ClipSet:
-    if data not in _clip_sets:
-        _clip_sets[data] = load_clips(data)
-    return _clip_sets[data]
-
-
-def num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def num_threads(config: Config) -> int:
-    """CPU threads of one job: as configured, or else its share of the cores."""
-    return config.trainer.num_threads or max(1, num_cores() // (config.jobs or 1))
 
 
 def thread_warning(jobs: Sequence[Job]) -> str:
@@ -147,15 +103,6 @@ def thread_warning(jobs: Sequence[Job]) -> str:
         f" thread{'s' * (threads > 1)} each share {cores} core{'s' * (cores > 1)} and will wait for each other;"
         " lower jobs or trainer.num_threads"
     )
-
-
-def num_folds(job: Job) -> int:
-    """How many folds the job's protocol has on its data."""
-    data = job.config.data
-    published = PUBLISHED_FOLDS.get(data.kind)
-    if published is None:
-        published = published_folds(clips(job))
-    return count_folds(job.config.protocol, published=published, requested=data.num_folds)
 
 
 def check_split_exists(job: Job) -> None:
@@ -181,7 +128,6 @@ def check_split_exists(job: Job) -> None:
 
 
 _described: dict[tuple[str, ...], Job] = {}
-_clip_sets: dict[DataConfig, ClipSet] = {}
 _checked_splits: set[tuple[DataConfig, str, int]] = set()
 
 

@@ -18,10 +18,10 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from audio_cls.config.job import Job, clips, num_folds, num_threads
 from audio_cls.config.schema import CNNConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
-from audio_cls.experiment.plan import Job, clips, num_folds, num_threads
 from audio_cls.figures.job import write_figures
 from audio_cls.results import job_files
 from audio_cls.terminal import say

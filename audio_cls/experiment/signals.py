@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from audio_cls.experiment.plan import Job
+from audio_cls.config.job import Job
 from audio_cls.results import job_files
 
 WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audio_cls.experiment.plan import Job, Plan, trains_on_cpu
+from audio_cls.config.job import Job
+from audio_cls.experiment.plan import Plan, trains_on_cpu
 from audio_cls.results import job_files, sweep_folder
 from audio_cls.terminal import say
 from audio_cls.wording import duration
@@ -78,7 +79,9 @@ def best_so_far(records: Sequence[dict[str, Any]]) -> str:
 
 def report(plan: Plan) -> None:
     """Compares the variants of each study that the sweep touched, and writes the summaries."""
-    from audio_cls.analysis.compare import StudyError, print_summary, write_summary
+    from audio_cls.reports.markdown import write_summary
+    from audio_cls.reports.tables import print_summary
+    from audio_cls.results.study import StudyError
 
     for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
         try:

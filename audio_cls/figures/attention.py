@@ -4,15 +4,29 @@ Axis letters: L layers, H heads, M mel bands, P places along the clip.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, line_style, new_figure, short
+from audio_cls.data.decode import resample
+from audio_cls.figures.style import (
+    COLOURS,
+    FONT_SIZE,
+    GREY,
+    add_axes,
+    add_title,
+    figure_style,
+    line_style,
+    new_figure,
+    short,
+)
+from audio_cls.models.attention_maps import check_explainable
 from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
-from audio_cls.serving.attention import ClipAttention, ShownClip
+from audio_cls.serving.attention import ClipAttention, ShownClip, explain_clip, find_clip
+from audio_cls.serving.load import load_classifier
 
 WIDTH = 7.5  # inches
 ROW = 0.17  # of one head
@@ -158,3 +172,17 @@ def _draw_rollout(axes: Axes, explained: Sequence[ClipAttention]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if len(explained) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=FONT_SIZE - 2)
+
+
+def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
+    """How the transformers of several jobs, with 1, 2 and 4 heads for instance, look at the same clip."""
+    classifiers = [load_classifier(job) for job in jobs]
+    for classifier in classifiers:
+        check_explainable(classifier.module.network)
+    shown = find_clip(classifiers[0], clip)
+    explained = [
+        explain_clip(classifier, resample(shown.waveform, shown.sample_rate, classifier.sample_rate))
+        for classifier in classifiers
+    ]
+    with figure_style():
+        return draw_attention(shown, explained)

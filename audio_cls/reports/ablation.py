@@ -9,10 +9,12 @@ from typing import Any
 from audio_cls.analysis.compare import variant_row
 from audio_cls.analysis.statistics import mean_and_sd
 from audio_cls.analysis.summary import VariantRow
+from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.config.schema import differing_keys, shown
-from audio_cls.reports.tables import DEVELOPMENT, RUN_COLUMNS, Table, ranges, run_cells, with_spread
+from audio_cls.reports.tables import RUN_COLUMNS, Table, run_cells, with_spread
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
-from audio_cls.results.study import Study, StudyError, load_study, shorten
+from audio_cls.results.study import Study, StudyError, load_study
+from audio_cls.wording import ranges, shorten
 
 CLIPS = {"val": "validation clips", "test": "test clips"}
 _METHOD = (

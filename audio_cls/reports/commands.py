@@ -10,9 +10,8 @@ from statistics import mean
 from typing import Any
 
 import yaml
-from hydra import initialize_config_dir
 
-from audio_cls.config.compose import compose_job, quoted
+from audio_cls.config.compose import compose_job, configuration, quoted
 from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import RANKING_SPLIT
@@ -81,7 +80,7 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     """The overrides that lead to the stored configuration: its preset or model, its data, and what else differs."""
     chosen = f"experiment={stored['preset']}" if stored["preset"] else f"model={stored['model']['name']}"
     options = [chosen, f"data={stored['data']['kind']}"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with configuration(CONF):
         usual = flatten(compose_job(options)[0])
     now = result_keys(stored)
     # None of these changes what is trained, but the name of the data is part of the split's digest.

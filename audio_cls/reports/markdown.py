@@ -1,23 +1,26 @@
 """A summary as Markdown: the content of summary.md, and the short form for a README."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 from audio_cls.analysis.bootstrap import NUM_RESAMPLES
 from audio_cls.analysis.calibration import NUM_BINS
+from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
+from audio_cls.analysis.verdict import DEVELOPMENT, NO_TEST
 from audio_cls.reports.tables import (
-    DEVELOPMENT,
-    NO_TEST,
     class_table,
     comparison_table,
     escape,
     markdown_table,
     mean_only,
-    ranges,
     variant_table,
     with_spread,
 )
-from audio_cls.results.study import shorten
+from audio_cls.results.job_files import write_json, write_text
+from audio_cls.results.study import load_study
+from audio_cls.wording import ranges, shorten
 
 MOST_CLIPS = 20  # in a table; summary.json has them all
 MOST_NAMES = 5  # of clips in a line
@@ -130,3 +133,13 @@ def _heard(wrong: WrongClip, with_counts: bool = False) -> str:
     """What was heard, most often first: 'Rain 3, Sea waves', or without the numbers."""
     counted = [f"{name} {count}" if with_counts and count > 1 else name for name, count in wrong.heard_as.items()]
     return ", ".join(counted)
+
+
+def write_summary(path: Path | str, ensembles: Sequence[str] = ()) -> Summary:
+    """Summarizes a study folder and writes summary.json and summary.md into it, unless there is no job in it at all."""
+    study = load_study(path)
+    summary = summarize(study, ensembles)
+    if study.jobs:
+        write_json(study.path / "summary.json", asdict(summary))
+        write_text(study.path / "summary.md", markdown(summary))
+    return summary

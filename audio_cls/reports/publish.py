@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from audio_cls.analysis.compare import StudyError, summarize
+from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.ensemble import build_ensemble
 from audio_cls.reports.markdown import markdown, result_table
 from audio_cls.results import job_files
-from audio_cls.results.study import is_job_folder, load_study
+from audio_cls.results.study import StudyError, is_job_folder, load_study
 
 KEPT = (job_files.METRICS, job_files.HISTORY, job_files.PREDICTIONS, job_files.SPLIT, job_files.CONFIG)
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
-from audio_cls.wording import duration
+from audio_cls.analysis.verdict import DEVELOPMENT
+from audio_cls.wording import duration, one_word, p_value, ranges
 
-DEVELOPMENT = "Figures on validation folds are development figures."
-NO_TEST = "No test column: published fold 1 was not among the clips."
 RUN_COLUMNS = ("Train", "Folds", "Seeds", "Parameters", "Time")
 # In this order.
 _DISPENSABLE = (
@@ -172,24 +171,6 @@ def with_spread(spread: Spread) -> str:
     )
 
 
-def p_value(value: float, name: str = "p") -> str:
-    """'p = 0.012', or 'p < 0.001'; without a name '0.012', or '< 0.001'."""
-    if value < 0.001:
-        return f"{name} < 0.001".lstrip()
-    return f"{name} = {value:.3f}" if name else f"{value:.3f}"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Sorted numbers, three and more in a row drawn together: '0-3, 7'."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
-
-
 def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(header), *([["---"] * len(list(header))]), *rows]
     return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines)
@@ -199,11 +180,6 @@ def _plain_table(header: list[str], rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (header, *rows)]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def one_word(variant: str) -> str:
-    """The name, in brackets if it is the longer one of an ensemble."""
-    return f"({variant})" if " " in variant else variant
 
 
 def escape(text: str) -> str:

@@ -17,9 +17,9 @@ from typing import Any, TextIO
 import yaml
 from filelock import FileLock
 
+from audio_cls.config.job import Job
 from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
-from audio_cls.experiment.plan import Job
 
 METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
     "metrics.json",

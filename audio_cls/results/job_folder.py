@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from audio_cls.analysis.statistics import Predictions
+from audio_cls.results.predictions import Predictions
 
 RANKING_SPLIT = {"holdout": "val", "crossval": "test", "all": None}
 STATUSES = ("done", "failed", "interrupted", "running")  # as a job writes them

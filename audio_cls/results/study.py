@@ -13,6 +13,7 @@ from audio_cls.config.schema import result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob, read_job
 from audio_cls.training.history import read_history
+from audio_cls.wording import shorten
 
 
 class StudyError(ValueError):
@@ -112,9 +113,3 @@ def _check_same(path: Path, key: str, jobs: list[StudyJob]) -> None:
         raise StudyError(
             f"{path} mixes jobs that cannot be compared: {told}. Give each kind a study of its own (study=NAME)"
         )
-
-
-def shorten(names: list[str], most: int) -> str:
-    """The names in a row, of which no more than `most`."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -5,21 +5,19 @@ Axis letters: C crops, L layers, H heads, N tokens of a crop, P places along the
 
 import csv
 import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from audio_cls.config.dataset import load_clips
 from audio_cls.config.schema import DataConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.decode import decode, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
-from audio_cls.models.attention_maps import check_explainable, cls_attention, rollout, sound_share, token_times
-from audio_cls.serving.load import LoadedClassifier, load_classifier
+from audio_cls.models.attention_maps import cls_attention, rollout, sound_share, token_times
+from audio_cls.serving.load import LoadedClassifier
 
 PLACES_PER_TOKEN = 4  # tokens of overlapping crops do not fall on the same places
 MAX_PLACES = 4_000
@@ -122,23 +120,6 @@ def find_clip(classifier: LoadedClassifier, clip: str) -> ShownClip:
     return ShownClip(
         name, waveform, classifier.sample_rate, None if label is None else classifier.classes[label], split
     )
-
-
-def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
-    """How the transformers of several jobs, with 1, 2 and 4 heads for instance, look at the same clip."""
-    from audio_cls.figures.attention import draw_attention
-    from audio_cls.figures.style import figure_style
-
-    classifiers = [load_classifier(job) for job in jobs]
-    for classifier in classifiers:
-        check_explainable(classifier.module.network)
-    shown = find_clip(classifiers[0], clip)
-    explained = [
-        explain_clip(classifier, resample(shown.waveform, shown.sample_rate, classifier.sample_rate))
-        for classifier in classifiers
-    ]
-    with figure_style():
-        return draw_attention(shown, explained)
 
 
 def _look(classifier: LoadedClassifier, crops: torch.Tensor) -> list[tuple[np.ndarray, ...]]:

@@ -21,8 +21,8 @@ from typing import Any
 from filelock import FileLock
 from lightning.pytorch.loggers import Logger, WandbLogger
 
+from audio_cls.config.job import Job
 from audio_cls.config.schema import result_keys
-from audio_cls.experiment.plan import Job
 from audio_cls.results import sweep_folder
 from audio_cls.results.job_files import write_json
 from audio_cls.terminal import say

@@ -8,9 +8,11 @@ from sklearn.metrics import f1_score
 from support.study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.analysis import compare
-from audio_cls.analysis.compare import StudyError, load_study, print_summary, summarize, write_summary
-from audio_cls.reports.markdown import result_table
-from audio_cls.reports.tables import ranges
+from audio_cls.analysis.compare import summarize
+from audio_cls.reports.markdown import result_table, write_summary
+from audio_cls.reports.tables import print_summary
+from audio_cls.results.study import StudyError, load_study
+from audio_cls.wording import ranges
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 from support.study_folders import write_job, write_variant
 
-from audio_cls.analysis.compare import StudyError, summarize, write_summary
+from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.ensemble import OVER_SEEDS, build_ensemble
-from audio_cls.results.study import load_study
+from audio_cls.reports.markdown import write_summary
+from audio_cls.results.study import StudyError, load_study
 
 
 def scatter_probabilities(study):

@@ -5,9 +5,10 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from support.study_folders import write_job, write_variant
 
-from audio_cls.analysis.compare import load_study, write_summary
 from audio_cls.analysis.errors import confusions, find_errors, never_right
-from audio_cls.analysis.statistics import Predictions
+from audio_cls.reports.markdown import write_summary
+from audio_cls.results.predictions import Predictions
+from audio_cls.results.study import load_study
 
 CLASSES = ["Dog", "Rain", "Sea"]
 

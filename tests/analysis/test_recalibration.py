@@ -5,9 +5,9 @@ import pytest
 from support.study_folders import write_job, write_variant
 
 from audio_cls.analysis.calibration import apply_temperature, expected_calibration_error, fit_temperature
-from audio_cls.analysis.compare import write_summary
 from audio_cls.analysis.recalibration import other_folds_temperature, recalibrate
-from audio_cls.analysis.statistics import Predictions
+from audio_cls.reports.markdown import write_summary
+from audio_cls.results.predictions import Predictions
 
 
 def fold_of_clips(fold, seed=0, sharpness=1.0, number=2000):

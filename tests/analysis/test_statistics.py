@@ -6,7 +6,6 @@ from statsmodels.stats.multitest import multipletests
 from audio_cls.analysis import statistics
 from audio_cls.analysis.bootstrap import source_weights, weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
 from audio_cls.analysis.statistics import (
-    Predictions,
     accuracy_interval,
     auroc_macro_interval,
     f1_macro_interval,
@@ -15,6 +14,7 @@ from audio_cls.analysis.statistics import (
     paired_test,
     sign_flip_p_value,
 )
+from audio_cls.results.predictions import Predictions
 
 
 def predictions(correct, sources=None, fold=0, seed=0, digest="a", clips=None):

@@ -15,6 +15,7 @@ from torch import nn
 
 from audio_cls.config.checks import check_config, has_empty_band, has_modulations
 from audio_cls.config.compose import compose_job
+from audio_cls.config.job import Job
 from audio_cls.config.schema import (
     EXECUTION_KEYS,
     TEXT_KEYS,
@@ -26,7 +27,6 @@ from audio_cls.config.schema import (
 )
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.experiment import launch
-from audio_cls.experiment.plan import Job
 from audio_cls.experiment.run_job import make_module
 from audio_cls.models.late_fusion import make_transformer
 from audio_cls.models.log_mel import LogMel

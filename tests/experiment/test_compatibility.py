@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from support.command_line import CONF, contents, write_sounds
 
+from audio_cls.config.job import Job, clips, num_folds
 from audio_cls.experiment import launch, signals, sweep
 from audio_cls.experiment.compatibility import split_digests
-from audio_cls.experiment.plan import Job, Plan, clips, num_folds
+from audio_cls.experiment.plan import Plan
 from audio_cls.results import job_files
 
 SOUNDS = ("data=folder", "data.root=sounds", "heads=2")

@@ -19,9 +19,9 @@ import pytest
 from support.command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
 from audio_cls.config import help
+from audio_cls.config.job import Job
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import launch, plan, signals
-from audio_cls.experiment.plan import Job
 from audio_cls.results import job_files
 
 RunJob = Callable[[Job], None]

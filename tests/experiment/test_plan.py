@@ -8,12 +8,13 @@ from omegaconf import OmegaConf
 from support.command_line import CONF, train, write_esc10
 
 from audio_cls.config.compose import compose_job
+from audio_cls.config.job import Job, clips, num_folds, num_threads
 from audio_cls.config.schema import Config, ConfigError
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import launch, signals
 from audio_cls.experiment import plan as plan_module
-from audio_cls.experiment.plan import Job, Plan, clips, describe, make_plan, num_folds, num_threads, thread_warning
+from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.results import job_files
 
 

@@ -23,6 +23,7 @@ from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
 from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
+from audio_cls.config.job import Job, clips
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.data.decode import decode
@@ -30,7 +31,7 @@ from audio_cls.data.splits import make_split
 from audio_cls.experiment import run_job as job_module
 from audio_cls.experiment import signals
 from audio_cls.experiment.launch import make_loggers
-from audio_cls.experiment.plan import Job, clips, make_plan
+from audio_cls.experiment.plan import make_plan
 from audio_cls.experiment.run_job import JobBusy, run_job
 from audio_cls.figures import job as job_figures
 from audio_cls.results import job_files

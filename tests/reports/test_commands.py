@@ -8,7 +8,8 @@ from support.study_folders import write_job
 from support.tiny_jobs import ROOT, plan_jobs
 
 from audio_cls.cli import main
-from audio_cls.experiment.plan import Job, clips, make_plan
+from audio_cls.config.job import Job, clips
+from audio_cls.experiment.plan import make_plan
 from audio_cls.reports import commands
 from audio_cls.results import job_files
 

@@ -5,9 +5,9 @@ import pytest
 import yaml
 from support.study_folders import edit_metrics, write_job
 
-from audio_cls.analysis.compare import StudyError
 from audio_cls.reports.publish import keep_study, write_documents
 from audio_cls.results import job_files
+from audio_cls.results.study import StudyError
 
 ELSEWHERE = {
     "data": {"kind": "folder", "root": "/home/me/sounds"},

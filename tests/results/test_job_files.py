@@ -10,9 +10,9 @@ import pytest
 import yaml
 from support.tiny_jobs import plan_jobs
 
+from audio_cls.config.job import Job
 from audio_cls.config.schema import ConfigError, Section
 from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.experiment.plan import Job
 from audio_cls.results import job_files
 
 CLIPS = ClipSet(

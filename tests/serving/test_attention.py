@@ -10,11 +10,12 @@ from matplotlib.image import imread
 from support.short_tones import RATE, train, train_cnn
 
 from audio_cls.cli import main
+from audio_cls.config.job import Job
 from audio_cls.data.decode import decode
-from audio_cls.experiment.plan import Job
+from audio_cls.figures.attention import heads_figure
 from audio_cls.models.attention_maps import cls_attention, rollout, token_times
 from audio_cls.models.transformer import TransformerClassifier
-from audio_cls.serving.attention import explain_clip, find_clip, heads_figure
+from audio_cls.serving.attention import explain_clip, find_clip
 from audio_cls.serving.load import Classifier, LoadedClassifier, load_classifier
 
 

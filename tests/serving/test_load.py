@@ -8,8 +8,8 @@ import torch
 import yaml
 from support.short_tones import RATE, train, train_cnn
 
+from audio_cls.config.job import Job
 from audio_cls.data.decode import decode
-from audio_cls.experiment.plan import Job
 from audio_cls.serving.load import LoadError, load_classifier
 
 

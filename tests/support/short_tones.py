@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from support.tiny_jobs import plan_jobs
 
-from audio_cls.experiment.plan import Job
+from audio_cls.config.job import Job
 from audio_cls.experiment.run_job import run_job
 
 RATE = 4_000

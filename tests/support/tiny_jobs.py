@@ -6,7 +6,8 @@ import numpy as np
 import soundfile
 from hydra import initialize_config_dir
 
-from audio_cls.experiment.plan import Job, make_plan
+from audio_cls.config.job import Job
+from audio_cls.experiment.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("high", "low")

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from audio_cls.data.cache import progress_bar
-from audio_cls.data.excerpts import EXCERPT_SECONDS, sound_uri
+from audio_cls.data.excerpts import EXCERPT_SECONDS
 from audio_cls.figures.clip import clip_figure
 from audio_cls.reports.dataset import pictures, sections
 from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
@@ -19,7 +19,7 @@ from audio_cls.reports.dataset.finding import SEVERITIES, Finding
 from audio_cls.reports.dataset.fingerprint import MAX_DIFFERENCE, NUM_BITS
 from audio_cls.reports.dataset.sections import CREDITS, kilohertz
 from audio_cls.reports.dataset.survey import Survey
-from audio_cls.reports.html.page import render
+from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
 from audio_cls.wording import duration
 

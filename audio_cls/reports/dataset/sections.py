@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from audio_cls.data.excerpts import sound_uri
 from audio_cls.data.splits import published_folds
 from audio_cls.reports.dataset.examples import excerpt_of
 from audio_cls.reports.dataset.fingerprint import HOP_SECONDS, Match, num_neighbours
 from audio_cls.reports.dataset.leakage import check_leaky_manifest
 from audio_cls.reports.dataset.survey import Survey
+from audio_cls.reports.html.page import sound_uri
 
 MAX_SHAPES = 15
 MAX_MATCHES = 40

@@ -9,6 +9,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from audio_cls.data.excerpts import Excerpt, encode
+
 _HERE = Path(__file__).parent
 _POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
@@ -40,3 +42,9 @@ def _version() -> str:
         return version("audio_cls")
     except PackageNotFoundError:
         return ""
+
+
+def sound_uri(excerpt: Excerpt) -> str:
+    """The excerpt as an address within the page."""
+    content, kind = encode(excerpt.waveform, excerpt.sample_rate)
+    return data_uri(content, {"mp3": "audio/mpeg", "wav": "audio/wav"}[kind])

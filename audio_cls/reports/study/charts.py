@@ -19,9 +19,9 @@ from audio_cls.figures.study_curves import study_curves_figure
 from audio_cls.figures.style import Look, figure_style
 from audio_cls.figures.variants import MEASURES, Shown, folds_figure, heads_figure
 from audio_cls.reports.html.pictures import embedded, png
-from audio_cls.reports.tables import ranges
 from audio_cls.results.job_folder import StudyJob
 from audio_cls.results.study import Study
+from audio_cls.wording import ranges
 
 MAX_DRAWN = 12  # variants with figures of their own, the best; more would make a page of tens of megabytes
 MAX_IN_FOLDS = 60  # variants in the figure of folds

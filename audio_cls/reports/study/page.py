@@ -7,22 +7,22 @@ from typing import Any
 
 from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.summary import Summary
+from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.data.decode import BadAudio
-from audio_cls.data.excerpts import cut_excerpt, sound_uri
+from audio_cls.data.excerpts import cut_excerpt
 from audio_cls.figures.clip import clip_figure
 from audio_cls.figures.style import figure_style, variant_looks
-from audio_cls.reports.html.page import render
+from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
 from audio_cls.reports.markdown import METHOD
 from audio_cls.reports.study import again, tables
 from audio_cls.reports.study.charts import CLIPS, MAX_DRAWN, MAX_IN_CURVES, Charts
 from audio_cls.reports.study.listening import Looks, Sounds, find_sounds
 from audio_cls.reports.study.mistakes import Mistake, find_mistakes
-from audio_cls.reports.tables import DEVELOPMENT, ranges
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import UNFINISHED
 from audio_cls.results.study import Study, load_study
-from audio_cls.wording import duration
+from audio_cls.wording import duration, ranges
 
 GENERATOR = "audio-cls report"
 NAME = "report.html"

@@ -6,9 +6,9 @@ from typing import Any
 from audio_cls.analysis.summary import Comparison, Spread, Summary, VariantRow
 from audio_cls.figures.style import Look
 from audio_cls.reports.study.mistakes import Mistake
-from audio_cls.reports.tables import mean_only, p_value, ranges, with_spread
+from audio_cls.reports.tables import mean_only, with_spread
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob
-from audio_cls.wording import duration
+from audio_cls.wording import duration, p_value, ranges
 
 Cell = dict[str, Any]
 Table = dict[str, Any]  # caption, heads (cells) and rows (lists of cells)

@@ -1,0 +1,64 @@
+"""One job: its checked configuration and its names; and what follows from these, its clips and its folds."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from audio_cls.config.dataset import PUBLISHED_FOLDS, load_clips
+from audio_cls.config.schema import CNNConfig, Config, DataConfig
+from audio_cls.data.clips import ClipSet
+from audio_cls.data.splits import num_folds as count_folds
+from audio_cls.data.splits import published_folds
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold of one variant with one seed, and the folder that its result goes to."""
+
+    config: Config
+    preset: str | None
+    study: str
+    variant: str
+    dataset: str
+    overrides: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        return (
+            Path(self.config.output_dir) / self.study / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
+        )
+
+    @property
+    def heads(self) -> int | None:
+        return None if isinstance(self.config.model, CNNConfig) else self.config.model.num_heads
+
+
+def clips(job: Job) -> ClipSet:
+    """The job's clips, listed once."""
+    return clips_of(job.config.data)
+
+
+@cache
+def clips_of(data: DataConfig) -> ClipSet:
+    """The clips that a data block stands for, listed once a process."""
+    return load_clips(data)
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def num_threads(config: Config) -> int:
+    """CPU threads of one job: as configured, or else its share of the cores."""
+    return config.trainer.num_threads or max(1, num_cores() // (config.jobs or 1))
+
+
+def num_folds(job: Job) -> int:
+    """How many folds the job's protocol has on its data."""
+    data = job.config.data
+    published = PUBLISHED_FOLDS.get(data.kind)
+    if published is None:
+        published = published_folds(clips(job))
+    return count_folds(job.config.protocol, published=published, requested=data.num_folds)
