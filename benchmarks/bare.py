@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audio_cls.config.job import Job, clips, num_folds
-from audio_cls.experiment.run_job import make_datamodule, make_module
+from audio_cls.experiment.build import make_datamodule, make_module
 from audio_cls.training.callbacks import HISTORY_COLUMNS
 from audio_cls.training.datamodule import Batch, ClipDataModule, TrainBatches
 from audio_cls.training.metrics import ClipMetrics

@@ -11,7 +11,7 @@ import torch
 from audio_cls.config.schema import InputConfig
 from audio_cls.data import synthetic
 from audio_cls.data.decode import decode, resample
-from audio_cls.experiment.run_job import make_module
+from audio_cls.experiment.build import make_module
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.modules import ClassifierModule
 from benchmarks import data

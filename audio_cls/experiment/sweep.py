@@ -121,7 +121,7 @@ def _seconds_measured(job: Job) -> float | None:
     if not trains_on_cpu(job):
         return None
     try:
-        from audio_cls.experiment.run_job import estimate_seconds  # torch and lightning take seconds to import
+        from audio_cls.experiment.estimate import estimate_seconds  # torch and lightning take seconds to import
 
         return estimate_seconds(job)
     except Exception:

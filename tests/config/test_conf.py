@@ -27,7 +27,7 @@ from audio_cls.config.schema import (
 )
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.experiment import launch
-from audio_cls.experiment.run_job import make_module
+from audio_cls.experiment.build import make_module
 from audio_cls.models.late_fusion import make_transformer
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.modulation import modulation_rates

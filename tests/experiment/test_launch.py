@@ -66,8 +66,11 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunJob], list[Job]]:
             run(job)
 
         module = types.ModuleType("audio_cls.experiment.run_job")
-        module.run_job, module.JobBusy, module.estimate_seconds = run_job, JobBusy, lambda job: 1.0
-        monkeypatch.setitem(sys.modules, "audio_cls.experiment.run_job", module)
+        module.run_job, module.JobBusy = run_job, JobBusy
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        estimate = types.ModuleType("audio_cls.experiment.estimate")
+        estimate.estimate_seconds = lambda job: 1.0
+        monkeypatch.setitem(sys.modules, estimate.__name__, estimate)
         return trained
 
     return install
@@ -228,7 +231,7 @@ def test_a_time_that_cannot_be_estimated_is_unknown_and_the_jobs_are_trained(
         raise RuntimeError("not enough memory for a batch")
 
     trained = training(finish_job)
-    monkeypatch.setattr(sys.modules["audio_cls.experiment.run_job"], "estimate_seconds", fail)
+    monkeypatch.setattr(sys.modules["audio_cls.experiment.estimate"], "estimate_seconds", fail)
     assert train(monkeypatch, "data=synthetic", "fold=0,1", "-m") == 0
     assert len(trained) == 2
     output = capsys.readouterr().err
@@ -242,7 +245,7 @@ def test_the_time_on_a_graphics_processor_is_not_measured_on_the_cpu(
     training(finish_job)
     measured: list[Job] = []
     monkeypatch.setattr(
-        sys.modules["audio_cls.experiment.run_job"], "estimate_seconds", lambda job: measured.append(job) or 9
+        sys.modules["audio_cls.experiment.estimate"], "estimate_seconds", lambda job: measured.append(job) or 9
     )
     arguments = ["data=synthetic", "heads=2", "-m"]
     assert train(monkeypatch, *arguments, "fold=0,1", "trainer.accelerator=gpu") == 0

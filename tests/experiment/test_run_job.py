@@ -30,6 +30,8 @@ from audio_cls.data.decode import decode
 from audio_cls.data.splits import make_split
 from audio_cls.experiment import run_job as job_module
 from audio_cls.experiment import signals
+from audio_cls.experiment.build import cpu_settings, make_datamodule, make_module
+from audio_cls.experiment.evaluate import predict_clips
 from audio_cls.experiment.launch import make_loggers
 from audio_cls.experiment.plan import make_plan
 from audio_cls.experiment.run_job import JobBusy, run_job
@@ -155,7 +157,7 @@ def test_the_metrics_say_what_was_trained_and_what_it_scored(done):
     expected |= {"clips_without_source": True}
     assert {key: metrics[key] for key in expected} == expected
     checkpoint = torch.load(done.folder / "checkpoints" / "last.ckpt", weights_only=True)
-    names = [name for name, _ in job_module.make_module(done, CLASSES).named_parameters()]
+    names = [name for name, _ in make_module(done, CLASSES).named_parameters()]
     assert metrics["num_parameters"] == sum(checkpoint["state_dict"][name].numel() for name in names)
     for split in ("train", "val", "test"):
         assert set(metrics[split]) == SPLIT_KEYS
@@ -269,10 +271,10 @@ def test_without_the_published_test_fold_there_are_no_test_results_and_it_is_sai
 
 def probabilities_by(job: Job, checkpoint: str) -> np.ndarray:
     """Of the validation clips."""
-    module = job_module.make_module(job, CLASSES)
+    module = make_module(job, CLASSES)
     module.load_state_dict(torch.load(job.folder / "checkpoints" / checkpoint, weights_only=True)["state_dict"])
-    datamodule = job_module.make_datamodule(job, clips(job), 2, module)
-    return job_module.predict_clips(module, datamodule, datamodule.split.val).probabilities.numpy()
+    datamodule = make_datamodule(job, clips(job), 2, module)
+    return predict_clips(module, datamodule, datamodule.split.val).probabilities.numpy()
 
 
 @pytest.mark.parametrize(("weights", "checkpoint", "epoch"), [("last", "last.ckpt", 2), ("best", "best.ckpt", 1)])
@@ -359,7 +361,7 @@ def test_another_seed_trains_another_model_on_the_same_split(workspace, done):
 def test_the_number_of_threads_of_the_process_is_given_back(workspace):
     before = torch.get_num_threads()
     (job,) = plan_jobs(workspace, *QUICK, "trainer.num_threads=3")
-    with job_module.arithmetic(job):
+    with cpu_settings(job):
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == before
 
@@ -405,7 +407,7 @@ def after_the_last_epoch(patch: pytest.MonkeyPatch) -> None:
     def evaluate(module, datamodule):
         raise SystemExit(143)
 
-    patch.setattr(job_module, "_evaluate", evaluate)
+    patch.setattr(job_module, "evaluate", evaluate)
 
 
 def while_results_are_written(patch: pytest.MonkeyPatch) -> None:
@@ -569,7 +571,7 @@ def test_a_result_that_is_complete_stays_done_if_its_loggers_are_interrupted(wor
         raise SystemExit(130)
 
     logger = Recorder()
-    monkeypatch.setattr(job_module.tracking, "log_result", interrupt)
+    monkeypatch.setattr(job_module.wandb_logger, "log_result", interrupt)
     with pytest.raises(SystemExit):
         train(workspace, "study=interrupted-late", logger=logger)
     (job,) = plan_jobs(workspace, *QUICK, "study=interrupted-late")
@@ -604,8 +606,8 @@ def test_the_cache_may_be_named_with_a_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AUDIO_CLS_CACHE", "~/cache")
     (job,) = plan_jobs(tmp_path, *QUICK)
-    module = job_module.make_module(job, CLASSES)
-    store = job_module.make_datamodule(job, clips(job), 2, module).store
+    module = make_module(job, CLASSES)
+    store = make_datamodule(job, clips(job), 2, module).store
     assert store.folder.is_relative_to(tmp_path / "home" / "cache")
     assert not (tmp_path / "~").exists()
 

@@ -1,0 +1,126 @@
+"""From a job's configuration to what trains it: LightningModule, LightningDataModule, Trainer and CPU settings.
+
+The configuration ends here: everything below takes plain arguments.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, LambdaCallback
+from lightning.pytorch.loggers import Logger
+
+from audio_cls.config.job import Job, num_threads
+from audio_cls.config.schema import CNNConfig
+from audio_cls.data.clips import ClipSet
+from audio_cls.experiment import signals
+from audio_cls.results import job_files
+from audio_cls.training.callbacks import History, StopEarly, TerminalReport
+from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
+from audio_cls.training.datamodule import ClipDataModule
+from audio_cls.training.modules import ClassifierModule, CNNModule, TransformerModule
+from audio_cls.training.optimization import EMA
+
+
+def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
+    """The LightningModule of a job, from plain values only, so that its checkpoint loads without running any code."""
+    config = job.config
+    recipe = {
+        "normalize": config.input.normalize,
+        "silence_db": config.input.silence_db,
+        "augment": config.augment.model_dump(),
+        "optimizer": config.optimizer.model_dump(),
+        "loss_on": config.trainer.loss_on,
+        "label_smoothing": config.trainer.label_smoothing,
+        "seed": config.seed,
+    }
+    model = config.model.model_dump(exclude={"name"})
+    samples = config.input.crop_samples
+    if isinstance(config.model, CNNConfig):
+        return CNNModule(list(classes), samples, model, **recipe)
+    return TransformerModule(list(classes), samples, config.input.sample_rate, model, **recipe)
+
+
+def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierModule) -> ClipDataModule:
+    config = job.config
+    return ClipDataModule(
+        clip_set,
+        protocol=config.protocol,
+        fold=config.fold,
+        num_folds=folds,
+        split_seed=config.data.split_seed,
+        allow_missing=config.data.allow_missing,
+        sample_rate=config.input.sample_rate,
+        crop_samples=config.input.crop_samples,
+        train_samples=module.augment.time_scale.input_samples,
+        batch_size=config.trainer.batch_size,
+        crops_per_clip=config.trainer.crops_per_clip,
+        random_crop=config.augment.random_crop,
+        loop=config.augment.loop,
+        front_end=module.network.front_end if config.augment.domain == "power" else None,
+        time_scale=config.augment.time_scale,
+        eval_crops=config.input.eval_crops,
+        seed=config.seed,
+    )
+
+
+def make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Trainer:
+    settings = job.config.trainer
+    folder = job.folder / "checkpoints"
+    callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
+    callbacks += [History(job.folder / job_files.HISTORY), TerminalReport(_label(job))]
+    callbacks.append(LambdaCallback(on_train_batch_start=lambda *_: signals.check()))
+    if has_val:
+        callbacks.append(EpochCheckpoint(folder, "best", "val_loss", every_n_epochs=settings.validate_every))
+        callbacks += [StopEarly(settings.early_stopping)] if settings.early_stopping else []
+    callbacks.append(EpochCheckpoint(folder, "last"))  # after the others, whose state it saves
+    return pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=1,
+        precision=settings.precision,
+        max_epochs=settings.max_epochs,
+        check_val_every_n_epoch=settings.validate_every,
+        gradient_clip_val=settings.gradient_clip or None,
+        logger=loggers,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10**9,  # everything is logged once an epoch
+        use_distributed_sampler=False,
+    )
+
+
+def _label(job: Job) -> str:
+    """What tells this job's lines on the terminal from those of the jobs beside it; empty for a job alone."""
+    if (job.config.jobs or 1) == 1:
+        return ""
+    return f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
+
+
+@contextmanager
+def cpu_settings(job: Job) -> Iterator[None]:
+    """Gives the job its share of the cores and quick small numbers, and the process back what it had.
+
+    Numbers below 1e-38, of which a saturated softmax and its gradients are full, take the CPU many times as long
+    as others; as zeros they made a step of the original project's transformer four times as fast.
+    """
+    before = torch.get_num_threads()
+    torch.set_flush_denormal(True)  # first: threads that torch starts from now on take it over
+    torch.set_num_threads(num_threads(job.config))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+
+
+def quiet_lightning() -> None:
+    """Silences what Lightning says at every start and a user cannot act on."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
