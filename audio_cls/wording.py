@@ -1,6 +1,11 @@
 """How numbers and names are written in messages, tables and documents."""
 
+import re
 from collections.abc import Sequence
+
+# A code span is one word; so is a word with the dash after it, which would begin a list at the start of a line.
+_WORD = re.compile(r"(?:`[^`]*`|\S)+(?: (?:[-+*>#=|]+|\d+[.)])(?= |$))*")
+_NO_PROSE = ("|", "    ", "#", "<!--", "![")
 
 
 def duration(seconds: float) -> str:
@@ -40,3 +45,23 @@ def shorten(names: list[str], most: int) -> str:
     """The names in a row, of which no more than `most`."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def wrap_markdown(text: str, width: int = 120) -> str:
+    """The text with its paragraphs and list items, of a line each, in lines of at most `width` characters.
+
+    Tables, indented code, headings, comments and pictures keep their lines.
+    """
+    lines = text.split("\n")
+    return "\n".join(line if line.startswith(_NO_PROSE) else _wrap_line(line, width) for line in lines)
+
+
+def _wrap_line(line: str, width: int) -> str:
+    lines = [""]
+    for word in _WORD.findall(line):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {word}" if line.startswith("- ") else word)
+    return "\n".join(lines)

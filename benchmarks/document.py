@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+from audio_cls.wording import wrap_markdown
 from benchmarks.machine import BUSY
 from benchmarks.section import Numbers, Section, table
 
@@ -67,7 +68,7 @@ def compose(results: dict[str, Any]) -> str:
     for name in SECTIONS:
         parts.append(f"## {_title(name)}")
         parts += _section_parts(name, results.get(name), shown)
-    return "\n\n".join(parts) + "\n"
+    return wrap_markdown("\n\n".join(parts)) + "\n"
 
 
 def _section_parts(name: str, record: dict[str, Any] | None, machine: dict[str, str]) -> list[str]:

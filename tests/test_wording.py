@@ -1,6 +1,6 @@
 import pytest
 
-from audio_cls.wording import duration
+from audio_cls.wording import duration, wrap_markdown
 
 
 @pytest.mark.parametrize(
@@ -12,3 +12,17 @@ from audio_cls.wording import duration
 )  # fmt: skip
 def test_durations_are_written_in_the_largest_fitting_units(seconds, text):
     assert duration(seconds) == text
+
+
+def test_prose_is_wrapped_and_tables_code_and_headings_are_not():
+    kept = ["# A heading that is longer", "| a | table row |", "    code that is longer", "![a picture](that.png)"]
+    text = "\n".join([*kept, "one two three four five", "- an item of a list", "cnn - mlp - rnn", "see `a b c d` now"])
+    wrapped = wrap_markdown(text, width=13).split("\n")
+    assert wrapped[:4] == kept
+    assert wrapped[4:] == [
+        "one two three", "four five", "- an item of", "  a list", "cnn - mlp -", "rnn", "see `a b c d`", "now",
+    ]  # fmt: skip
+
+
+def test_no_wrapped_line_begins_like_a_list():
+    assert wrap_markdown("a long name - b", width=12) == "a long\nname - b"

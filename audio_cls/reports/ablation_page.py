@@ -9,6 +9,7 @@ from audio_cls.figures.variants import steps_figure
 from audio_cls.reports.ablation import Route, route_table
 from audio_cls.reports.tables import escape, markdown_table
 from audio_cls.results.job_files import write_text
+from audio_cls.wording import wrap_markdown
 
 
 def write_page(route: Route, out: Path) -> None:
@@ -26,7 +27,7 @@ def write_page(route: Route, out: Path) -> None:
         f"# {escape(route.title)}",
         f"![Accuracy on training clips and on {route.clips}, variant by variant]({picture.name})",
         markdown_table([header[0], "Changed", *header[1:]], rows),
-        "\n".join(f"- {escape(note)}" for note in route.notes),
+        wrap_markdown("\n".join(f"- {escape(note)}" for note in route.notes)),
     ]
     write_text(out, "\n\n".join(parts) + "\n")
 

@@ -15,6 +15,7 @@ from audio_cls.analysis.ensemble import build_ensemble
 from audio_cls.reports.markdown import markdown, result_table
 from audio_cls.results import job_files
 from audio_cls.results.study import StudyError, is_job_folder, load_study
+from audio_cls.wording import wrap_markdown
 
 KEPT = (job_files.METRICS, job_files.HISTORY, job_files.PREDICTIONS, job_files.SPLIT, job_files.CONFIG)
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
@@ -81,12 +82,12 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
                 "Trained by:\n\n" + "".join(f"    {line}\n" for line in commands.read_text().splitlines()).rstrip()
             )
         parts.append(f"Commit of the code: {', '.join(commits)}.")
-    job_files.write_text(document, "\n\n".join(parts) + "\n")
+    job_files.write_text(document, wrap_markdown("\n\n".join(parts)) + "\n")
 
     def table(match: re.Match[str]) -> str:
         if match["study"] not in summaries:
             raise StudyError(f"{readme} shows the study {match['study']}, which is not in {results_dir}; keep it first")
-        return f"{match[1]}{result_table(summaries[match['study']])}\n{match[3]}"
+        return f"{match[1]}{wrap_markdown(result_table(summaries[match['study']]))}\n{match[3]}"
 
     if readme.exists():
         job_files.write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
