@@ -9,18 +9,16 @@ SIGTERM.
 """
 
 import sys
-from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from audio_cls.config.location import conf_dir
 from audio_cls.experiment import launch
 
-CONF = Path(__file__).resolve().parent / "conf"
 
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def train(_: DictConfig) -> None:
     """One job. Its configuration is composed again from the overrides, with the checks that Hydra does not make."""
     context = HydraConfig.get()
@@ -30,10 +28,10 @@ def train(_: DictConfig) -> None:
 def main() -> int:
     arguments = sys.argv[1:]
     if launch.asks_hydra(arguments):
-        launch.check_question(arguments, CONF)
+        launch.check_question(arguments, conf_dir())
         train()
         return 0
-    plan = launch.prepare(arguments, CONF)
+    plan = launch.prepare(arguments, conf_dir())
     sys.argv[1:] = plan.hydra_arguments
     return max(launch.attempt(train), launch.finish(plan))
 

@@ -12,12 +12,11 @@ from typing import Any
 import yaml
 
 from audio_cls.config.compose import compose_job, configuration, quoted
+from audio_cls.config.location import conf_dir
 from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import RANKING_SPLIT
 from audio_cls.results.study import StudyError, load_study
-
-CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,8 @@ def confirming_command(ranked: Ranked, study: str) -> str:
 def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int] = ()) -> str:
     """The command line that trains the configuration of a job's folder on every fold; `seeds`: other ones than its.
 
-    Raises OSError or ValueError where the folder's config.yaml cannot be read, StudyError where the project's conf/ is
-    not there.
+    Raises OSError or ValueError where the folder's config.yaml cannot be read.
     """
-    if not CONF.is_dir():
-        raise StudyError(f"{CONF} is not there: run this from a checkout of the project")
     try:
         stored = yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8"))
         arguments = _arguments(stored)
@@ -80,7 +76,7 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     """The overrides that lead to the stored configuration: its preset or model, its data, and what else differs."""
     chosen = f"experiment={stored['preset']}" if stored["preset"] else f"model={stored['model']['name']}"
     options = [chosen, f"data={stored['data']['kind']}"]
-    with configuration(CONF):
+    with configuration(conf_dir()):
         usual = flatten(compose_job(options)[0])
     now = result_keys(stored)
     # None of these changes what is trained, but the name of the data is part of the split's digest.

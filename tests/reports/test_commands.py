@@ -46,13 +46,3 @@ def test_a_configuration_that_cannot_be_read_costs_one_line_and_no_command_is_pr
     assert printed.out == ""
     assert printed.err.count("\n") == 1
     assert f"{damaged}/config.yaml" in printed.err
-
-
-def test_outside_a_checkout_there_is_one_line_and_no_command(tmp_path, capsys, monkeypatch):
-    write_job(tmp_path / "s", "cnn")
-    monkeypatch.setattr(commands, "CONF", tmp_path / "conf")
-    assert main(["best", str(tmp_path / "s")]) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.count("\n") == 1
-    assert "run this from a checkout of the project" in printed.err
