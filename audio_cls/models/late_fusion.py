@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from audio_cls.models.crops import audible_weights
+from audio_cls.models.features import Features
 from audio_cls.models.texture import LogMelTexture
-from audio_cls.models.transformer import Features, TransformerClassifier, combined
+from audio_cls.models.transformer import TransformerClassifier, combined
 
 SILENCE_DB = 30.0  # a part this much quieter than the loudest one of its crop does not count
-PartsFeatures = tuple[Features, Features, Tensor]  # of the crops, of their parts, and what each part counts (B, P)
 
 
 class PartsClassifier(TransformerClassifier):
@@ -40,25 +40,26 @@ class PartsClassifier(TransformerClassifier):
         self.parts = TransformerClassifier(num_classes, sample_rate, num_samples // num_parts, num_heads, **model)
         self.num_parts = num_parts
 
-    def features_of_waveforms(self, waveforms: Tensor) -> PartsFeatures:
+    def features_of_waveforms(self, waveforms: Tensor) -> Features:
         return self.features_of_power(self.front_end.mel_power(waveforms))
 
-    def features_of_power(self, power: Tensor) -> PartsFeatures:
+    def features_of_power(self, power: Tensor) -> Features:
         """Features of crops given as the power of their mel bands (B, M, F), and of their parts, which have a loudest
         point each: what is quiet in the whole is seen in its part."""
         size = power.shape[-1] // self.num_parts
         parts = power.unfold(-1, size, size if self.training else max(1, size // 2)).transpose(1, 2)  # (B, P, M, F / P)
         weights = audible_weights(parts.mean((2, 3)), SILENCE_DB)
-        return super().features_of_power(power), self.parts.features_of_power(parts.flatten(0, 1)), weights
+        whole = super().features_of_power(power)
+        return whole._replace(segments=self.parts.features_of_power(parts.flatten(0, 1)), segment_weights=weights)
 
-    def forward_features(self, features: PartsFeatures) -> Tensor:
-        return combined(self.opinions(features), features[-1])
+    def forward_features(self, features: Features) -> Tensor:
+        return combined(self.opinions(features), features.segment_weights)
 
-    def opinions(self, features: PartsFeatures) -> tuple[Tensor, ...]:
+    def opinions(self, features: Features) -> tuple[Tensor, ...]:
         """Logits of the classifiers of whole crops, (B, K), and of those of parts, (B, P, K)."""
-        whole, parts, weights = features
-        of_parts = [logits.unflatten(0, weights.shape) for logits in self.parts.opinions(parts)]
-        return *super().opinions(whole), *of_parts
+        shape = features.segment_weights.shape
+        of_parts = [logits.unflatten(0, shape) for logits in self.parts.opinions(features.segments)]
+        return *super().opinions(features), *of_parts
 
 
 def make_transformer(*, num_parts: int = 1, **settings: Any) -> TransformerClassifier:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
+from audio_cls.models.features import Features
+
 POWER_FLOOR = 1e-10  # keeps the logarithm of digital silence finite; 150 dB below a full-scale tone
 CACHED_SAMPLES = 2**20  # of all frames together, 4 MiB
 RANGE_DB = 80.0  # quieter than this below the clip's loudest point counts as silence
@@ -18,7 +20,7 @@ class LogMel(nn.Module):
     """Log-mel spectrogram, each clip with mean 0 and standard deviation 1.
 
     Shape:
-        waveforms (B, 1, T) float32, T >= n_fft -> (B, 1, M, T // hop_length + 1)
+        waveforms (B, 1, T) float32, T >= n_fft -> Features with a spectrogram (B, 1, M, T // hop_length + 1)
 
     Choices:
         - Slaney's mel scale, linear below 1 kHz: the HTK scale gives a third more of its bands to the range below
@@ -76,12 +78,12 @@ class LogMel(nn.Module):
         """How many frames a clip of `num_samples` gives."""
         return num_samples // self.hop_length + 1
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor) -> Features:
         return self.from_power(self.mel_power(waveforms))
 
-    def from_power(self, power: Tensor) -> Tensor:
-        """(B, 1, M, F) of the power (B, M, F) that `mel_power` returns."""
-        return standardize(cut(decibels(power))).unsqueeze(1)
+    def from_power(self, power: Tensor) -> Features:
+        """Features of the power (B, M, F) that `mel_power` returns."""
+        return Features(standardize(cut(decibels(power))).unsqueeze(1))
 
     def mel_power(self, waveforms: Tensor) -> Tensor:
         """Power of the mel bands, (B, M, F)."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from audio_cls.models.attention import make_activation
 from audio_cls.models.cnn import NUM_CHANNELS, POOLING, check_num_samples, waveform_features
+from audio_cls.models.features import Features
 from audio_cls.models.modulation import NUM_GROUPS
 
 
@@ -41,9 +42,9 @@ class SpectrogramStem(nn.Module):
         """How many tokens `num_frames` frames give."""
         return math.ceil(num_frames / 8)
 
-    def forward(self, spectrogram: Tensor) -> Tensor:
+    def forward(self, features: Features) -> Tensor:
         # Channels innermost suit convolutions on a CPU; layers keep their input's format.
-        x = self.convolutions(spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
+        x = self.convolutions(features.spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
         x = x.permute(0, 3, 2, 1).flatten(2)  # (B, N, M/8, C) -> (B, N, M/8 * C)
         return self.projection(x)  # (B, N, D)
 
@@ -99,8 +100,9 @@ class TextureStem(nn.Module):
         """How many tokens `num_frames` frames of the spectrogram give."""
         return math.ceil(num_frames / 8)
 
-    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
-        spectrogram, modulations = (part.to(memory_format=torch.channels_last) for part in features)
+    def forward(self, features: Features) -> Tensor:
+        spectrogram = features.spectrogram.to(memory_format=torch.channels_last)
+        modulations = features.modulations.to(memory_format=torch.channels_last)
         maps = self.convolutions(spectrogram), self.modulation_convolutions(modulations)  # (B, C, M/8 or 8, N) each
         return self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
 

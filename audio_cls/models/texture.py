@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audio_cls.models.features import Features
 from audio_cls.models.log_mel import LogMel, cut, decibels, standardize
 from audio_cls.models.modulation import NUM_GROUPS, TOKEN_FRAMES, ModulationPower
 
@@ -30,7 +31,7 @@ class LogMelTexture(LogMel):
 
     Shape:
         waveforms (B, 1, T) float32, T >= n_fft -> spectrogram (B, 1, M, F / 8), modulations (B, C, 8, N), statistics
-        (B, num_statistics, 1, 1), where F = T // hop_length + 1 and N = ceil(F / 64)
+        (B, num_statistics), where F = T // hop_length + 1 and N = ceil(F / 64)
 
     The hop has to be short, as the fastest modulation that can be seen is 0.4 of the frame rate: 80 samples at 16 kHz
     make 200 frames a second and rates up to 80 Hz. The spectrogram is `LogMel`'s with 8 times the hop, made of the mean
@@ -65,7 +66,7 @@ class LogMelTexture(LogMel):
         """How many frames the spectrogram of `num_samples` has."""
         return math.ceil(super().num_frames(num_samples) / STEP_FRAMES)
 
-    def from_power(self, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def from_power(self, power: Tensor) -> Features:
         """All three of the power (B, M, F) that `mel_power` returns."""
         # The last mean is over the frames that are there.
         steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
@@ -74,10 +75,10 @@ class LogMelTexture(LogMel):
         modulations = self.modulation(moving)  # (B, C, 8, N)
         statistics = [standardize(level).mean(-1), _log(modulations.mean(-1)), band_moments(level, moving)]
         statistics = self.normalize_statistics(torch.cat([part.flatten(1) for part in statistics], dim=1))
-        return (
-            standardize(cut(decibels(steps))).unsqueeze(1),
-            self.normalize_modulations(_log(modulations)),
-            statistics.clamp(-LARGEST_STATISTIC, LARGEST_STATISTIC)[:, :, None, None],
+        return Features(
+            spectrogram=standardize(cut(decibels(steps))).unsqueeze(1),
+            modulations=self.normalize_modulations(_log(modulations)),
+            statistics=statistics.clamp(-LARGEST_STATISTIC, LARGEST_STATISTIC),
         )
 
 
@@ -122,7 +123,7 @@ def _moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class StatisticsClassifier(nn.Module):
-    """Classifies by the statistics of a crop alone: (B, num_statistics, 1, 1) -> (B, K) logits.
+    """Classifies by the statistics of a crop alone: (B, num_statistics) -> (B, K) logits.
 
     A layer or two, as a support vector machine on the same numbers is nearly as good as a network on the sound itself.
     """
@@ -138,4 +139,4 @@ class StatisticsClassifier(nn.Module):
         )
 
     def forward(self, statistics: Tensor) -> Tensor:
-        return self.layers(statistics.flatten(1))
+        return self.layers(statistics)

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
+from audio_cls.models.features import Features
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.stems import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
 from audio_cls.models.texture import LogMelTexture, StatisticsClassifier
-
-Features = Tensor | tuple[Tensor, ...]  # what a front end returns
 
 FRONT_ENDS_OF_STEM = {
     "spectrogram": ("log_mel", "log_mel_texture"),
@@ -174,7 +173,7 @@ class TransformerClassifier(nn.Module):
         logits = self.classify(self.encode(self.tokens(features))[0])
         if self.statistics_classifier is None:
             return (logits,)
-        return logits, self.statistics_classifier(features[-1])
+        return logits, self.statistics_classifier(features.statistics)
 
     def attention_weights(self, waveforms: Tensor) -> tuple[Tensor, ...]:
         """The attention weights of each block, (B, H, N, N): row = the token that looks, column = the one looked at.
@@ -186,7 +185,7 @@ class TransformerClassifier(nn.Module):
 
     def tokens(self, features: Features) -> Tensor:
         """Stem tokens (B, N, D)."""
-        return self.stem(features if self.statistics_classifier is None else features[:-1])
+        return self.stem(features)
 
     def encode(self, tokens: Tensor, need_weights: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Encoder states of stem tokens, and the attention weights of each block if asked for (otherwise none).

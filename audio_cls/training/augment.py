@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audio_cls.models.features import Features
+
 
 class TimeScale(nn.Module):
     """Plays each crop at a random speed and cuts it to `num_samples`: (B, 1, S) -> (B, 1, num_samples).
@@ -102,10 +104,9 @@ class BetweenClassMix(nn.Module):
 class SpectrogramMask(nn.Module):
     """Sets random stripes in time and in frequency to 0, the mean of a normalised spectrogram (Park et al. 2019).
 
-    Shape:
-        (B, C, M, F) -> (B, C, M, F), or a tuple of such features of the same sounds, which may be coarser from the
-        second on: the stripes are drawn for the first and cover the same moments and bands of all. In a tuple of such
-        tuples, of different sounds, each is masked for itself, and what is not such a tuple stays as it is
+    Masks spectrogram and modulations, which may be coarser, at the same moments and bands; statistics stay as they
+    are. Segments are masked each for itself. Features that are no spectrogram (waveforms) pass through with
+    num_masks=0 alone.
 
     Args:
         num_masks: stripes along each of the two axes; 0 is off.
@@ -117,24 +118,18 @@ class SpectrogramMask(nn.Module):
         self.num_masks = num_masks
         self.max_fraction = max_fraction
 
-    def forward(self, features: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, features: Features) -> Features:
         if not self.training or self.num_masks == 0:
             return features
-        if isinstance(features[0], tuple):
-            return tuple(self(part) if isinstance(part, tuple) else part for part in features)
-        parts = features if isinstance(features, tuple) else (features,)
-        batch, _, mels, frames = parts[0].shape
-        in_frequency = self._stripes(batch, mels, parts[0].device)  # (B, M)
-        in_time = self._stripes(batch, frames, parts[0].device)  # (B, F)
-        masked = tuple(
-            part.masked_fill(
-                _resampled(in_frequency, part.shape[-2])[:, None, :, None]
-                | _resampled(in_time, part.shape[-1])[:, None, None, :],
-                0.0,
-            )
-            for part in parts
+        spectrogram, modulations = features.spectrogram, features.modulations
+        batch, _, mels, frames = spectrogram.shape
+        in_frequency = self._stripes(batch, mels, spectrogram.device)  # (B, M)
+        in_time = self._stripes(batch, frames, spectrogram.device)  # (B, F)
+        return features._replace(
+            spectrogram=_masked(spectrogram, in_frequency, in_time),
+            modulations=None if modulations is None else _masked(modulations, in_frequency, in_time),
+            segments=None if features.segments is None else self(features.segments),
         )
-        return masked if isinstance(features, tuple) else masked[0]
 
     def _stripes(self, batch: int, size: int, device: torch.device) -> Tensor:
         """(B, size) bool, True within a stripe."""
@@ -144,6 +139,12 @@ class SpectrogramMask(nn.Module):
         start = (torch.rand(batch, self.num_masks, 1, device=device) * (size - width + 1)).floor()
         position = torch.arange(size, device=device)
         return ((position >= start) & (position < start + width)).any(dim=1)
+
+
+def _masked(maps: Tensor, in_frequency: Tensor, in_time: Tensor) -> Tensor:
+    """Maps (B, C, rows, columns), 0 where stripes of bands (B, M) or of frames (B, F) cover them."""
+    rows, columns = _resampled(in_frequency, maps.shape[-2]), _resampled(in_time, maps.shape[-1])
+    return maps.masked_fill(rows[:, None, :, None] | columns[:, None, None, :], 0.0)
 
 
 def _resampled(stripes: Tensor, size: int) -> Tensor:

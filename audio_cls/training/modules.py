@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.crops import crop_weights, unit_power, unit_rms
+from audio_cls.models.features import Features
 from audio_cls.models.late_fusion import make_transformer
-from audio_cls.models.transformer import Features, combined
+from audio_cls.models.transformer import combined
 from audio_cls.training.augment import BetweenClassMix, SpectrogramMask, WaveformAugment
 from audio_cls.training.datamodule import Batch
 from audio_cls.training.metrics import ClipMetrics
@@ -103,7 +104,7 @@ class ClassifierModule(pl.LightningModule):
         self._add(loss=loss.detach(), correct=correct, batches=1)
         return loss
 
-    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Features | tuple[Features, ...], Tensor]:
+    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Features | Tensor, Tensor]:
         """What the front end makes of the augmented sounds, and their labels (B, K)."""
         if "power" in batch:
             power = unit_power(batch["power"]) if self.normalize else batch["power"]

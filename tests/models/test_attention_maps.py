@@ -14,6 +14,7 @@ from audio_cls.models.attention_maps import (
     token_times,
 )
 from audio_cls.models.cnn import WaveformCNN
+from audio_cls.models.features import Features
 from audio_cls.models.transformer import TransformerClassifier
 
 RATE = 8_000
@@ -167,7 +168,7 @@ class Frozen(torch.nn.Module):
         super().__init__()
         self.front_end = front_end
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor) -> Features | Tensor:
         if isinstance(self.front_end, torch.nn.Identity):
             return waveforms
         spectrum = torch.stft(
@@ -177,7 +178,7 @@ class Frozen(torch.nn.Module):
             window=self.front_end.window,
             return_complex=True,
         )
-        return (self.front_end.mel_bands @ spectrum.abs().square()).log().unsqueeze(1)
+        return Features((self.front_end.mel_bands @ spectrum.abs().square()).log().unsqueeze(1))
 
 
 def test_tokens_lie_eight_frames_apart_with_the_spectrogram_stem():

@@ -103,10 +103,10 @@ def test_parts_are_masked_each_for_itself_in_training_only():
     model = build()
     features = model.features_of_waveforms(torch.randn(8, 1, 3 * RATE, generator=torch.Generator().manual_seed(2)))
     torch.manual_seed(3)
-    whole, parts, weights = SpectrogramMask(1, 0.5)(features)
-    assert weights is features[-1]
-    assert len(whole[0]) == 8 and len(parts[0]) == 24
-    stripes = (parts[0] == 0).all(dim=-1)[:, 0]  # (24, M): bands that are covered in all frames
+    masked = SpectrogramMask(1, 0.5)(features)
+    assert masked.segment_weights is features.segment_weights
+    assert len(masked.spectrogram) == 8 and len(masked.segments.spectrogram) == 24
+    stripes = (masked.segments.spectrogram == 0).all(dim=-1)[:, 0]  # (24, M): bands that are covered in all frames
     assert stripes.any() and len({tuple(row.tolist()) for row in stripes}) > 8
     assert SpectrogramMask(1, 0.5).eval()(features) is features
 

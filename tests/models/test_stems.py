@@ -2,9 +2,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from audio_cls.models.cnn import WaveformCNN
+from audio_cls.models.features import Features
 from audio_cls.models.stems import ChannelTokens, FrameTokens, SpectrogramStem, WaveformStem
 
 
@@ -12,20 +13,25 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def tokens(stem: nn.Module, values: Tensor) -> Tensor:
+    """Of a spectrogram or a waveform."""
+    return stem(Features(values) if values.ndim == 4 else values)
+
+
 @pytest.mark.parametrize(("num_mels", "num_frames"), [(64, 216), (64, 1), (40, 101), (61, 8), (128, 9)])
 def test_a_spectrogram_becomes_one_token_for_every_8_frames(num_mels, num_frames):
     stem = SpectrogramStem(num_mels, d_model=24, width=4)
-    tokens = stem(torch.randn(2, 1, num_mels, num_frames))
-    assert tokens.shape == (2, math.ceil(num_frames / 8), 24)
-    assert stem.num_tokens(num_frames) == tokens.shape[1]
+    shape = stem(Features(torch.randn(2, 1, num_mels, num_frames))).shape
+    assert shape == (2, math.ceil(num_frames / 8), 24)
+    assert stem.num_tokens(num_frames) == shape[1]
 
 
 @pytest.mark.parametrize("num_samples", [1024, 4_000, 16_001, 80_000, 110_250])
 def test_a_waveform_becomes_one_token_for_every_1024_samples(num_samples):
     stem = WaveformStem(d_model=24, width=2)
-    tokens = stem(torch.randn(2, 1, num_samples))
-    assert tokens.shape == (2, math.ceil(num_samples / 1024), 24)
-    assert stem.num_tokens(num_samples) == tokens.shape[1]
+    shape = stem(torch.randn(2, 1, num_samples)).shape
+    assert shape == (2, math.ceil(num_samples / 1024), 24)
+    assert stem.num_tokens(num_samples) == shape[1]
 
 
 def test_tokens_run_along_time():
@@ -38,7 +44,7 @@ def test_tokens_run_along_time():
         changed = features.clone()
         length = features.shape[-1]
         changed[..., length // 2 : length // 2 + length // 30] = 1.0  # one token's worth, in the middle
-        moved = (stem(changed) - stem(features)).abs().amax(-1)[0] > 1e-6
+        moved = (tokens(stem, changed) - tokens(stem, features)).abs().amax(-1)[0] > 1e-6
         assert moved[15]
         assert not moved[:13].any() and not moved[18:].any()
 
@@ -47,7 +53,7 @@ def test_every_sample_and_every_band_of_every_frame_reaches_the_tokens():
     torch.manual_seed(0)
     for stem, shape in ((SpectrogramStem(20, 8, width=4), (1, 1, 20, 43)), (WaveformStem(8, width=4), (1, 1, 5_000))):
         features = torch.randn(shape, requires_grad=True)
-        stem.eval()(features).sin().sum().backward()
+        tokens(stem.eval(), features).sin().sum().backward()
         assert (features.grad != 0).all()
 
 
@@ -56,7 +62,7 @@ def test_widths_double_and_further_layers_keep_the_size():
     convolutions = [layer for layer in stem.convolutions if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in convolutions] == [16, 32, 64, 64, 64]
     assert [layer.kernel_size[0] for layer in convolutions] == [5, 3, 3, 3, 3]
-    assert stem(torch.randn(2, 1, 64, 80)).shape == (2, 10, 96)
+    assert stem(Features(torch.randn(2, 1, 64, 80))).shape == (2, 10, 96)
 
 
 def test_the_bands_and_channels_of_one_time_make_one_token():
@@ -65,7 +71,7 @@ def test_the_bands_and_channels_of_one_time_make_one_token():
     spectrogram = torch.randn(2, 1, 16, 24)
     maps = stem.convolutions(spectrogram)  # (2, 16, 2, 3)
     column = torch.stack([maps[1, :, band, 2] for band in range(2)]).flatten()  # band by band, all channels
-    torch.testing.assert_close(stem(spectrogram)[1, 2], stem.projection(column))
+    torch.testing.assert_close(stem(Features(spectrogram))[1, 2], stem.projection(column))
 
 
 def test_convolutions_see_the_channels_innermost_and_parameters_stay_as_they_are_saved():
@@ -73,7 +79,7 @@ def test_convolutions_see_the_channels_innermost_and_parameters_stay_as_they_are
     seen = []
     for layer in stem.convolutions:
         layer.register_forward_hook(lambda layer, inputs, output: seen.append(output))
-    stem(torch.randn(2, 1, 64, 40))
+    stem(Features(torch.randn(2, 1, 64, 40)))
     assert len(seen) == 9
     assert all(output.is_contiguous(memory_format=torch.channels_last) for output in seen)
     assert all(parameter.is_contiguous() for parameter in stem.parameters())
@@ -91,7 +97,7 @@ def test_projected_tokens_have_about_the_scale_of_the_positions():
         (SpectrogramStem(64, 96), torch.randn(8, 1, 64, 80)),
         (WaveformStem(96), torch.randn(8, 1, 16_000)),
     ):
-        assert 0.3 < stem(features).std() < 2
+        assert 0.3 < tokens(stem, features).std() < 2
 
 
 def test_channel_tokens_are_the_features_of_the_cnn_as_they_stand():

@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy import stats
 
+from audio_cls.models.features import Features
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.stems import TextureStem
 from audio_cls.models.texture import LogMelTexture, band_moments
 from audio_cls.models.transformer import TransformerClassifier
-from audio_cls.training.augment import SpectrogramMask
 
 RATE = 16_000
 
@@ -18,12 +18,12 @@ RATE = 16_000
 def test_other_lengths_give_a_token_for_every_64_frames(seconds):
     front_end = LogMelTexture(RATE, 64, 512, 80, num_samples=RATE)
     num_samples = int(seconds * RATE)
-    spectrogram, modulations, statistics = front_end(torch.randn(2, 1, num_samples))
+    spectrogram, modulations, statistics, *_ = front_end(torch.randn(2, 1, num_samples))
     num_frames = num_samples // 80 + 1
     assert spectrogram.shape == (2, 1, 64, math.ceil(num_frames / 8))
     assert spectrogram.shape[-1] == front_end.num_frames(num_samples)
     assert modulations.shape == (2, 7 * 6, 8, math.ceil(num_frames / 64))
-    assert statistics.shape == (2, 7 * 64 + 7 * 6 * 8, 1, 1) == (2, front_end.num_statistics, 1, 1)
+    assert statistics.shape == (2, 7 * 64 + 7 * 6 * 8) == (2, front_end.num_statistics)
 
 
 def test_the_spectrogram_is_log_mel_with_the_mean_power_of_8_frames():
@@ -36,14 +36,14 @@ def test_the_spectrogram_is_log_mel_with_the_mean_power_of_8_frames():
     )
     level = level - level.mean((1, 2), keepdim=True)
     expected = level / level.std((1, 2), correction=0, keepdim=True)
-    torch.testing.assert_close(front_end(waveforms)[0][:, 0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(front_end(waveforms).spectrogram[:, 0], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_level_of_a_recording_does_not_matter():
     torch.manual_seed(0)
     front_end = LogMelTexture(RATE, 64, 512, 80, num_samples=RATE).eval()
     waveforms = torch.randn(1, 1, RATE) * torch.linspace(0, 1, RATE)
-    for quiet, loud in zip(front_end(0.01 * waveforms), front_end(waveforms), strict=True):
+    for quiet, loud in zip(front_end(0.01 * waveforms)[:3], front_end(waveforms)[:3], strict=True):
         torch.testing.assert_close(quiet, loud, atol=1e-3, rtol=1e-3)
 
 
@@ -51,9 +51,9 @@ def test_modulations_and_statistics_are_normalised_over_the_batch_in_training_an
     torch.manual_seed(0)
     front_end = LogMelTexture(RATE, 64, 512, 80, num_samples=RATE)
     waveforms = torch.randn(4, 1, RATE)
-    _, modulations, statistics = front_end(waveforms)
+    _, modulations, statistics, *_ = front_end(waveforms)
     torch.testing.assert_close(modulations.mean((0, 2, 3)), torch.zeros(42), atol=1e-4, rtol=0)
-    torch.testing.assert_close(statistics.mean(0).flatten(), torch.zeros(front_end.num_statistics), atol=1e-4, rtol=0)
+    torch.testing.assert_close(statistics.mean(0), torch.zeros(front_end.num_statistics), atol=1e-4, rtol=0)
     front_end.eval()
     for part in (1, 2):
         torch.testing.assert_close(front_end(waveforms[:1])[part], front_end(waveforms)[part][:1], atol=1e-4, rtol=1e-4)
@@ -122,7 +122,7 @@ def test_both_parts_along_time_reach_the_tokens():
     torch.manual_seed(0)
     stem = TextureStem(64, 42, d_model=24, width=4, modulation_width=6).eval()
     parts = torch.randn(2, 1, 64, 26, requires_grad=True), torch.randn(2, 42, 8, 4, requires_grad=True)
-    tokens = stem(parts)
+    tokens = stem(Features(*parts))
     assert tokens.shape == (2, 4, 24) and stem.num_tokens(26) == 4
     tokens.sin().sum().backward()
     assert all((part.grad != 0).all() for part in parts)
@@ -155,10 +155,3 @@ def test_neither_classifier_learns_from_the_others_loss():
 
 def test_it_takes_crops_of_any_length():
     assert classifier().eval()(torch.randn(2, 1, 3 * RATE // 2)).shape == (2, 3)
-
-
-def test_statistics_pass_masks_untouched():
-    model = classifier()
-    features = model.front_end(torch.randn(4, 1, RATE))
-    masked = SpectrogramMask(2, 0.2).train()(features)
-    assert torch.equal(masked[2], features[2]) and not torch.equal(masked[0], features[0])

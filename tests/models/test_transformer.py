@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audio_cls.models.features import Features
 from audio_cls.models.transformer import TransformerClassifier
 
 SMALL = {"num_mels": 16, "n_fft": 256, "hop_length": 128, "stem_width": 4, "d_model": 24, "d_feedforward": 32}
@@ -187,15 +188,16 @@ def test_a_clip_has_the_same_logits_anywhere_in_a_batch(options):
 @every_kind
 def test_every_frame_influences_the_logits(options):
     model = build_and_settle(**options)
-    features = model.front_end(clips(1, length(options))).requires_grad_()
+    features = model.front_end(clips(1, length(options)))
+    heard = (features.spectrogram if isinstance(features, Features) else features).requires_grad_()
     model.forward_features(features)[0, 3].backward()
-    gradient = features.grad.abs().sum(dim=(0, 1))
+    gradient = heard.grad.abs().sum(dim=(0, 1))
     if options in (
         SMALL_ORIGINAL,
         SMALL_FRAMES,
     ):  # their maximum poolings and ReLUs stop single samples, not stretches of them
         gradient = gradient.unfold(0, 50, 50).sum(-1)
-    elif features.ndim == 4:
+    elif heard.ndim == 4:
         gradient = gradient.sum(0)  # over the bands of a frame
     assert (gradient > 0).all()
 
@@ -271,9 +273,9 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
     model = build_and_settle()
     features = model.front_end(clips())
     assert torch.equal(model.forward_features(features), model(clips()))
-    masked = features.clone()
+    masked = features.spectrogram.clone()
     masked[..., 10:20] = 0
-    assert not torch.allclose(model.forward_features(masked), model(clips()))
+    assert not torch.allclose(model.forward_features(Features(masked)), model(clips()))
 
 
 # What is refused

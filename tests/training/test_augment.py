@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from audio_cls.models.features import Features
 from audio_cls.training.augment import BetweenClassMix, Gain, SpectrogramMask, TimeScale, WaveformAugment
 
 RATE = 8_000
@@ -37,28 +38,37 @@ def rms(waveforms: torch.Tensor) -> torch.Tensor:
 OFF = {
     "time scale": TimeScale(NUM_SAMPLES, 1.0),
     "gain": Gain(0.0),
-    "no masks": SpectrogramMask(num_masks=0),
-    "masks of no width": SpectrogramMask(max_fraction=0.0),
 }
 ON = {
     "time scale": TimeScale(NUM_SAMPLES, 2.0),
     "gain": Gain(20.0),
-    "masks": SpectrogramMask(4, 0.5),
 }
 
 
 @pytest.mark.parametrize("part", OFF.values(), ids=OFF)
 def test_a_part_that_is_switched_off_changes_nothing_in_training(part):
-    inputs = noise(4) if not isinstance(part, SpectrogramMask) else torch.randn(4, 1, 16, 20)
+    inputs = noise(4)
     assert torch.equal(part.train()(inputs), inputs)
 
 
 @pytest.mark.parametrize("part", ON.values(), ids=ON)
 def test_a_part_that_is_on_changes_training_and_leaves_evaluation_as_it_is(part):
-    inputs = noise(4) if not isinstance(part, SpectrogramMask) else torch.randn(4, 1, 16, 20)
+    inputs = noise(4)
     longer = torch.cat([inputs, noise(4, NUM_SAMPLES + 1)], dim=-1) if isinstance(part, TimeScale) else inputs
     assert not torch.equal(part.train()(longer), inputs)
     assert torch.equal(part.eval()(inputs), inputs)
+
+
+@pytest.mark.parametrize("mask", [SpectrogramMask(num_masks=0), SpectrogramMask(max_fraction=0.0)])
+def test_masks_that_are_switched_off_change_nothing_in_training(mask):
+    inputs = torch.randn(4, 1, 16, 20)
+    assert torch.equal(mask.train()(Features(inputs)).spectrogram, inputs)
+
+
+def test_masks_change_training_and_leave_evaluation_as_it_is():
+    mask, features = SpectrogramMask(4, 0.5), Features(torch.randn(4, 1, 16, 20))
+    assert not torch.equal(mask.train()(features).spectrogram, features.spectrogram)
+    assert mask.eval()(features) is features
 
 
 def test_mixing_leaves_evaluation_as_it_is():
@@ -201,7 +211,7 @@ def stripes(masked: torch.Tensor, dim: int) -> torch.Tensor:
 def test_masks_set_whole_rows_and_columns_to_zero_and_leave_the_rest(mels, frames):
     inputs = torch.rand(100, 1, mels, frames) + 1
     torch.manual_seed(0)
-    masked = SpectrogramMask(2, 0.3).train()(inputs)
+    masked = SpectrogramMask(2, 0.3).train()(Features(inputs)).spectrogram
     covered = stripes(masked, 2)[:, None, :, None] | stripes(masked, 3)[:, None, None, :]
     assert torch.equal(masked, inputs.masked_fill(covered, 0.0))
     assert covered.any()
@@ -210,7 +220,8 @@ def test_masks_set_whole_rows_and_columns_to_zero_and_leave_the_rest(mels, frame
 
 def test_masks_cover_the_same_moments_and_bands_of_coarser_features_beside_a_spectrogram():
     torch.manual_seed(0)
-    fine, coarse = SpectrogramMask(2, 0.4).train()((torch.ones(50, 1, 64, 120), torch.ones(50, 3, 8, 15)))
+    features = Features(torch.ones(50, 1, 64, 120), modulations=torch.ones(50, 3, 8, 15))
+    fine, coarse, *_ = SpectrogramMask(2, 0.4).train()(features)
     covered = fine[:, 0] == 0
     in_frequency, in_time = covered.all(2), covered.all(1)
     rows = in_frequency.unflatten(1, (8, 8)).float().mean(2) > 0.5
@@ -219,10 +230,26 @@ def test_masks_cover_the_same_moments_and_bands_of_coarser_features_beside_a_spe
     assert torch.equal(coarse == 0, expected) and 0 < expected.float().mean() < 1
 
 
+@pytest.mark.parametrize("fraction", [0.35, 0.5, 0.7, 0.9])
+def test_masks_leave_the_statistics_of_every_clip_and_segment_as_they_are(fraction):
+    torch.manual_seed(0)
+    whole, segments = (
+        Features(torch.rand(size, 1, 64, 120) + 1, torch.rand(size, 42, 8, 15) + 1, torch.rand(size, 784))
+        for size in (200, 400)
+    )
+    features = whole._replace(segments=segments, segment_weights=torch.full((200, 2), 0.5))
+    masked = SpectrogramMask(2, fraction).train()(features)
+    assert torch.equal(masked.statistics, whole.statistics)
+    assert torch.equal(masked.segments.statistics, segments.statistics)
+    for before, after in ((whole, masked), (segments, masked.segments)):
+        assert (after.spectrogram == 0).any() and (after.modulations == 0).any()
+        assert torch.equal(after.spectrogram, before.spectrogram * (after.spectrogram != 0))
+
+
 @pytest.mark.parametrize(("size", "fraction"), [(16, 0.2), (64, 0.2), (63, 0.31), (100, 0.29)])
 def test_a_mask_is_one_stripe_of_at_most_its_share_and_reaches_both_ends(size, fraction):
     torch.manual_seed(0)
-    covered = stripes(SpectrogramMask(1, fraction).train()(torch.ones(3000, 1, size, 50)), 2)
+    covered = stripes(SpectrogramMask(1, fraction).train()(Features(torch.ones(3000, 1, size, 50))).spectrogram, 2)
     width = covered.sum(1)
     assert width.max() == int(fraction * size)
     assert width.min() == 0
