@@ -1,7 +1,6 @@
 """Floats on disk: read at any place without a map, written whole or not at all, made a few items ahead."""
 
 import os
-import shutil
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from audio_cls.data.clips import DataError
+from audio_cls.files import replacing_folder
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,20 +74,9 @@ def build_once(folder: Path, open_whole: Callable[[], T], build: Callable[[Path]
         try:
             return open_whole()  # another job may have built it meanwhile
         except unusable:
-            _build(folder, build)
+            with replacing_folder(folder) as partial:
+                build(partial)
         return open_whole()
-
-
-def _build(folder: Path, build: Callable[[Path], None]) -> None:
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a build that was killed; the lock is ours
-    partial.mkdir()
-    try:
-        build(partial)
-        shutil.rmtree(folder, ignore_errors=True)  # damaged
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def in_order(make: Callable[[T], R], items: Iterable[T], num_workers: int) -> Iterator[R]:

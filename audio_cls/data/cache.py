@@ -1,11 +1,9 @@
-"""Where downloaded and decoded data are kept, and the bar shown while that happens."""
+"""Where downloaded and decoded data are kept."""
 
 import os
-import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from platformdirs import user_cache_dir
 
 CACHE_VARIABLE = "AUDIO_CLS_CACHE"
 
@@ -15,19 +13,4 @@ def default_cache_dir() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
-    import pooch  # 0.3 s
-
-    return Path(pooch.os_cache("audio_cls"))
-
-
-def progress_bar(wanted: bool = True) -> Progress:
-    """A bar on stderr; silent where that is not a terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not (wanted and sys.stderr.isatty()),
-    )
+    return Path(user_cache_dir("audio_cls"))

@@ -1,16 +1,16 @@
 """ESC-10 from where it was published: downloaded whole and checked file by file, or not at all."""
 
 import hashlib
-import os
-import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from audio_cls.data.cache import default_cache_dir, progress_bar
+from audio_cls.data.cache import default_cache_dir
 from audio_cls.data.clips import DataError
+from audio_cls.files import replacing_folder
+from audio_cls.terminal import progress_bar
 
 ESC10_COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
 ESC10_URL = f"https://github.com/karoldvl/ESC-10/archive/{ESC10_COMMIT}.zip"
@@ -56,20 +56,16 @@ def download_esc10(
     goes wrong; nothing is left behind then. Processes that want the same folder at once wait for the first of them.
     """
     destination, sums = Path(destination).expanduser().absolute(), dict(sums or read_sums())
-    partial = destination.with_name(f".{destination.name}.partial")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(destination.with_name(f".{destination.name}.lock")):
             if _is_there(destination, sums):
                 return destination
-            shutil.rmtree(partial, ignore_errors=True)  # of a download that was killed; the lock is ours
-            try:
-                (partial / "clips").mkdir(parents=True)
-                _fetch(url, partial / "archive.zip", timeout_seconds, progress)
-                _extract(partial / "archive.zip", partial / "clips", url, sums)
-                os.replace(partial / "clips", destination)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            with replacing_folder(destination) as partial:
+                archive = partial / "archive.zip"
+                _fetch(url, archive, timeout_seconds, progress)
+                _extract(archive, partial, url, sums)
+                archive.unlink()
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{destination} cannot be written ({reason}): make room there, or set data.root") from error

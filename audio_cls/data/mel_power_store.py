@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from audio_cls.data.array_file import FloatFile, build_once, in_order
-from audio_cls.data.cache import progress_bar
 from audio_cls.data.waveform_store import WaveformStore
+from audio_cls.terminal import progress_bar
 
 FORMAT_VERSION = 1  # counts up when the files or what is in them change
 NUM_SPEEDS = 5  # from 1 / factor to factor, evenly spaced on a logarithmic scale

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from audio_cls.data.array_file import FloatFile, build_once, in_order
-from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir, progress_bar
+from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BadAudio, decode, resample
+from audio_cls.terminal import progress_bar
 
 __all__ = ["WaveformStore", "default_cache_dir", "open_store"]
 

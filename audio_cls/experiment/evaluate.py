@@ -10,6 +10,7 @@ from torch import Tensor
 from audio_cls.config.job import Job
 from audio_cls.data.clips import ClipSet
 from audio_cls.figures.job import write_figures
+from audio_cls.files import write_csv, write_json
 from audio_cls.results import job_files
 from audio_cls.terminal import say
 from audio_cls.training.datamodule import ClipDataModule
@@ -65,19 +66,17 @@ def write_results(
         for name, result in found.items()
         for clip, label, row in zip(result.clips, result.labels, result.probabilities, strict=True)
     )
-    job_files.write_csv(
-        job.folder / job_files.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows
-    )
+    write_csv(job.folder / job_files.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows)
     sources = (
         [name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""]
         for name, result in found.items()
         for clip in result.clips
     )
-    job_files.write_csv(job.folder / job_files.SPLIT, ["split", "clip", "source"], sources)
+    write_csv(job.folder / job_files.SPLIT, ["split", "clip", "source"], sources)
     shown = next(name for name in ("val", "test", "train") if name in found)
     result = found[shown]
     labels, probabilities = result.labels.numpy(), result.probabilities.numpy()
     history = read_history(job.folder / job_files.HISTORY)
     for problem in write_figures(job.folder, record, shown, labels, probabilities, history):
         say(f"note: {problem}")
-    job_files.write_json(job.folder / job_files.METRICS, record)
+    write_json(job.folder / job_files.METRICS, record)

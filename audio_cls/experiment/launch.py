@@ -20,6 +20,7 @@ from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
 from audio_cls.experiment.compatibility import check_comparable, split_digests
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
+from audio_cls.files import write_text
 from audio_cls.results import job_files, sweep_folder
 from audio_cls.terminal import say
 
@@ -216,7 +217,7 @@ def _unwritable(error: OSError) -> str:
 def _write_trace(job: Job) -> Path:
     path = job.folder / ERROR_TRACE
     try:
-        job_files.write_text(path, traceback.format_exc())
+        write_text(path, traceback.format_exc())
     except OSError:
         traceback.print_exc()  # nowhere else to put it
     return path

@@ -16,6 +16,7 @@ from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import cpu_settings, make_datamodule, make_module, make_trainer, quiet_lightning
 from audio_cls.experiment.evaluate import evaluate, write_results
+from audio_cls.files import write_json
 from audio_cls.results import job_files
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_logger
@@ -54,7 +55,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
     digest = job_files.split_digest(clip_set, config.protocol, folds, config.data.split_seed)
     record = {**_identity(job, clip_set, digest), "num_folds": folds}
     job_files.write_config(job)
-    job_files.write_json(job.folder / job_files.METRICS, {**record, "status": "running"})
+    write_json(job.folder / job_files.METRICS, {**record, "status": "running"})
     loggers: list[Logger] = []
     try:
         quiet_lightning()
@@ -87,7 +88,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
             interrupted = signals.came() or isinstance(error, (KeyboardInterrupt, SystemExit))
             message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
             record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
-            job_files.write_json(job.folder / job_files.METRICS, record)
+            write_json(job.folder / job_files.METRICS, record)
         signals.check()  # libraries put other exceptions in the place of a signal's, or one without its status
         raise
     finally:

@@ -1,6 +1,5 @@
 """The pictures of a job. They show its results, and are not worth losing one: what cannot be drawn is reported."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from audio_cls.figures.classes import confusion_figure, f1_figure
 from audio_cls.figures.curves import precision_recall_figure, roc_figure
 from audio_cls.figures.learning import Row, learning_figure
 from audio_cls.figures.style import figure_style
+from audio_cls.files import replacing
 
 DPI = 130
 MARGIN = 0.12  # inches
@@ -62,15 +62,11 @@ def write_figures(
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes the figure, cut to what is on it, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     figure.set_dpi(DPI)
-    try:
+    with replacing(path) as temporary:
         figure.savefig(
             temporary, format="png", dpi=DPI, bbox_inches=tight_box(figure), pil_kwargs={"compress_level": 3}
         )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def tight_box(figure: Figure) -> Bbox:

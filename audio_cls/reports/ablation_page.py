@@ -6,9 +6,9 @@ from pathlib import Path, PurePath
 from audio_cls.figures.job import save_figure
 from audio_cls.figures.style import figure_style
 from audio_cls.figures.variants import steps_figure
+from audio_cls.files import write_text
 from audio_cls.reports.ablation import Route, route_table
 from audio_cls.reports.tables import escape, markdown_table
-from audio_cls.results.job_files import write_text
 from audio_cls.wording import wrap_markdown
 
 

@@ -9,6 +9,7 @@ from audio_cls.analysis.calibration import NUM_BINS
 from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
 from audio_cls.analysis.verdict import DEVELOPMENT, NO_TEST
+from audio_cls.files import write_json, write_text
 from audio_cls.reports.tables import (
     class_table,
     comparison_table,
@@ -18,7 +19,6 @@ from audio_cls.reports.tables import (
     variant_table,
     with_spread,
 )
-from audio_cls.results.job_files import write_json, write_text
 from audio_cls.results.study import load_study
 from audio_cls.wording import ranges, shorten
 

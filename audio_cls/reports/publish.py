@@ -12,6 +12,7 @@ import yaml
 
 from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.ensemble import build_ensemble
+from audio_cls.files import write_json, write_text
 from audio_cls.reports.markdown import markdown, result_table
 from audio_cls.results import job_files
 from audio_cls.results.study import StudyError, is_job_folder, load_study
@@ -46,14 +47,14 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
         _forget_machine(folder / job_files.CONFIG)
     _remove_others(target, {job.name for job in done})
     if ensembles:
-        job_files.write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
+        write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
     else:
         (target / ENSEMBLES).unlink(missing_ok=True)
     commands = study / job_files.COMMANDS
     if commands.exists():
         data = _read_config(study / done[0].name / job_files.CONFIG)["data"]
         lines = [_portable(line, data) for line in commands.read_text(encoding="utf-8").splitlines()]
-        job_files.write_text(target / job_files.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
+        write_text(target / job_files.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
     return target
 
 
@@ -73,7 +74,7 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         ensembles = folder / ENSEMBLES
         asked = ensembles.read_text(encoding="utf-8").splitlines() if ensembles.exists() else []
         summary = summaries[folder.name] = summarize(load_study(folder), asked)
-        job_files.write_json(folder / "summary.json", asdict(summary))
+        write_json(folder / "summary.json", asdict(summary))
         commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
         commands = folder / job_files.COMMANDS
@@ -82,7 +83,7 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
                 "Trained by:\n\n" + "".join(f"    {line}\n" for line in commands.read_text().splitlines()).rstrip()
             )
         parts.append(f"Commit of the code: {', '.join(commits)}.")
-    job_files.write_text(document, wrap_markdown("\n\n".join(parts)) + "\n")
+    write_text(document, wrap_markdown("\n\n".join(parts)) + "\n")
 
     def table(match: re.Match[str]) -> str:
         if match["study"] not in summaries:
@@ -90,7 +91,7 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         return f"{match[1]}{wrap_markdown(result_table(summaries[match['study']]))}\n{match[3]}"
 
     if readme.exists():
-        job_files.write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
+        write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
     return list(summaries)
 
 
@@ -112,7 +113,7 @@ def _forget_machine(path: Path) -> None:
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
     values["logger"] = None  # `jobs` stays: times of jobs side by side cannot be read without it
-    job_files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def _portable(command: str, data: Mapping[str, Any]) -> str:

@@ -1,18 +1,15 @@
-"""A job's files on disk: written whole or not at all, read back without torch.
+"""A job's files on disk: their names, and what is read and written without torch.
 
 Our own files are the source of truth; W&B and other loggers are views of them.
 """
 
-import csv
 import hashlib
 import json
-import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import yaml
 from filelock import FileLock
@@ -20,6 +17,7 @@ from filelock import FileLock
 from audio_cls.config.job import Job
 from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
+from audio_cls.files import write_text
 
 METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
     "metrics.json",
@@ -32,35 +30,6 @@ COMMANDS = "commands.txt"
 LOCK = ".lock"  # held while a job is trained, or while a study's commands are written
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """A text file that takes the place of `path` in one step once it is written, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    with _replacing(path) as file:
-        file.write(text)
-
-
-def write_json(path: Path, values: Any) -> None:
-    write_text(path, json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    with _replacing(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:

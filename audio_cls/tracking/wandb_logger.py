@@ -23,8 +23,8 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from audio_cls.config.job import Job
 from audio_cls.config.schema import result_keys
+from audio_cls.files import write_json
 from audio_cls.results import sweep_folder
-from audio_cls.results.job_files import write_json
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_media
 

@@ -9,8 +9,10 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from audio_cls.files import write_csv
+from audio_cls.terminal import progress_bar
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
 from audio_cls.wording import duration
 
@@ -24,12 +26,8 @@ class History(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, HISTORY_COLUMNS)
-            writer.writeheader()
-            writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
-        temporary.replace(self.path)
+        rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+        write_csv(self.path, HISTORY_COLUMNS, ([row.get(column) for column in HISTORY_COLUMNS] for row in rows))
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -71,8 +69,7 @@ class TerminalReport(Callback):
         if trainer.current_epoch:
             self._say(f"continuing after epoch {trainer.current_epoch} of {trainer.max_epochs}")
         if self._console.is_terminal and not self._label:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._progress = Progress(*columns, console=self._console, transient=True)
+            self._progress = progress_bar(console=self._console)
             total = trainer.max_epochs * trainer.num_training_batches
             self._task = self._progress.add_task("training", total=total, completed=trainer.global_step)
             self._progress.start()

@@ -22,6 +22,7 @@ from audio_cls.config import help
 from audio_cls.config.job import Job
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import launch, plan, signals
+from audio_cls.files import write_csv, write_json
 from audio_cls.results import job_files
 
 RunJob = Callable[[Job], None]
@@ -47,9 +48,9 @@ def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def finish_job(job: Job, **changes: Any) -> None:
     """Leaves behind what a job leaves that is done; `changes` are keys of metrics.json."""
     job_files.write_config(job)
-    job_files.write_csv(job.folder / job_files.PREDICTIONS, ["split"], [])
+    write_csv(job.folder / job_files.PREDICTIONS, ["split"], [])
     metrics = {"variant": job.variant, "status": "done", "error": None, "val": {"accuracy": 0.5, "f1_macro": 0.4}}
-    job_files.write_json(job.folder / job_files.METRICS, metrics | changes)
+    write_json(job.folder / job_files.METRICS, metrics | changes)
 
 
 @pytest.fixture

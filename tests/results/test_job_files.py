@@ -13,6 +13,7 @@ from support.tiny_jobs import plan_jobs
 from audio_cls.config.job import Job
 from audio_cls.config.schema import ConfigError, Section
 from audio_cls.data.clips import Clip, ClipSet
+from audio_cls.files import write_csv, write_json
 from audio_cls.results import job_files
 
 CLIPS = ClipSet(
@@ -50,9 +51,9 @@ def failing_rows():
 
 def test_a_file_that_cannot_be_written_whole_leaves_the_one_before_and_nothing_else(tmp_path):
     path = tmp_path / "new" / "predictions.csv"
-    job_files.write_csv(path, ["a"], [[0]])
+    write_csv(path, ["a"], [[0]])
     with pytest.raises(OSError, match="disk full"):
-        job_files.write_csv(path, ["a"], failing_rows())
+        write_csv(path, ["a"], failing_rows())
     assert path.read_text().split() == ["a", "0"]
     assert list(path.parent.iterdir()) == [path]
 
@@ -60,13 +61,13 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_one_before_and_nothing_e
 def test_values_that_json_does_not_know_are_refused_before_anything_is_written(tmp_path):
     path = tmp_path / "metrics.json"
     with pytest.raises(ValueError, match="JSON"):
-        job_files.write_json(path, {"accuracy": float("nan")})
+        write_json(path, {"accuracy": float("nan")})
     assert not path.exists()
 
 
 def test_metrics_are_read_as_they_were_written_in_any_script(tmp_path):
     metrics = {"classes": ["Hund", "дождь", "犬"], "val": None, "accuracy": 0.1}
-    job_files.write_json(tmp_path / "metrics.json", metrics)
+    write_json(tmp_path / "metrics.json", metrics)
     assert job_files.read_metrics(tmp_path) == metrics
 
 
@@ -156,7 +157,7 @@ def test_a_job_of_another_configuration_is_refused_with_the_keys_and_both_values
 
 def test_a_job_on_other_clips_than_the_result_in_its_folder_is_refused(job):
     job_files.write_config(job)
-    job_files.write_json(job.folder / "metrics.json", {"split_digest": "of other clips"})
+    write_json(job.folder / "metrics.json", {"split_digest": "of other clips"})
     with pytest.raises(ConfigError, match="the clips of tones themselves"):
         job_files.check_folder(job, "digest")
     job_files.check_folder(job, "of other clips")
@@ -174,9 +175,9 @@ def test_a_configuration_that_cannot_be_read_is_not_written_over(job, content):
     ("status", "done"), [("done", True), ("running", False), ("failed", False), ("interrupted", False)]
 )
 def test_only_a_job_that_says_so_and_has_predictions_is_done(job, status, done):
-    job_files.write_json(job.folder / "metrics.json", {"status": status})
+    write_json(job.folder / "metrics.json", {"status": status})
     assert not job_files.is_done(job)
-    job_files.write_csv(job.folder / "predictions.csv", ["split"], [])
+    write_csv(job.folder / "predictions.csv", ["split"], [])
     assert job_files.is_done(job) == done
 
 
@@ -216,12 +217,12 @@ def test_without_git_or_a_checkout_there_is_no_commit(monkeypatch, error):
 
 def test_numpy_numbers_are_not_written_by_accident(tmp_path):
     with pytest.raises(TypeError):
-        job_files.write_json(tmp_path / "metrics.json", {"accuracy": np.float32(0.5)})
+        write_json(tmp_path / "metrics.json", {"accuracy": np.float32(0.5)})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_written_is_readable_json_with_a_key_a_line(tmp_path):
-    job_files.write_json(tmp_path / "metrics.json", {"a": 1, "b": 2})
+    write_json(tmp_path / "metrics.json", {"a": 1, "b": 2})
     lines = (tmp_path / "metrics.json").read_text().splitlines()
     assert len(lines) == 4
     assert json.loads("".join(lines)) == {"a": 1, "b": 2}

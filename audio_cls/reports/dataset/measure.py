@@ -4,20 +4,19 @@ Clips are decoded as train.py decodes them, at their own rate. Of a very long fi
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 
 import numpy as np
 import soundfile
 
-from audio_cls.data.cache import progress_bar
+from audio_cls.data.array_file import in_order
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe
 from audio_cls.figures.spectrogram import mel_power
 from audio_cls.reports.dataset.fingerprint import Fingerprint, fingerprint
+from audio_cls.terminal import progress_bar
 
 MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
 MAX_SPECTRUM_SECONDS = 60
@@ -25,7 +24,6 @@ BLOCK_FRAMES = 2**18
 SILENCE_SECONDS = 0.01  # the unit in which silence is measured
 SILENCE = 2.0**-15  # one step of 16 bits, -90 dBFS: what stays below is digital silence
 FULL_SCALE = 0.999
-AHEAD = 2  # measured clips waiting for the one asked for, for each worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,16 @@ class Measures:
 
 def measure_clips(clip_set: ClipSet, sample: set[int], highest: float) -> list[Measures | BadAudio]:
     """Every clip, on all cores; spectra up to `highest` Hz and fingerprints for the clips of the sample only."""
+
+    def measure_one(numbered: tuple[int, Clip]) -> Measures | BadAudio:
+        index, clip = numbered
+        return _measure_or_say_why(clip, index in sample, highest, is_synthetic(clip_set))
+
     results = []
     with progress_bar() as bar:
         task = bar.add_task(f"listening to {clip_set.name}", total=len(clip_set))
-        for result in _in_order(clip_set, sample, highest):
+        clips = enumerate(clip_set.clips)
+        for result in in_order(measure_one, clips, cpu_count() or 1):
             results.append(result)
             bar.advance(task)
     return results
@@ -148,21 +152,6 @@ def _blocks(clip: Clip) -> Iterator[np.ndarray]:
                 yield block
     except soundfile.SoundFileError as error:
         raise BadAudio(f"unreadable or truncated: {error}") from None
-
-
-def _in_order(clip_set: ClipSet, sample: set[int], highest: float) -> Iterator[Measures | BadAudio]:
-    synthetic = is_synthetic(clip_set)
-    pool = ThreadPoolExecutor(cpu_count() or 1)
-    try:
-        waiting = deque()
-        for index, clip in enumerate(clip_set.clips):
-            waiting.append(pool.submit(_measure_or_say_why, clip, index in sample, highest, synthetic))
-            if len(waiting) >= AHEAD * (cpu_count() or 1):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _measure_or_say_why(clip: Clip, sampled: bool, highest: float, synthetic: bool) -> Measures | BadAudio:

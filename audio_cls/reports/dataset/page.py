@@ -10,7 +10,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from audio_cls.data.cache import progress_bar
 from audio_cls.data.excerpts import EXCERPT_SECONDS
 from audio_cls.figures.clip import clip_figure
 from audio_cls.reports.dataset import pictures, sections
@@ -21,6 +20,7 @@ from audio_cls.reports.dataset.sections import CREDITS, kilohertz
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
+from audio_cls.terminal import progress_bar
 from audio_cls.wording import duration
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")

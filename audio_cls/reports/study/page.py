@@ -12,6 +12,7 @@ from audio_cls.data.decode import BadAudio
 from audio_cls.data.excerpts import cut_excerpt
 from audio_cls.figures.clip import clip_figure
 from audio_cls.figures.style import figure_style, variant_looks
+from audio_cls.files import write_text
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
 from audio_cls.reports.markdown import METHOD
@@ -19,7 +20,6 @@ from audio_cls.reports.study import again, tables
 from audio_cls.reports.study.charts import CLIPS, MAX_DRAWN, MAX_IN_CURVES, Charts
 from audio_cls.reports.study.listening import Looks, Sounds, find_sounds
 from audio_cls.reports.study.mistakes import Mistake, find_mistakes
-from audio_cls.results import job_files
 from audio_cls.results.job_folder import UNFINISHED
 from audio_cls.results.study import Study, load_study
 from audio_cls.wording import duration, ranges
@@ -56,7 +56,7 @@ def write_report(
     study = load_study(study_folder)
     summary = summarize(study, ensembles)
     path = out or study.path / NAME
-    job_files.write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
+    write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
     return Report(path, summary)
 
 
