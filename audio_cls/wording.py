@@ -1,7 +1,8 @@
-"""How numbers and names are written in messages, tables and documents."""
+"""How numbers, names and errors are written in messages, tables and documents."""
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 # A code span is one word; so is a word with the dash after it, which would begin a list at the start of a line.
 _WORD = re.compile(r"(?:`[^`]*`|\S)+(?: (?:[-+*>#=|]+|\d+[.)])(?= |$))*")
@@ -65,3 +66,16 @@ def _wrap_line(line: str, width: int) -> str:
         else:
             lines.append(f"  {word}" if line.startswith("- ") else word)
     return "\n".join(lines)
+
+
+def one_line(error: BaseException, most: int = 3) -> str:
+    """What an error says, its lines joined by semicolons, `most` of them; its type where it says nothing."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    rest = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return "; ".join([*lines[:most], *rest]).replace(":; ", ": ") or type(error).__name__
+
+
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """'did you mean NAME?' with the nearest of the known names; empty where none is near."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {nearest[0]}?" if nearest else ""

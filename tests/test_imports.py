@@ -20,6 +20,7 @@ ORDER = (
         "wording",
         "terminal",
         "files",
+        "targets",
         "data",
         "models",
         "config",
@@ -37,7 +38,8 @@ NEED_ONLY = {
     "files": set(),
     "terminal": set(),
     "data": {"wording", "terminal", "files"},
-    "models": {"wording"},
+    "targets": {"wording"},
+    "models": {"wording", "targets"},
     "training": {"wording", "terminal", "files", "data", "models"},
     "tracking": set(ORDER) - {"cli", "experiment", "reports", "serving"},
 }

@@ -1,6 +1,6 @@
 import pytest
 
-from audio_cls.wording import duration, wrap_markdown
+from audio_cls.wording import did_you_mean, duration, one_line, wrap_markdown
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,21 @@ def test_prose_is_wrapped_and_tables_code_and_headings_are_not():
 
 def test_no_wrapped_line_begins_like_a_list():
     assert wrap_markdown("a long name - b", width=12) == "a long\nname - b"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("a  bad\tvalue"), "a bad value"),
+        (ValueError("these are bad:\n  one\n  two"), "these are bad: one; two"),
+        (ValueError("1\n2\n3\n4\n5"), "1; 2; 3; and 2 more"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+)
+def test_an_error_is_told_in_one_line(error, text):
+    assert one_line(error) == text
+
+
+def test_the_nearest_name_is_suggested_where_one_is_near():
+    assert did_you_mean("transfromer", ["cnn", "transformer"]) == "did you mean transformer?"
+    assert did_you_mean("gru", ["cnn", "transformer"]) == ""
