@@ -18,7 +18,7 @@ def text_of(page: str) -> str:
 
 
 def prose_lines(text: str) -> Iterator[str]:
-    """The lines that are neither code nor table nor heading, without their code spans and the targets of their links."""
+    """Lines that are neither code nor table nor heading, without their code spans and the targets of their links."""
     for line in re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL).splitlines():
         if not line.startswith(("|", "    ", "#", "<!--", "![")):
             yield LINK.sub("]()", CODE_SPAN.sub("``", line))
