@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 _WORD = re.compile(r"(?:`[^`]*`|\S)+(?: (?:[-+*>#=|]+|\d+[.)])(?= |$))*")
 _NO_PROSE = ("|", "    ", "#", "<!--", "![")
 
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
+
 
 def duration(seconds: float) -> str:
     """'0.2 s', '45 s', '3 min 05 s' or '2 h 10 min'."""

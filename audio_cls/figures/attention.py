@@ -1,4 +1,4 @@
-"""Draws a clip and, along the same time axis, what one or several transformers look at in it.
+"""Draws a clip and, along the same time axis, the attention of one or several transformers to it.
 
 Axis letters: L layers, H heads, M mel bands, P places along the clip.
 """
@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from audio_cls.data.decode import resample
 from audio_cls.figures.style import (
     COLOURS,
+    DOTTED,
     FONT_SIZE,
     GREY,
     add_axes,
@@ -27,13 +28,13 @@ from audio_cls.models.attention_maps import check_explainable
 from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
 from audio_cls.serving.attention import ClipAttention, ShownClip, explain_clip, find_clip
 from audio_cls.serving.load import load_classifier
+from audio_cls.wording import SPLIT_NAMES
 
 WIDTH = 7.5  # inches
 ROW = 0.17  # of one head
 MAX_ROWS_NAMED = 64
 COLUMNS = 1_200  # points in time of waveform and spectrogram
 TICKS_HZ = (250, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
-SPLITS = {"train": "a training clip", "val": "a validation clip", "test": "a test clip"}
 
 
 def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figure:
@@ -71,7 +72,7 @@ def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figur
 def _title(clip: ShownClip, explained: Sequence[ClipAttention]) -> str:
     title = clip.name
     if clip.label is not None:
-        title += f", {SPLITS[clip.split]} of {clip.label}"
+        title += f", a {SPLIT_NAMES[clip.split]} clip of {clip.label}"
     if len(explained) > 1:
         return title
     return f"{title}: predicted {explained[0].prediction} ({explained[0].classifier.name})"
@@ -166,7 +167,7 @@ def _draw_rollout(axes: Axes, explained: Sequence[ClipAttention]) -> None:
     for index, attention in enumerate(explained):
         name = short(attention.classifier.name, 40) if len(explained) > 1 else None
         axes.stairs(attention.rollout, attention.edges, baseline=None, linewidth=1.5, label=name, **line_style(index))
-    axes.axhline(1, color="0.6", linewidth=1, linestyle=(0, (1, 2)))
+    axes.axhline(1, **DOTTED)
     axes.set_ylim(0, 1.1 * max(1.5, *(float(np.nanmax(attention.rollout)) for attention in explained)))
     axes.set_ylabel("rollout (1: even)", fontsize=FONT_SIZE - 1)
     axes.spines[["top", "right"]].set_visible(False)
@@ -175,7 +176,7 @@ def _draw_rollout(axes: Axes, explained: Sequence[ClipAttention]) -> None:
 
 
 def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
-    """How the transformers of several jobs, with 1, 2 and 4 heads for instance, look at the same clip."""
+    """The attention of the transformers of several jobs, with 1, 2 and 4 heads for instance, to the same clip."""
     classifiers = [load_classifier(job) for job in jobs]
     for classifier in classifiers:
         check_explainable(classifier.module.network)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from audio_cls.analysis.calibration import Bin
-from audio_cls.figures.style import GREY, add_axes, add_title, new_figure
+from audio_cls.figures.style import DOTTED, GREY, add_axes, add_title, in_percent, new_figure, plain_axes
 
 SIDE = 3.3  # inches
 
@@ -19,7 +19,7 @@ def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: st
     figure = new_figure()
     above = add_axes(figure, 0, 0, SIDE, SIDE)
     below = add_axes(figure, 0, SIDE + 0.15, SIDE, 0.8)
-    above.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (1, 2)))
+    above.plot([0, 1], [0, 1], **DOTTED)
     filled = [each for each in bins if each.count]
     for each in filled:
         above.plot([each.confidence] * 2, [each.confidence, each.accuracy], color=colour, linewidth=3, alpha=0.35)
@@ -40,11 +40,9 @@ def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: st
     below.set_xlabel("confidence: the largest probability of a clip")
     for axes in (above, below):
         axes.set_xlim(-0.02, 1.02)
-        axes.grid(color="0.93", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(length=2, labelbottom=axes is below)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        plain_axes(axes)
+        axes.tick_params(labelbottom=axes is below)
+        in_percent(axes.xaxis)
+    in_percent(above.yaxis)
     add_title(above, title, SIDE + 0.6)
     return figure

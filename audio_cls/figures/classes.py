@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, new_figure, short
+from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, in_percent, new_figure, short
 
 MAX_WITH_SHARES = 25  # classes whose cells have room for a percentage below the count
 MAX_WITH_COUNTS = 64
@@ -47,7 +47,7 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], title: str) 
     beside = 0.25 if num_classes <= MAX_WITH_SHARES else 0.65
     bar = figure.colorbar(image, cax=add_axes(figure, size + beside, 0, 0.13, size))
     bar.set_label("share of the true class", fontsize=FONT_SIZE)
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    in_percent(bar.ax.yaxis)
     bar.ax.tick_params(labelsize=FONT_SIZE - 1)
     bar.outline.set_visible(False)
     return figure
@@ -64,11 +64,11 @@ def f1_figure(f1_per_class: Sequence[float | None], f1_macro: float, counts: Seq
     axes = add_axes(figure, 0, 0, width, height)
     axes.barh(range(num_classes), [value or 0.0 for value in f1_per_class], height=0.7, color=COLOURS[0])
     for index, value in enumerate(f1_per_class):
-        look = {"va": "center", "fontsize": font_size, "in_layout": False}
+        style = {"va": "center", "fontsize": font_size, "in_layout": False}
         if value is None:
-            axes.text(0.01, index, "no clips, never predicted", color=GREY, **look)
+            axes.text(0.01, index, "no clips, never predicted", color=GREY, **style)
         else:
-            axes.text(1.02, index, f"{value:.2f}", **look)
+            axes.text(1.02, index, f"{value:.2f}", **style)
     axes.axvline(f1_macro, color=COLOURS[3], linewidth=1.2, linestyle="--")
     axes.text(f1_macro, -0.62, f"macro F1 {f1_macro:.3f}", ha="center", va="bottom", color=COLOURS[3])
     names = [f"{short(name)} ({count:,})" for name, count in zip(classes, counts, strict=True)]
@@ -100,17 +100,17 @@ def _write_counts(axes: Axes, confusion: np.ndarray, share: np.ndarray, cell: fl
     digits = max(3 if with_shares else 1, len(str(confusion.max())))
     font_size = min(FONT_SIZE, cell * 72 * 0.8 / (0.64 * digits))
     for row, column in np.argwhere(confusion > 0):
-        look = {
+        style = {
             "ha": "center", "color": "white" if share[row, column] > 0.55 else "black", "fontsize": font_size,
             "in_layout": False,
         }  # fmt: skip
         if not with_shares:
-            axes.text(column, row, str(confusion[row, column]), va="center_baseline", **look)
+            axes.text(column, row, str(confusion[row, column]), va="center_baseline", **style)
             continue
-        axes.text(column, row - 0.02, str(confusion[row, column]), va="bottom", **look)
+        axes.text(column, row - 0.02, str(confusion[row, column]), va="bottom", **style)
         percent = int(100 * share[row, column] + 0.5)
         text = f"{percent}%" if percent else "<1%"
-        axes.text(column, row + 0.04, text, va="top", **look | {"fontsize": min(font_size, FONT_SIZE - 2.5)})
+        axes.text(column, row + 0.04, text, va="top", **style | {"fontsize": min(font_size, FONT_SIZE - 2.5)})
 
 
 def _grey_out(axes: Axes, rows: np.ndarray, num_classes: int) -> None:

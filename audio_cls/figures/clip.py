@@ -1,4 +1,4 @@
-"""A clip as a picture of fixed size: waveform, log-mel spectrogram and, where it is known, where a model looked.
+"""A clip as a picture of fixed size: waveform, log-mel spectrogram and, where it is known, a model's attention.
 
 Axis letters: B mel bands, N frames, P places along the clip.
 """
@@ -26,20 +26,20 @@ def clip_figure(
     sample_rate: int,
     start_seconds: float,
     highest: float,
-    looks: Sequence[tuple[str, np.ndarray]] = (),
+    attention: Sequence[tuple[str, np.ndarray]] = (),
     edges: np.ndarray | None = None,
 ) -> Figure:
     """Waveform (T,) above its spectrogram up to `highest` Hz, over the same seconds.
 
-    `looks`: rows of attention with their names, each (P,), 1 for an even look, NaN where there is none; `edges`, (P +
-    1,), are those of the places in seconds of the clip.
+    `attention`: rows with their names, each (P,), 1 for even attention, NaN where there is none; `edges`, (P + 1,), are
+    those of the places in seconds of the clip.
     """
-    added = ROW * len(looks) + 0.1 if looks else 0.0
+    added = ROW * len(attention) + 0.1 if attention else 0.0
     height = TIME_HEIGHT + added
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     # The same margins in all of them, so that their axes line up.
-    left, width = (0.17, 0.81) if looks else (0.13, 0.85)
+    left, width = (0.17, 0.81) if attention else (0.13, 0.85)
     bottom, gap = 0.435, 0.12  # inches
     room = TIME_HEIGHT - bottom - 0.12 - gap
     above = figure.add_axes((left, (bottom + added + room * 2 / 3 + gap) / height, width, room / 3 / height))
@@ -47,9 +47,9 @@ def clip_figure(
     _draw_waveform(above, waveform, sample_rate, start_seconds)
     _draw_spectrogram(below, waveform, sample_rate, start_seconds, highest)
     panels = [above, below]
-    if looks:
-        panels.append(figure.add_axes((left, bottom / height, width, ROW * len(looks) / height), sharex=above))
-        _draw_looks(panels[-1], looks, edges)
+    if attention:
+        panels.append(figure.add_axes((left, bottom / height, width, ROW * len(attention) / height), sharex=above))
+        _draw_attention(panels[-1], attention, edges)
     panels[-1].set_xlabel("seconds")
     above.set_xlim(start_seconds, start_seconds + len(waveform) / sample_rate)
     for axes in panels:
@@ -91,13 +91,13 @@ def _draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, start:
     axes.set_ylabel("kHz")
 
 
-def _draw_looks(axes: Axes, looks: Sequence[tuple[str, np.ndarray]], edges: np.ndarray) -> None:
-    rows = np.stack([row for _, row in looks])  # (rows, P)
+def _draw_attention(axes: Axes, attention: Sequence[tuple[str, np.ndarray]], edges: np.ndarray) -> None:
+    rows = np.stack([row for _, row in attention])  # (rows, P)
     axes.set_facecolor("0.85")  # shows where no crop counts
     axes.imshow(
         rows, aspect="auto", cmap="viridis", vmin=0, vmax=max(2.0, float(np.nanquantile(rows, 0.995))),
         interpolation="nearest", extent=(edges[0], edges[-1], len(rows) - 0.5, -0.5),
     )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [name for name, _ in looks])
+    axes.set_yticks(range(len(rows)), [name for name, _ in attention])
     for row in range(1, len(rows)):
         axes.axhline(row - 0.5, color="white", linewidth=1)

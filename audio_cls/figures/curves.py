@@ -13,18 +13,21 @@ from matplotlib.figure import Figure
 
 from audio_cls.figures.style import (
     COLOURS,
+    DOTTED,
     FONT_SIZE,
     GREY,
     add_axes,
     add_title,
+    in_percent,
     line_style,
     new_figure,
+    plain_axes,
     short,
     text_columns,
     thinned,
 )
 
-MAX_COLOURED = 14  # classes with a line of their own look
+MAX_COLOURED = 14  # classes with a line of their own style
 NUM_WORST = 6  # with more classes than that, so many stand out, those with the smallest areas
 MAX_LISTED = 100  # classes named beside the curves
 SIDE = 4.6  # inches
@@ -47,11 +50,12 @@ def roc_curve(probabilities: np.ndarray, positive: np.ndarray) -> Curve | None:
     Shape:
         probabilities (N,), positive (N,) bool
     """
-    counted = _ranked(probabilities, positive)
-    if counted is None:
+    from sklearn import metrics  # 0.2 s
+
+    if not 0 < positive.sum() < len(positive):
         return None
-    false_rate, true_rate = counted[0] / counted[0][-1], counted[1] / counted[1][-1]
-    return Curve(false_rate, true_rate, float(np.trapezoid(true_rate, false_rate)))
+    false_rate, true_rate, _ = metrics.roc_curve(positive, probabilities, drop_intermediate=False)
+    return Curve(false_rate, true_rate, float(metrics.auc(false_rate, true_rate)))
 
 
 def precision_recall_curve(probabilities: np.ndarray, positive: np.ndarray) -> Curve | None:
@@ -60,21 +64,21 @@ def precision_recall_curve(probabilities: np.ndarray, positive: np.ndarray) -> C
     Its area is the average precision: without interpolation, which would promise what no threshold gives (Davis and
     Goadrich 2006).
     """
-    counted = _ranked(probabilities, positive)
-    if counted is None:
+    from sklearn import metrics
+
+    if not 0 < positive.sum() < len(positive):
         return None
-    rises = np.flatnonzero(np.diff(counted[1])) + 1  # thresholds that find nothing new only lower the precision
-    found = counted[1][rises]
-    recall, precision = found / found[-1], found / (found + counted[0][rises])
-    area = float((np.diff(recall, prepend=0) * precision).sum())
-    return Curve(np.append(0, recall), np.append(precision[0], precision), area)
+    precision, recall, _ = (values[::-1] for values in metrics.precision_recall_curve(positive, probabilities))
+    rises = np.flatnonzero(np.diff(recall)) + 1  # thresholds that find nothing new only lower the precision
+    area = float(metrics.average_precision_score(positive, probabilities))
+    return Curve(np.append(0, recall[rises]), precision[[rises[0], *rises]], area)
 
 
 def roc_figure(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     """One curve for each class against the rest, their mean, and chance as the diagonal."""
     curves = [roc_curve(probabilities[:, index], labels == index) for index in range(len(classes))]
     figure, axes = _square(title, "false positive rate", "true positive rate")
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (1, 2)))
+    axes.plot([0, 1], [0, 1], **DOTTED)
     _draw(axes, curves, classes, "area under the curve", _mean_roc, chance=0.5)
     return figure
 
@@ -87,20 +91,9 @@ def precision_recall_figure(
     figure, axes = _square(title, "recall", "precision")
     shares = [float((labels == index).mean()) for index, curve in enumerate(curves) if curve is not None]
     chance = sum(shares) / len(shares) if shares else 0.0
-    axes.axhline(chance, color="0.6", linewidth=1, linestyle=(0, (1, 2)))
+    axes.axhline(chance, **DOTTED)
     _draw(axes, curves, classes, "average precision", _mean_precision, chance, drawstyle="steps-pre")
     return figure
-
-
-def _ranked(probabilities: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """False and true positives above each threshold, from none to all; clips with equal probabilities come together."""
-    if not 0 < positive.sum() < len(positive):
-        return None
-    order = np.argsort(-probabilities, kind="stable")
-    last_of_equals = np.append(np.diff(probabilities[order]) != 0, True)
-    counts = (np.cumsum(kind[order])[last_of_equals] for kind in (~positive, positive))
-    false_positives, true_positives = (np.append(0, count) for count in counts)
-    return false_positives, true_positives
 
 
 def _mean_roc(curves: Sequence[Curve]) -> np.ndarray:
@@ -120,11 +113,9 @@ def _square(title: str, x_name: str, y_name: str) -> tuple[Figure, Axes]:
     axes = add_axes(figure, 0, 0, SIDE, SIDE)
     axes.set_xlim(-0.012, 1.012)
     axes.set_ylim(-0.012, 1.012)
-    axes.grid(color="0.93", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        in_percent(axis)
     axes.set_xlabel(x_name)
     axes.set_ylabel(y_name)
     add_title(axes, title, SIDE + 2)
@@ -142,24 +133,24 @@ def _draw(
 ) -> None:
     """The curves, their mean over the classes that have one, and beside them the list of areas."""
     drawn = [curve for curve in curves if curve is not None]
-    looks = _looks(curves)
-    for curve, look in zip(curves, looks, strict=True):
+    styles = _line_styles(curves)
+    for curve, style in zip(curves, styles, strict=True):
         if curve is not None:
-            axes.plot(thinned(curve.x), thinned(curve.y), drawstyle=drawstyle, **look)
+            axes.plot(thinned(curve.x), thinned(curve.y), drawstyle=drawstyle, **style)
     entries = [
-        ("no curve" if curve is None else f"{curve.area:.3f}", short(name), look)
-        for curve, name, look in zip(curves, classes, looks, strict=True)
+        ("no curve" if curve is None else f"{curve.area:.3f}", short(name), style)
+        for curve, name, style in zip(curves, classes, styles, strict=True)
     ]
     if len(entries) > MAX_LISTED:
         kept = [index for index in np.argsort(_areas(curves), kind="stable") if curves[index] is not None][:MAX_LISTED]
         entries = [entries[index] for index in kept]
         measure += f", the {MAX_LISTED} smallest of {len(classes)}"
     if drawn:
-        look = {"color": "black", "linewidth": 2.4}
-        axes.plot(GRID, mean(drawn), **look)
+        style = {"color": "black", "linewidth": 2.4}
+        axes.plot(GRID, mean(drawn), **style)
         area = sum(curve.area for curve in drawn) / len(drawn)
-        entries.insert(0, (f"{area:.3f}", f"macro average of {len(drawn)} classes", look))
-    entries.append((f"{chance:.3f}", "chance", {"color": "0.6", "linewidth": 1, "linestyle": (0, (1, 2))}))
+        entries.insert(0, (f"{area:.3f}", f"macro average of {len(drawn)} classes", style))
+    entries.append((f"{chance:.3f}", "chance", DOTTED))
     _list_areas(axes.figure, entries, measure)
 
 
@@ -167,16 +158,16 @@ def _areas(curves: Sequence[Curve | None]) -> list[float]:
     return [np.inf if curve is None else curve.area for curve in curves]
 
 
-def _looks(curves: Sequence[Curve | None]) -> list[dict]:
+def _line_styles(curves: Sequence[Curve | None]) -> list[dict]:
     """Line styles: one for each class, or, with many classes, for those with the smallest areas; the others grey."""
     if len(curves) <= MAX_COLOURED:
         # Black is the mean's.
         return [line_style(index, COLOURS[:-1]) | {"linewidth": 1.5} for index in range(len(curves))]
-    looks: list[dict] = [{"color": "0.75", "linewidth": 0.8, "zorder": 1.5} for _ in curves]
+    styles: list[dict] = [{"color": "0.75", "linewidth": 0.8, "zorder": 1.5} for _ in curves]
     worst = [index for index in np.argsort(_areas(curves), kind="stable") if curves[index] is not None][:NUM_WORST]
     for place, index in enumerate(worst):
-        looks[index] = line_style(place, COLOURS[:-1]) | {"linewidth": 1.5}
-    return looks
+        styles[index] = line_style(place, COLOURS[:-1]) | {"linewidth": 1.5}
+    return styles
 
 
 def _list_areas(figure: Figure, entries: Sequence[tuple[str, str, dict]], heading: str) -> None:
@@ -193,12 +184,12 @@ def _list_areas(figure: Figure, entries: Sequence[tuple[str, str, dict]], headin
     places = [(left + index // rows * column_width, top - (index % rows + 1.6) * ROW) for index in range(len(entries))]
     for (x, y), (area, name, _) in zip(places, entries, strict=True):
         figure.text(x + 0.42, y, f"{area:<5}  {name}", **font)  # digits are all of one width
-    looks = [look for _, _, look in entries]
+    styles = [style for _, _, style in entries]
     lines = LineCollection(
         [[(x, y), (x + 0.32, y)] for x, y in places],
-        colors=[look["color"] for look in looks],
-        linewidths=[look["linewidth"] for look in looks],
-        linestyles=[look.get("linestyle", "-") for look in looks],
+        colors=[style["color"] for style in styles],
+        linewidths=[style["linewidth"] for style in styles],
+        linestyles=[style.get("linestyle", "-") for style in styles],
         transform=figure.transFigure,
     )
     figure.add_artist(lines, clip=False)

@@ -13,6 +13,7 @@ from audio_cls.figures.curves import precision_recall_figure, roc_figure
 from audio_cls.figures.learning import Row, learning_figure
 from audio_cls.figures.style import figure_style
 from audio_cls.files import replacing
+from audio_cls.wording import SPLIT_NAMES
 
 DPI = 130
 MARGIN = 0.12  # inches
@@ -36,8 +37,7 @@ def write_figures(
     """
     classes, scores = record["classes"], record[split]
     job = f"{record['variant']} on {record['dataset']}, fold {record['fold']}, seed {record['seed']}"
-    clips = {"train": "training", "val": "validation", "test": "test"}[split]
-    title = f"{job}: {len(labels):,} {clips} clips, accuracy {scores['accuracy']:.1%}"
+    title = f"{job}: {len(labels):,} {SPLIT_NAMES[split]} clips, accuracy {scores['accuracy']:.1%}"
     confusion = np.array(scores["confusion"])
     drawings: dict[str, Callable[[], Figure]] = {
         "confusion_matrix.png": lambda: confusion_figure(confusion, classes, title),

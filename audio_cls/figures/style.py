@@ -3,7 +3,7 @@
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -19,6 +20,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#0
 LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "D", "^")
 GREY = "0.45"
+DOTTED = {"color": "0.6", "linewidth": 1, "linestyle": (0, (1, 2))}  # what guessing, or no preference, would give
 FONT_SIZE = 9
 MAX_NAME = 26  # characters of a class's name
 
@@ -30,18 +32,21 @@ _OTHER_FONTS = (
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a variant looks like in every figure of a study."""
+class VariantStyle:
+    """How a variant is drawn in every figure of a study."""
 
     colour: str
     line_style: str
     marker: str
 
 
-def variant_looks(variants: Sequence[str]) -> dict[str, Look]:
+Styles = Mapping[str, VariantStyle]  # by variant
+
+
+def variant_styles(variants: Sequence[str]) -> dict[str, VariantStyle]:
     """By name, in the order of the names, so that the ranking changes no colour."""
     return {
-        name: Look(
+        name: VariantStyle(
             COLOURS[place % len(COLOURS)],
             LINE_STYLES[place // len(COLOURS) % len(LINE_STYLES)],
             MARKERS[place // len(COLOURS) % len(MARKERS)],
@@ -72,6 +77,18 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
     return figure.add_axes((left, -top - height, width, height))  # the figure is one inch wide and high
 
 
+def plain_axes(axes: Axes, grid: str = "both") -> None:
+    """Grid lines of the directions `grid` ('x', 'y', 'both') behind the data, and no frame at the top and right."""
+    axes.grid(axis=grid, color="0.92", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=2)
+
+
+def in_percent(axis: Axis) -> None:
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
+
+
 def add_title(axes: Axes, text: str, width: float, pad: float = 6) -> None:
     """A title above the axes, in as many lines as `width` inches ask for."""
     text = "\n".join(textwrap.wrap(text, int(width * 13)))
@@ -95,7 +112,7 @@ def text_columns(text: str) -> int:
 
 
 def line_style(index: int, colours: Sequence[str] = COLOURS) -> dict[str, str]:
-    """The look of the n-th line of a figure: four times as many as there are colours can be told apart."""
+    """The style of the n-th line of a figure: four times as many as there are colours can be told apart."""
     return {
         "color": colours[index % len(colours)],
         "linestyle": LINE_STYLES[index // len(colours) % len(LINE_STYLES)],

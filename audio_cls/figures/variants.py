@@ -3,12 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from audio_cls.analysis.summary import Spread
-from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, Look, add_axes, new_figure, short
+from audio_cls.figures.style import (
+    COLOURS,
+    DOTTED,
+    FONT_SIZE,
+    GREY,
+    Styles,
+    add_axes,
+    in_percent,
+    new_figure,
+    plain_axes,
+    short,
+)
 
 WIDTH = 5.2  # inches
 ROW = 0.36
@@ -25,7 +34,7 @@ class Shown:
     points: Mapping[tuple[int, int], float]
 
 
-def folds_figure(variants: Mapping[str, Shown], looks: Mapping[str, Look], clips: str) -> Figure:
+def folds_figure(variants: Mapping[str, Shown], styles: Styles, clips: str) -> Figure:
     """A row for each variant, the first on top: a dot for each of its jobs, below them its mean and interval.
 
     `clips` says on which: 'validation clips'.
@@ -33,12 +42,12 @@ def folds_figure(variants: Mapping[str, Shown], looks: Mapping[str, Look], clips
     figure = new_figure()
     axes = add_axes(figure, 0, 0, WIDTH, ROW * len(variants) + 0.1)
     for row, (name, shown) in enumerate(variants.items()):
-        colour = looks[name].colour
+        colour = styles[name].colour
         axes.plot(list(shown.points.values()), [row - 0.17] * len(shown.points), "o", color=colour, markersize=4,
                   alpha=0.5, markeredgewidth=0)  # fmt: skip
         if shown.interval is not None:
             axes.plot(shown.interval, [row + 0.2] * 2, color=colour, linewidth=2, solid_capstyle="butt")
-        axes.plot(shown.mean, row + 0.2, marker=looks[name].marker, color=colour, markersize=7)
+        axes.plot(shown.mean, row + 0.2, marker=styles[name].marker, color=colour, markersize=7)
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, -0.02), min(high, 1.02))
     axes.set_ylim(len(variants) - 0.5, -0.5)
@@ -46,8 +55,8 @@ def folds_figure(variants: Mapping[str, Shown], looks: Mapping[str, Look], clips
     for row in range(1, len(variants)):
         axes.axhline(row - 0.5, color="0.9", linewidth=0.6)
     axes.set_xlabel(f"accuracy on {clips}: above each fold and seed, below the mean and its 95% interval")
-    _percent(axes.xaxis)
-    _plain(axes, "x")
+    in_percent(axes.xaxis)
+    plain_axes(axes, "x")
     return figure
 
 
@@ -65,7 +74,7 @@ def steps_figure(
     dot = {"color": COLOURS[3], "markersize": 5.5}
     axes.plot([], [], "o", label="training clips", **ring)
     axes.plot([], [], "o", label=clips, **dot)
-    axes.axvline(chance, color="0.5", linewidth=1, linestyle=(0, (1, 2)), zorder=1, label="chance")
+    axes.axvline(chance, **DOTTED, zorder=1, label="chance")
     for row, (name, accuracy) in enumerate(held_out.items()):
         reached = training.get(name)
         if reached is not None:
@@ -80,13 +89,16 @@ def steps_figure(
     axes.set_yticks(range(len(held_out)), [short(name, 34) for name in held_out], parse_math=False)
     axes.set_xlabel(f"accuracy; bars: 95% interval on {clips}")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=FONT_SIZE, borderaxespad=0.2)
-    _percent(axes.xaxis)
-    _plain(axes, "x")
+    in_percent(axes.xaxis)
+    plain_axes(axes, "x")
     return figure
 
 
 def heads_figure(
-    variants: Mapping[str, Mapping[str, Shown]], heads: Mapping[str, int], looks: Mapping[str, Look], title: str
+    variants: Mapping[str, Mapping[str, Shown]],
+    heads: Mapping[str, int],
+    styles: Styles,
+    title: str,
 ) -> Figure:
     """Variants that differ in their number of heads alone: each measure of MEASURES over the number of heads."""
     figure = new_figure()
@@ -99,29 +111,18 @@ def heads_figure(
         axes.plot([place for place, _, _ in drawn], [shown.mean for _, _, shown in drawn], color="0.7", linewidth=1)
         for place, name, shown in drawn:
             points = list(shown.points.values())
-            axes.plot([place - 0.14] * len(points), points, "o", color=looks[name].colour, alpha=0.5, markersize=3.5,
+            axes.plot([place - 0.14] * len(points), points, "o", color=styles[name].colour, alpha=0.5, markersize=3.5,
                       markeredgewidth=0)  # fmt: skip
             if shown.interval is not None:
-                axes.plot([place] * 2, shown.interval, color=looks[name].colour, linewidth=2, solid_capstyle="butt")
-            axes.plot(place, shown.mean, marker=looks[name].marker, color=looks[name].colour, markersize=7)
+                axes.plot([place] * 2, shown.interval, color=styles[name].colour, linewidth=2, solid_capstyle="butt")
+            axes.plot(place, shown.mean, marker=styles[name].marker, color=styles[name].colour, markersize=7)
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_xticks(range(len(names)), [str(heads[name]) for name in names])
         axes.set_title(label, fontsize=FONT_SIZE, loc="left")
         axes.set_xlabel("heads")
-        _percent(axes.yaxis)
-        _plain(axes, "y")
+        in_percent(axes.yaxis)
+        plain_axes(axes, "y")
         if column == 0:
             figure.text(0, 0.4, title, fontsize=FONT_SIZE + 1, parse_math=False)
     figure.text(0, -2.75, "small dots: folds and seeds; bars: 95% interval", fontsize=FONT_SIZE - 1, color=GREY)
     return figure
-
-
-def _percent(axis: Axis) -> None:
-    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-
-
-def _plain(axes: Axes, direction: str) -> None:
-    axes.grid(axis=direction, color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(length=2)

@@ -14,9 +14,8 @@ from audio_cls.config.schema import differing_keys, shown
 from audio_cls.reports.tables import RUN_COLUMNS, Table, run_cells, with_spread
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.results.study import Study, StudyError, load_study
-from audio_cls.wording import ranges, shorten
+from audio_cls.wording import SPLIT_NAMES, ranges, shorten
 
-CLIPS = {"val": "validation clips", "test": "test clips"}
 _METHOD = (
     "Accuracies are in percent, means over folds with seeds averaged first; ± is the standard deviation over folds, [ ]"
     " a 95% interval over source recordings. Train is the accuracy on training clips once training was over; the last"
@@ -53,7 +52,7 @@ class Route:
 
     @property
     def clips(self) -> str:
-        return CLIPS[RANKING_SPLIT[self.study.protocol]]
+        return f"{SPLIT_NAMES[RANKING_SPLIT[self.study.protocol]]} clips"
 
     @property
     def notes(self) -> list[str]:

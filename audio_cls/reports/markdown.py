@@ -20,12 +20,11 @@ from audio_cls.reports.tables import (
     with_spread,
 )
 from audio_cls.results.study import load_study
-from audio_cls.wording import ranges, shorten
+from audio_cls.wording import SPLIT_NAMES, ranges, shorten
 
 MOST_CLIPS = 20  # in a table; summary.json has them all
 MOST_NAMES = 5  # of clips in a line
 MOST_COLUMNS = 6  # for variants, beside a column for all of them
-_SPLIT_WORDS = {"val": "the validation folds", "test": "the test folds"}
 METHOD = (
     "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
     "They are means over folds, seeds averaged first; ± is the standard deviation over folds. "
@@ -44,8 +43,9 @@ _CALIBRATION = (
 
 def markdown(summary: Summary) -> str:
     """The content of summary.md: the headline first, then the verdict and the tables."""
-    ranked_on = _SPLIT_WORDS.get(summary.ranking_split or "")
-    parts = [summary.headline, f"# {summary.study}" + (f": accuracy on {ranked_on}" if ranked_on else "")]
+    parts = [summary.headline, f"# {summary.study}"]
+    if summary.ranking_split:
+        parts[-1] += f": accuracy on the {SPLIT_NAMES[summary.ranking_split]} folds"
     parts += [DEVELOPMENT] if summary.ranking_split == "val" else []
     parts += [f"**{escape(summary.verdict)}**"]
     about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []

@@ -166,18 +166,18 @@ def test_the_area_under_the_macro_average_is_the_mean_of_the_areas():
         assert np.trapezoid(mean.get_ydata(), mean.get_xdata()) == pytest.approx(np.mean(areas), abs=2e-3)
 
 
-def looks(figure: Figure) -> list[tuple[str, str]]:
+def line_styles(figure: Figure) -> list[tuple[str, str]]:
     return [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines[1:]]
 
 
 def test_few_classes_have_lines_that_differ_and_of_many_the_worst_stand_out():
     probabilities, labels = predictions(14, num_clips=140, absent=None)
     names = [f"class {index}" for index in range(14)]
-    assert len(set(looks(roc_figure(probabilities, labels, names, "")))) == 14 + 1
+    assert len(set(line_styles(roc_figure(probabilities, labels, names, "")))) == 14 + 1
     probabilities, labels = predictions(50, num_clips=400, absent=None)
     names = [f"class {index}" for index in range(50)]
     areas = [roc_curve(probabilities[:, index], labels == index).area for index in range(50)]
-    found = looks(roc_figure(probabilities, labels, names, ""))[:-1]  # without the mean
+    found = line_styles(roc_figure(probabilities, labels, names, ""))[:-1]  # without the mean
     coloured = {index for index, (colour, _) in enumerate(found) if colour != "0.75"}
     assert coloured == set(np.argsort(areas)[:6].tolist())
 

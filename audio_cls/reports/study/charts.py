@@ -1,7 +1,7 @@
 """The figures of the report, embedded: of all variants together, and of each one with its folds pooled."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +14,18 @@ from audio_cls.analysis.summary import Summary, VariantRow
 from audio_cls.figures.calibration import calibration_figure
 from audio_cls.figures.classes import confusion_figure
 from audio_cls.figures.curves import roc_figure
-from audio_cls.figures.learning import Row
-from audio_cls.figures.study_curves import study_curves_figure
-from audio_cls.figures.style import Look, figure_style
+from audio_cls.figures.learning import History, study_learning_figure
+from audio_cls.figures.style import Styles, figure_style
 from audio_cls.figures.variants import MEASURES, Shown, folds_figure, heads_figure
 from audio_cls.reports.html.pictures import embedded, png
 from audio_cls.results.job_folder import StudyJob
 from audio_cls.results.study import Study
-from audio_cls.wording import ranges
+from audio_cls.wording import SPLIT_NAMES, ranges
 
 MAX_DRAWN = 12  # variants with figures of their own, the best; more would make a page of tens of megabytes
 MAX_IN_FOLDS = 60  # variants in the figure of folds
 MAX_IN_CURVES = 8
 MAX_FAMILIES = 4
-CLIPS = {"val": "validation clips", "test": "test clips"}
 Picture = dict[str, Any]
 
 
@@ -47,7 +45,7 @@ def pool(jobs: Sequence[StudyJob], split: str) -> Pooled:
     parts = [job.predictions[split] for job in jobs]
     folds, seeds = sorted({job.fold for job in jobs}), sorted({job.seed for job in jobs})
     labels = np.concatenate([part.labels for part in parts])
-    about = f"{len({clip for part in parts for clip in part.clips}):,} {CLIPS[split]}"
+    about = f"{len({clip for part in parts for clip in part.clips}):,} {SPLIT_NAMES[split]} clips"
     about += f", fold{'s' * (len(folds) > 1)} {ranges(folds)}, seed{'s' * (len(seeds) > 1)} {ranges(seeds)}"
     return Pooled(
         labels,
@@ -60,8 +58,8 @@ def pool(jobs: Sequence[StudyJob], split: str) -> Pooled:
 class Charts:
     """Draws what a study has results for; what has none is None or left out."""
 
-    def __init__(self, study: Study, summary: Summary, looks: Mapping[str, Look]) -> None:
-        self._study, self._summary, self._looks = study, summary, looks
+    def __init__(self, study: Study, summary: Summary, styles: Styles) -> None:
+        self._study, self._summary, self._styles = study, summary, styles
         self._jobs: dict[str, list[StudyJob]] = defaultdict(list)
         for job in study.jobs:
             if job.status == "done":
@@ -80,7 +78,7 @@ class Charts:
         if not self._ranked:
             return None
         shown = {row.variant: self._shown(row, "accuracy") for row in self._ranked[:MAX_IN_FOLDS]}
-        return self._picture("Accuracy of each fold by variant", folds_figure, shown, self._looks, self._clips)
+        return self._picture("Accuracy of each fold by variant", folds_figure, shown, self._styles, self._clips)
 
     def heads(self) -> list[Picture]:
         """A figure for each family of variants that differ in their number of heads alone."""
@@ -102,7 +100,7 @@ class Charts:
             title = f"{', '.join(sorted(heads, key=heads.__getitem__))}: {self._clips}"
             title = title if len(title) < 90 else f"{len(heads)} variants: {self._clips}"
             alt = "Accuracy, F1 and AUROC over the number of heads"
-            pictures.append(self._picture(alt, heads_figure, shown, heads, self._looks, title))
+            pictures.append(self._picture(alt, heads_figure, shown, heads, self._styles, title))
         return pictures[:MAX_FAMILIES]
 
     def confusions(self) -> Iterator[Picture]:
@@ -124,7 +122,7 @@ class Charts:
             bins = reliability(pooled.probabilities, pooled.labels)
             title = f"{row.variant}: {pooled.about}"
             alt = f"Reliability diagram of {row.variant}"
-            colour = self._looks[row.variant].colour
+            colour = self._styles[row.variant].colour
             yield self._picture(alt, calibration_figure, bins, self._calibration_error(row), colour, title)
 
     def curves(self) -> tuple[Picture | None, int]:
@@ -135,12 +133,12 @@ class Charts:
             return None, 0
         drawn = dict(list(histories.items())[:MAX_IN_CURVES])
         alt = "Loss and accuracy by epoch"
-        picture = self._picture(alt, study_curves_figure, drawn, self._looks, len(self._summary.classes))
+        picture = self._picture(alt, study_learning_figure, drawn, self._styles, len(self._summary.classes))
         return picture, len(histories) - len(drawn)
 
     @property
     def _clips(self) -> str:
-        return CLIPS[self._summary.ranking_split]
+        return f"{SPLIT_NAMES[self._summary.ranking_split]} clips"
 
     def _picture(self, alt: str, draw: Any, *arguments: Any) -> Picture:
         with figure_style():
@@ -168,5 +166,5 @@ class Charts:
         varied = ("heads", "model.num_heads")
         return str(sorted((key, str(value)) for key, value in keys.items() if key not in varied))
 
-    def _histories(self, variant: str) -> list[list[Row]]:
+    def _histories(self, variant: str) -> list[History]:
         return [rows for job in self._jobs[variant] if (rows := self._study.history(job))]

@@ -1,4 +1,4 @@
-"""The sounds of a study's clips, where they are on this machine, and where its transformers look in them."""
+"""The sounds of a study's clips, where they are on this machine, and the attention of its transformers to them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ MAX_HEADS = 8  # with a row each
 
 @dataclass(frozen=True)
 class Sounds:
-    """The clips that were found, by name; `missing` says why the others cannot be heard, '' where all are there."""
+    """The clips that were found, by name; `missing` says why the others cannot be played, '' where all are there."""
 
     clips: Mapping[str, Clip]
     root: Path | None
@@ -39,8 +39,8 @@ class Sounds:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one job's transformer heard in a clip, and where it looked: rows of attention, each (P,), with names."""
+class AttentionRows:
+    """What one job's transformer predicts for a clip, and its attention: rows, each (P,), with names."""
 
     job: StudyJob
     prediction: str
@@ -71,14 +71,16 @@ def find_sounds(study: Study, names: Sequence[str], root: str | None) -> Sounds:
         clips = _known(clip_set, study, names)
         if clips:
             return Sounds(clips, clip_set.root, _missing(names, clips, place or ""))
-    looked = f" (not in {', '.join(filter(None, places))})" if any(places) else ""
+    searched = f" (not in {', '.join(filter(None, places))})" if any(places) else ""
     return Sounds(
-        {}, None, f"The sounds are not on this machine{looked}: with --root PATH, or AUDIO_CLS_DATA, they can be heard."
+        {},
+        None,
+        f"The sounds are not on this machine{searched}: with --root PATH, or AUDIO_CLS_DATA, they can be played.",
     )
 
 
-class Looks:
-    """Where the study's transformers look; a classifier is loaded once."""
+class Attention:
+    """The attention of the study's transformers; a classifier is loaded once."""
 
     def __init__(self, study: Study, order: Sequence[str]) -> None:
         """`order`: names of the variants, the best first."""
@@ -97,14 +99,14 @@ class Looks:
         """Whether there is a transformer with a checkpoint at all."""
         return bool(self._jobs)
 
-    def at(self, clip: str, split: str, waveform: np.ndarray, sample_rate: int) -> Look | None:
+    def at(self, clip: str, split: str, waveform: np.ndarray, sample_rate: int) -> AttentionRows | None:
         """In the clip, of the best variant that was not trained on it; None where none can be shown."""
         for job in self._jobs:
             if split not in job.predictions or clip not in job.predictions[split].clips:
                 continue
             classifier = self._load(job)
             if classifier is not None:
-                return _look(job, classifier, waveform, sample_rate)
+                return _attention_rows(job, classifier, waveform, sample_rate)
         return None
 
     def _load(self, job: StudyJob) -> Any:
@@ -121,13 +123,13 @@ class Looks:
         return self._loaded[job.name]
 
 
-def _look(job: StudyJob, classifier: Any, waveform: np.ndarray, sample_rate: int) -> Look:
+def _attention_rows(job: StudyJob, classifier: Any, waveform: np.ndarray, sample_rate: int) -> AttentionRows:
     from audio_cls.serving.attention import explain_clip
 
     found = explain_clip(classifier, resample(waveform, sample_rate, classifier.sample_rate))
     heads = found.heads[-1][:MAX_HEADS]
     rows = [("all layers", found.rollout), *((f"head {place}", row) for place, row in enumerate(heads, 1))]
-    return Look(job, found.prediction, rows, found.edges)
+    return AttentionRows(job, found.prediction, rows, found.edges)
 
 
 def _has_checkpoint(study: Study, job: StudyJob) -> bool:

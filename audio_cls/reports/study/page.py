@@ -11,18 +11,18 @@ from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.data.decode import BadAudio
 from audio_cls.data.excerpts import cut_excerpt
 from audio_cls.figures.clip import clip_figure
-from audio_cls.figures.style import figure_style, variant_looks
+from audio_cls.figures.style import figure_style, variant_styles
 from audio_cls.files import write_text
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
 from audio_cls.reports.markdown import METHOD
 from audio_cls.reports.study import again, tables
-from audio_cls.reports.study.charts import CLIPS, MAX_DRAWN, MAX_IN_CURVES, Charts
-from audio_cls.reports.study.listening import Looks, Sounds, find_sounds
+from audio_cls.reports.study.charts import MAX_DRAWN, MAX_IN_CURVES, Charts
+from audio_cls.reports.study.listening import Attention, Sounds, find_sounds
 from audio_cls.reports.study.mistakes import Mistake, find_mistakes
 from audio_cls.results.job_folder import UNFINISHED
 from audio_cls.results.study import Study, load_study
-from audio_cls.wording import duration, ranges
+from audio_cls.wording import SPLIT_NAMES, duration, ranges
 
 GENERATOR = "audio-cls report"
 NAME = "report.html"
@@ -62,11 +62,11 @@ def write_report(
 
 def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]:
     variants = [row.variant for row in summary.rows if row.kind == "variant"]
-    looks = variant_looks(variants)
-    charts = Charts(study, summary, looks)
+    styles = variant_styles(variants)
+    charts = Charts(study, summary, styles)
     curves, num_more_curves = charts.curves()
     split = summary.ranking_split
-    fold_table = tables.fold_table(study.jobs, summary.missing, split, looks)
+    fold_table = tables.fold_table(study.jobs, summary.missing, split, styles)
     return {
         "generator": GENERATOR,
         "sections": SECTIONS,
@@ -74,13 +74,13 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "whole": summary.num_done > 0 and not (summary.missing or any(getattr(summary, each) for each in UNFINISHED)),
         "facts": _facts(study, summary),
         "notes": [*([DEVELOPMENT] if split == "val" else []), *summary.notes, *([METHOD] if split else [])],
-        "clips": CLIPS.get(split or "", "held-out clips"),
+        "clips": f"{SPLIT_NAMES.get(split, 'held-out')} clips",
         "troubles": [(job.name, job.reason or job.status) for job in study.jobs if job.status != "done"],
-        "variant_table": tables.variant_table(summary, looks),
-        "comparison_table": tables.comparison_table(summary.comparisons, looks) if summary.comparisons else None,
+        "variant_table": tables.variant_table(summary, styles),
+        "comparison_table": tables.comparison_table(summary.comparisons, styles) if summary.comparisons else None,
         "fold_table": fold_table if study.jobs else None,
         "fold_table_open": len(fold_table["rows"]) <= MAX_OPEN_ROWS,
-        "class_table": tables.class_table(summary, looks) if any(row.f1_per_class for row in summary.rows) else None,
+        "class_table": tables.class_table(summary, styles) if any(row.f1_per_class for row in summary.rows) else None,
         "folds": charts.folds(),
         "heads": charts.heads(),
         "confusions": list(charts.confusions()),
@@ -129,7 +129,7 @@ def _mistakes(study: Study, summary: Summary, root: str | None) -> dict[str, Any
     if not found:
         return context
     sounds = find_sounds(study, names, root)
-    transformers = Looks(study, [row.variant for row in summary.rows])
+    transformers = Attention(study, [row.variant for row in summary.rows])
     notes = [sounds.missing] if sounds.missing else []
     if sounds.clips and not transformers.possible:
         notes.append("No transformer of this study has its checkpoint here, so no attention is shown.")
@@ -145,25 +145,29 @@ def _mistakes(study: Study, summary: Summary, root: str | None) -> dict[str, Any
 
 
 def _wrong_clip(
-    mistake: Mistake, split: str, classes: Sequence[str], sounds: Sounds, transformers: Looks
+    mistake: Mistake, split: str, classes: Sequence[str], sounds: Sounds, transformers: Attention
 ) -> dict[str, Any]:
     """What the template shows of a clip that is on this machine; `problem` where it cannot be decoded."""
     shown: dict[str, Any] = {
         "name": mistake.clip, "label": classes[mistake.label], "heard": tables.heard(mistake, classes),
         "wrong": f"{mistake.num_wrong} of {mistake.num_jobs}",
-        "problem": "", "part": "", "look": "", "picture": None, "sound": None,
+        "problem": "", "part": "", "attention": "", "picture": None, "sound": None,
     }  # fmt: skip
     try:
         waveform, rate = sounds.waveform(mistake.clip)
     except (BadAudio, OSError) as error:
         return shown | {"problem": f"It cannot be played: {error}."}
     excerpt = cut_excerpt(waveform, rate)
-    look = transformers.at(mistake.clip, split, waveform, rate)
-    rows, edges = (look.rows, look.edges) if look else ((), None)
+    attention = transformers.at(mistake.clip, split, waveform, rate)
+    rows, edges = (attention.rows, attention.edges) if attention else ((), None)
     with figure_style():
         highest = min(HIGHEST, rate / 2)
         figure = clip_figure(excerpt.waveform, rate, excerpt.start_seconds, highest, rows, edges)
-    alt = f"Waveform and spectrogram of {mistake.clip}" + (", and where a transformer looks" if look else "")
-    about = f"{look.job.variant}, fold {look.job.fold}, seed {look.job.seed}, says {look.prediction}" if look else ""
+    alt = f"Waveform and spectrogram of {mistake.clip}" + (", and the attention of a transformer" if attention else "")
+    about = (
+        f"{attention.job.variant}, fold {attention.job.fold}, seed {attention.job.seed}, says {attention.prediction}"
+        if attention
+        else ""
+    )
     picture, sound = embedded(png(figure), alt), sound_uri(excerpt)
-    return shown | {"part": excerpt.part, "look": about, "picture": picture, "sound": sound}
+    return shown | {"part": excerpt.part, "attention": about, "picture": picture, "sound": sound}

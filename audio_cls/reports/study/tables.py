@@ -1,10 +1,10 @@
 """The tables of the report: cells with what is shown and what they are sorted by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from audio_cls.analysis.summary import Comparison, Spread, Summary, VariantRow
-from audio_cls.figures.style import Look
+from audio_cls.figures.style import Styles
 from audio_cls.reports.study.mistakes import Mistake
 from audio_cls.reports.tables import mean_only, with_spread
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob
@@ -14,20 +14,20 @@ Cell = dict[str, Any]
 Table = dict[str, Any]  # caption, heads (cells) and rows (lists of cells)
 
 
-def variant_table(summary: Summary, looks: Mapping[str, Look]) -> Table:
+def variant_table(summary: Summary, styles: Styles) -> Table:
     with_test = any(row.test for row in summary.rows)
     heads = ["Variant"]
     heads += ["Accuracy", "F1", "AUROC"] if summary.ranking_split else []
     heads += ["Test"] if with_test else []
     heads += ["Train", "Folds", "Seeds", "Epochs", "Parameters", "Time of a job"]
-    rows = [_variant_cells(summary, row, looks, with_test) for row in summary.rows]
+    rows = [_variant_cells(summary, row, styles, with_test) for row in summary.rows]
     return _table("Variants, best first", heads, rows)
 
 
-def comparison_table(comparisons: Sequence[Comparison], looks: Mapping[str, Look]) -> Table:
+def comparison_table(comparisons: Sequence[Comparison], styles: Styles) -> Table:
     rows = []
     for each in comparisons:
-        names = [_name(each.first, looks), _name(each.second, looks)]
+        names = [_name(each.first, styles), _name(each.second, styles)]
         if each.problem:
             rows.append([*names, _text(f"not compared: {each.problem}"), *(_number("–", None) for _ in range(4))])
             continue
@@ -46,7 +46,7 @@ def comparison_table(comparisons: Sequence[Comparison], looks: Mapping[str, Look
     return _table("Differences of accuracy", heads, rows)
 
 
-def fold_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | None, looks: Mapping[str, Look]) -> Table:
+def fold_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | None, styles: Styles) -> Table:
     """A row for each variant and seed, a column for each fold: its accuracy on `split`, or what became of the job."""
     by_place: dict[tuple[str, int, int], StudyJob | None] = {(job.variant, job.seed, job.fold): job for job in jobs}
     for name in missing:
@@ -71,17 +71,17 @@ def fold_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | No
         values = [cell["value"] for cell in cells if cell["value"] is not None]
         mean = sum(values) / len(values) if values else None
         mean_cell = _number("–" if mean is None else f"{100 * mean:.1f}", mean)
-        rows.append([_name(variant, looks), _number(str(seed), seed), *cells, mean_cell])
+        rows.append([_name(variant, styles), _number(str(seed), seed), *cells, mean_cell])
     return _table("Accuracy of every job", ["Variant", "seed", *(f"fold {fold}" for fold in folds), "mean"], rows)
 
 
-def class_table(summary: Summary, looks: Mapping[str, Look]) -> Table:
+def class_table(summary: Summary, styles: Styles) -> Table:
     shown = [row for row in summary.rows if row.f1_per_class]
     rows = [
         [_text(name), *(_share(row.f1_per_class[label]) for row in shown)] for label, name in enumerate(summary.classes)
     ]
     table = _table("F1 of each class, folds pooled", ["Class", *(row.variant for row in shown)], rows)
-    table["heads"][1:] = [{**_name(row.variant, looks), "number": True} for row in shown]
+    table["heads"][1:] = [{**_name(row.variant, styles), "number": True} for row in shown]
     return table
 
 
@@ -105,8 +105,8 @@ def heard(mistake: Mistake, classes: Sequence[str]) -> str:
     return ", ".join(f"{classes[label]} ({count})" for label, count in mistake.heard)
 
 
-def _variant_cells(summary: Summary, row: VariantRow, looks: Mapping[str, Look], with_test: bool) -> list[Cell]:
-    cells = [_name(row.variant, looks)]
+def _variant_cells(summary: Summary, row: VariantRow, styles: Styles, with_test: bool) -> list[Cell]:
+    cells = [_name(row.variant, styles)]
     if summary.ranking_split:
         spreads = [getattr(row.ranking, key, None) for key in ("accuracy", "f1_macro", "auroc_macro")]
         cells += [_spread(spread) for spread in spreads]
@@ -141,8 +141,8 @@ def _table(caption: str, heads: Sequence[str], rows: list[list[Cell]]) -> Table:
     return {"caption": caption, "heads": cells, "rows": rows}
 
 
-def _name(variant: str, looks: Mapping[str, Look]) -> Cell:
-    return {**_text(variant), "colour": looks[variant].colour if variant in looks else ""}
+def _name(variant: str, styles: Styles) -> Cell:
+    return {**_text(variant), "colour": styles[variant].colour if variant in styles else ""}
 
 
 def _text(text: str) -> Cell:

@@ -66,7 +66,7 @@ def test_wrong_clips_have_sound_spectrogram_and_attention(page, tmp_path):
     assert_asks_no_server(content)
     read = Page(content)
     sounds = read.attributes("audio")
-    pictures = [image["alt"] for image in read.attributes("img") if "where a transformer looks" in image["alt"]]
+    pictures = [image["alt"] for image in read.attributes("img") if "attention of a transformer" in image["alt"]]
     assert len(sounds) == len(pictures) > 0
     assert "tiny_h1, fold 0, seed 0, says" in read.text or "tiny_h2, fold 0, seed 0, says" in read.text
     for number, sound in enumerate(sounds):
@@ -87,7 +87,7 @@ def test_without_checkpoints_there_is_sound_but_no_attention_and_it_says_so(stud
     page = read(study)
     assert page.attributes("audio")
     assert "No transformer of this study has its checkpoint here, so no attention is shown." in page.text
-    assert not [image for image in page.attributes("img") if "where a transformer looks" in image["alt"]]
+    assert not [image for image in page.attributes("img") if "attention of a transformer" in image["alt"]]
 
 
 def test_a_checkpoint_that_cannot_be_read_costs_its_attention_only(study):
@@ -95,7 +95,7 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_attention_only(study):
         path.write_bytes(b"not a checkpoint")
     page = read(study)
     assert page.attributes("audio")
-    assert not [image for image in page.attributes("img") if "where a transformer looks" in image["alt"]]
+    assert not [image for image in page.attributes("img") if "attention of a transformer" in image["alt"]]
 
 
 def move_data(study: Path, root: Path) -> None:
@@ -112,7 +112,7 @@ def test_without_the_sounds_it_says_so_and_they_are_found_where_an_option_or_the
     move_data(study, tmp_path / "gone")
     page = read(study)
     assert not page.attributes("audio")
-    assert "The sounds are not on this machine: with --root PATH, or AUDIO_CLS_DATA, they can be heard." in page.text
+    assert "The sounds are not on this machine: with --root PATH, or AUDIO_CLS_DATA, they can be played." in page.text
     assert read(study, "--root", str(trained / "tones")).attributes("audio")
     capsys.readouterr()
     (tmp_path / "other").mkdir()
