@@ -23,8 +23,8 @@ sweeps-check: ## step the W&B sweep files with W&B's own engine, in an environme
 	$(SWEEPS)/bin/python -m pip install --quiet --disable-pip-version-check "sweeps==0.3.0" "numpy<2" pyyaml
 	$(SWEEPS)/bin/python -W ignore tests/support/step_sweeps.py --check
 
-lint: $(READY) ## check style with ruff
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(READY) ## check style with ruff and types with mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: $(READY) ## put the code into shape with ruff
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -8,7 +8,7 @@ import pytest
 from hydra import initialize_config_dir
 from support.command_line import CONF, TINY, train, write_esc10, write_sounds
 
-from audio_cls import cli
+from audio_cls.cli.main import build_parser, main
 from audio_cls.experiment.plan import make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ def test_every_training_command_is_accepted_and_names_its_jobs(arguments: list[s
 
 @pytest.mark.parametrize("arguments", commands("audio-cls"), ids=" ".join)
 def test_every_command_on_studies_is_understood(arguments: list[str]) -> None:
-    assert cli._parser().parse_args(arguments).command == arguments[0]
+    assert build_parser().parse_args(arguments).command == arguments[0]
 
 
 @pytest.mark.parametrize("target", [words[0] for words in commands("make")])
@@ -82,11 +82,11 @@ def test_sounds_of_ones_own_are_trained_on_and_compared_and_new_ones_are_predict
     sweep, final = (words for words in commands("python train.py") if "data.root=my_sounds.csv" in words)
     # In this process: workers that an earlier test left behind would look for the sounds in that test's folder.
     assert train(monkeypatch, *sweep, "jobs=1", *TINY) == 0
-    assert cli.main(["compare", "my_sounds-holdout"]) == 0
+    assert main(["compare", "my_sounds-holdout"]) == 0
     assert Path("outputs/my_sounds-holdout/summary.md").exists()
 
     assert train(monkeypatch, *final, *TINY) == 0
     (words,) = (words for words in commands("audio-cls") if words[0] == "predict")
     (tmp_path / "my_sounds").rename("new_recordings")
-    assert cli.main([word.replace("transformer_h4", "tiny") for word in words]) == 0
+    assert main([word.replace("transformer_h4", "tiny") for word in words]) == 0
     assert len(Path("predictions.csv").read_text().splitlines()) == 1 + 8

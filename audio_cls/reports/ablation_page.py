@@ -33,7 +33,7 @@ def write_page(route: Route, out: Path) -> None:
 
 
 def _command(route: Route, out: Path) -> str:
-    words = ["audio-cls", "steps", _portable(route.study.path), "--order"]
+    words = ["audio-cls", "ablation", _portable(route.study.path), "--order"]
     words.append(",".join(step.row.variant for step in route.steps))
     words += ["--each-against", route.against] if route.against else []
     return shlex.join([*words, "--out", _portable(out)])

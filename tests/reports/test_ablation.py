@@ -1,4 +1,4 @@
-"""`audio-cls steps`: what each of several changes brought, and that it is read, not typed."""
+"""`audio-cls ablation`: what each of several changes brought, and that it is read, not typed."""
 
 import io
 import math
@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from support.study_folders import CLASSES, edit_metrics, write_histories, write_variant
 
 from audio_cls.analysis.summary import Spread
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.figures import job
 from audio_cls.figures.variants import steps_figure
 from audio_cls.reports.ablation import read_route, route_table
@@ -58,7 +58,7 @@ def study(tmp_path, monkeypatch) -> Path:
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
-    status = main(["steps", "path", *arguments])
+    status = main(["ablation", "path", *arguments])
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
@@ -187,10 +187,10 @@ def test_the_page_begins_with_the_command_that_writes_it_again(study, capsys, tm
     page = out.read_text()
     first, _, title = page.splitlines()[:3]
     assert title == "# path: each change to original"
-    assert first.startswith("Written by `audio-cls steps ") and first.endswith("`; not edited.")
+    assert first.startswith("Written by `audio-cls ablation ") and first.endswith("`; not edited.")
     command = shlex.split(first.partition("`")[2].partition("`")[0])
     assert command[1:] == [
-        *("steps", "outputs/path", "--order", "original,frames,logits"),
+        *("ablation", "outputs/path", "--order", "original,frames,logits"),
         *("--each-against", "original", "--out", "docs/steps.md"),
     ]
     picture = out.with_suffix(".png")
@@ -217,9 +217,9 @@ def test_its_table_says_what_changed(study, capsys):
 
 def test_a_page_outside_names_no_folder_of_the_machine(study, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "outputs/path/frames")
-    assert main(["steps", str(tmp_path / study), "--order", "frames,logits", "--out", str(tmp_path / "a.md")]) == 0
+    assert main(["ablation", str(tmp_path / study), "--order", "frames,logits", "--out", str(tmp_path / "a.md")]) == 0
     first = (tmp_path / "a.md").read_text().splitlines()[0]
-    assert first == "Written by `audio-cls steps PATH/path --order frames,logits --out PATH/a.md`; not edited."
+    assert first == "Written by `audio-cls ablation PATH/path --order frames,logits --out PATH/a.md`; not edited."
 
 
 # What is refused
@@ -266,7 +266,7 @@ def test_a_study_without_jobs_or_held_out_clips_is_refused_in_one_line(study, ca
     Path("outputs/empty").mkdir()
     write_variant(Path("outputs/everything"), "a", folds=[0], protocol="all")
     for name, message in (("empty", "outputs/empty holds no job"), ("everything", "holds out no clips (protocol=all)")):
-        assert main(["steps", name, "--order", "a,b"]) == 2
+        assert main(["ablation", name, "--order", "a,b"]) == 2
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
 

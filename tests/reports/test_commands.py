@@ -7,7 +7,7 @@ from hydra import initialize_config_dir
 from support.study_folders import write_job
 from support.tiny_jobs import ROOT, plan_jobs
 
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.config.job import Job, clips
 from audio_cls.experiment.plan import make_plan
 from audio_cls.reports import commands

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from support.short_tones import RATE, train, train_cnn
 
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.config.job import Job
 from audio_cls.data.decode import decode
 from audio_cls.figures.attention import heads_figure

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.short_tones import train
 
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.config.job import Job
 from audio_cls.serving.load import load_classifier
 from audio_cls.serving.predict import (

@@ -7,7 +7,7 @@ import wandb
 from support.tiny_jobs import plan_jobs
 from support.wandb_server import WandbServer
 
-from audio_cls import cli
+from audio_cls.cli.main import main
 from audio_cls.config.schema import flatten
 from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
@@ -85,10 +85,10 @@ def test_a_study_is_shown_alone():
 
 
 def test_without_a_key_the_command_says_what_it_would_save_and_can_write_it_to_a_file(tmp_path, capsys):
-    assert cli.main(["dashboard", "outputs/heads", "--json", str(tmp_path / "view.json")]) == 0
+    assert main(["dashboard", "outputs/heads", "--json", str(tmp_path / "view.json")]) == 0
     assert json.loads((tmp_path / "view.json").read_text())["displayName"] == "audio_cls: heads"
     before = set(tmp_path.rglob("*"))
-    assert cli.main(["dashboard", "--project", "sounds"]) == 0
+    assert main(["dashboard", "--project", "sounds"]) == 0
     said = capsys.readouterr().out
     assert "nothing saved (no key" in said
     assert "sounds" in said
@@ -100,7 +100,7 @@ def test_with_a_key_the_command_saves_the_view_and_prints_its_address(monkeypatc
     with WandbServer() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        assert cli.main(["dashboard", "heads"]) == 0
+        assert main(["dashboard", "heads"]) == 0
         (view,) = server.views
     assert view["entityName"] == "me"
     assert view["projectName"] == "audio_cls"
@@ -113,7 +113,7 @@ def test_a_server_that_refuses_is_one_line_and_status_1(monkeypatch, capsys):
         raise ConnectionError("403: no\nTraceback")
 
     monkeypatch.setattr(dashboard, "save_dashboard", refuse)
-    assert cli.main(["dashboard"]) == 1
+    assert main(["dashboard"]) == 1
     assert capsys.readouterr().err == "audio-cls dashboard: W&B did not take it: 403: no\n"
 
 
@@ -128,5 +128,5 @@ def test_without_wandb_workspaces_the_command_says_how_to_install_it(monkeypatch
         return original(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert cli.main(["dashboard"]) == 2
+    assert main(["dashboard"]) == 2
     assert "pip install 'audio_cls[dashboard]'" in capsys.readouterr().err

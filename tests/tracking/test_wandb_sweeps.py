@@ -14,7 +14,7 @@ from support.tiny_jobs import ROOT, overrides, plan_jobs, write_tones
 from support.wandb_server import WandbServer
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
-from audio_cls import cli
+from audio_cls.cli.main import main
 from audio_cls.config.schema import result_keys
 from audio_cls.experiment.plan import make_plan
 from audio_cls.tracking import wandb_logger
@@ -152,7 +152,7 @@ class FinishedRun:
 
 
 def ask(*arguments: str) -> int:
-    return cli.main(["best", *arguments])
+    return main(["best", *arguments])
 
 
 def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_their_configurations(tmp_path, capsys):

@@ -62,9 +62,9 @@ def explore(request: Request) -> int:
 def _load(request: Request) -> tuple[ClipSet, bool]:
     """The clips, and whether a CSV manifest lists them."""
     if request.root == "":
-        raise ConfigError("--root has no value; give the folder with the clips, or a CSV file")
+        raise ConfigError("PATH is empty; give the folder with the clips, or a CSV file")
     if request.kind == "synthetic" and request.root is not None:
-        raise ConfigError("--data synthetic needs no --root; leave one of them out")
+        raise ConfigError("--data synthetic needs no PATH; leave one of them out")
     root = request.root or os.environ.get("AUDIO_CLS_DATA") or None
     root = os.path.expanduser(root) if root else None
     kind, notice = request.kind, None
@@ -80,8 +80,8 @@ def _load(request: Request) -> tuple[ClipSet, bool]:
 
 
 def _in_options(message: str) -> str:
-    """train.py's keys as this command's options."""
-    message = re.sub(r"\bdata\.root=", "--root ", message).replace("data.root", "--root")
+    """With the options of this command in place of the keys of training."""
+    message = message.replace("data.root=", "").replace("data.root", "PATH")
     return re.sub(r"\bdata=", "--data ", message)
 
 

@@ -215,7 +215,7 @@ def _measure_commands(survey: Survey) -> str:
             folds = ",".join(str(fold - 1) for fold in present)
             honest = honest.replace(" -m", f" fold={folds} data.allow_missing=true -m")
     return (
-        f"audio-cls explore --data {kind} --root PATH --leaky-manifest leaky.csv\n"
+        f"audio-cls explore PATH --data {kind} --leaky-manifest leaky.csv\n"
         "python train.py data=folder data.root=leaky.csv protocol=crossval study=leaky -m\n"
         f"{honest}"
     )

@@ -4,7 +4,7 @@ import pytest
 from support.browser import OUTSIDE, ask, needs_chromium
 from support.command_line import write_sounds
 
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 
 
 @needs_chromium
@@ -19,5 +19,5 @@ def page(tmp_path_factory):
     write_sounds(folder / "sounds", {"a" * 60: 3, "a class with a long name of many words": 3})
     (folder / "sounds" / ("a" * 60) / "0.wav").rename(folder / "sounds" / ("a" * 60) / f"{'long_name' * 20}.wav")
     (folder / "sounds" / ("a" * 60) / "broken.wav").touch()
-    main(["explore", "--data", "folder", "--root", str(folder / "sounds"), "--out", str(folder / "out")])
+    main(["explore", str(folder / "sounds"), "--data", "folder", "--out", str(folder / "out")])
     return folder / "out/index.html"

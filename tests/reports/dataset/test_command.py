@@ -13,7 +13,7 @@ import soundfile
 from support.command_line import contents, write_esc10, write_sounds
 from support.page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
 
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.data.sources import read_manifest
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize, synthetic_clips
 
@@ -39,7 +39,7 @@ def awkward(tmp_path_factory):
     (data / SCRIPT / "broken.mp3").write_bytes(b"not a sound")
     (data / SCRIPT / "empty.ogg").touch()
     before = contents(data)
-    status = main(["explore", "--data", "folder", "--root", str(data), "--out", str(out)])
+    status = main(["explore", str(data), "--data", "folder", "--out", str(out)])
     assert contents(data) == before
     return status, data, out, (out / "index.html").read_text(encoding="utf-8")
 
@@ -128,7 +128,7 @@ def explored_manifest(manifest, tmp_path_factory):
     (folder / "out/index.html").write_text('<meta name="generator" content="audio-cls explore">', encoding="utf-8")
     (folder / "out/figures/example-999-1.png").touch()
     (folder / "out/notes.txt").write_text("mine", encoding="utf-8")
-    arguments = ["--root", str(manifest), "--out", str(folder / "out"), "--leaky-manifest", str(folder / "leaky.csv")]
+    arguments = [str(manifest), "--out", str(folder / "out"), "--leaky-manifest", str(folder / "leaky.csv")]
     return main(["explore", *arguments]), folder, Page((folder / "out/index.html").read_text(encoding="utf-8"))
 
 
@@ -179,24 +179,24 @@ def workplace(tmp_path, monkeypatch, manifest):
 
 
 MISTAKES = {
-    "--root nowhere": "--root nowhere does not exist",
-    "--data folder --root nowhere": "nowhere does not exist: --root must be an existing folder or CSV file",
-    "--data folder": "--data folder needs to know where the clips are: --root PATH, or AUDIO_CLS_DATA=PATH",
-    "--data esc50 --root sounds": "esc50.csv does not exist: point --root at the folder of ESC-50",
-    "--data esc10 --root sounds": "holds 0 of the 10 class folders of ESC-10",
-    "--root ''": "--root has no value",
-    "--data synthetic --root sounds": "--data synthetic needs no --root",
-    "--root sounds --out full": "full holds other files; choose a new or empty folder with --out",
-    "--root sounds --out file": "file is a file; choose another --out",
-    "--root sounds --out file/deeper": "file is a file; choose another --out",
-    "--root sounds --out sounds/page": "sounds/page lies among the clips, where nothing is written",
-    "--root sounds --leaky-manifest leaky.csv": "--leaky-manifest: the sources of the clips are not known",
+    "nowhere": "nowhere does not exist",
+    "nowhere --data folder": "nowhere does not exist: PATH must be an existing folder or CSV file",
+    "--data folder": "--data folder needs to know where the clips are: PATH, or AUDIO_CLS_DATA=PATH",
+    "--data esc50 sounds": "esc50.csv does not exist: point PATH at the folder of ESC-50",
+    "--data esc10 sounds": "holds 0 of the 10 class folders of ESC-10",
+    "''": "PATH is empty",
+    "--data synthetic sounds": "--data synthetic needs no PATH",
+    "sounds --out full": "full holds other files; choose a new or empty folder with --out",
+    "sounds --out file": "file is a file; choose another --out",
+    "sounds --out file/deeper": "file is a file; choose another --out",
+    "sounds --out sounds/page": "sounds/page lies among the clips, where nothing is written",
+    "sounds --leaky-manifest leaky.csv": "--leaky-manifest: the sources of the clips are not known",
     "--data synthetic --leaky-manifest leaky.csv": "--leaky-manifest: synthetic clips are not files",
-    "--root esc10 --leaky-manifest leaky.txt": "--leaky-manifest leaky.txt must end in .csv",
-    "--root esc10 --leaky-manifest no/leaky.csv": "no is not a folder; make it",
-    "--root esc10 --leaky-manifest esc10/leaky.csv": "esc10/leaky.csv lies among the clips",
-    "--root mine.csv --leaky-manifest mine.csv": "mine.csv exists and is not a leaky manifest",
-    "--root esc10 --leaky-manifest full": "must end in .csv",
+    "esc10 --leaky-manifest leaky.txt": "--leaky-manifest leaky.txt must end in .csv",
+    "esc10 --leaky-manifest no/leaky.csv": "no is not a folder; make it",
+    "esc10 --leaky-manifest esc10/leaky.csv": "esc10/leaky.csv lies among the clips",
+    "mine.csv --leaky-manifest mine.csv": "mine.csv exists and is not a leaky manifest",
+    "esc10 --leaky-manifest full": "must end in .csv",
 }
 
 
@@ -214,14 +214,14 @@ def test_a_mistake_is_one_line_with_status_2_and_writes_nothing(workplace, capsy
 
 def test_data_without_a_readable_clip_end_with_status_1_and_write_nothing(workplace, capsys):
     before = contents(workplace)
-    assert main(["explore", "--root", "esc10"]) == 1
+    assert main(["explore", "esc10"]) == 1
     assert "none of the 60 clips of esc10 can be used" in capsys.readouterr().err
     assert contents(workplace) == before
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused(workplace, capsys, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    assert main(["explore", "--root", "sounds", "--out", "new"]) == 2
+    assert main(["explore", "sounds", "--out", "new"]) == 2
     assert "is read-only; choose another --out" in capsys.readouterr().err
 
 
@@ -237,7 +237,7 @@ def test_the_environment_names_the_data(workplace, monkeypatch, capsys):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\n"
-        "from audio_cls.cli import main\n"
+        "from audio_cls.cli.main import main\n"
         "try: main(['explore', '--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'numpy', 'matplotlib', 'scipy', 'jinja2', 'pydantic', 'soundfile'} & set(sys.modules)\n"

@@ -11,7 +11,7 @@ from support.tiny_jobs import plan_jobs
 
 from audio_cls.analysis.calibration import expected_calibration_error
 from audio_cls.analysis.compare import summarize
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.figures.calibration import calibration_figure
 from audio_cls.reports.study import charts
 from audio_cls.reports.study.mistakes import find_mistakes

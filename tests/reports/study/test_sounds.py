@@ -14,7 +14,7 @@ from support.short_tones import SETTINGS, write_clips
 from support.study_folders import write_job
 from support.tiny_jobs import plan_jobs
 
-from audio_cls.cli import main
+from audio_cls.cli.main import main
 from audio_cls.config.dataset import load_clips
 from audio_cls.config.schema import DataConfig
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize

@@ -1,0 +1,41 @@
+"""Compares each variant of a study with the one before it, in the order you give: what was changed (read from the
+configurations), what it cost and what it brought, on training clips and on held-out ones."""
+
+import argparse
+from pathlib import Path
+
+from audio_cls.cli.arguments import add_study, check_suffix, find_study, usage_errors
+
+HELP = "show what each of several changes brought: a table, or a page with a figure"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument("--order", required=True, metavar="A,B,C", help="its variants, in the order of the changes")
+    parser.add_argument(
+        "--each-against", metavar="A", help="compare every variant with A instead of the one before: single causes"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.md", help="write a page, and its figure beside it (default: print the table)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    check_suffix(options.out, ".md", "the page is Markdown")
+    path = find_study(options.study, options.output_dir)
+    from audio_cls.reports.ablation import read_route, route_table
+    from audio_cls.reports.tables import print_table
+    from audio_cls.results.study import StudyError
+
+    with usage_errors(StudyError):
+        route = read_route(path, [name.strip() for name in options.order.split(",")], options.each_against)
+    if options.out is None:
+        changes = [f"{step.row.variant}: {step.changed}" for step in route.steps if step.changes is not None]
+        elsewhere = "Columns that do not fit here stand on the page that --out FILE.md writes."
+        print_table(route_table(route), route.title, [*changes, *route.notes], elsewhere)
+        return 0
+    from audio_cls.reports.ablation_page import write_page
+
+    write_page(route, options.out)
+    print(f"written to {options.out} and {options.out.with_suffix('.png').name}")
+    return 0

@@ -1,0 +1,82 @@
+"""Arguments that several commands have, and what they stand for."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audio_cls.wording import did_you_mean
+
+
+class UsageError(ValueError):
+    """A mistake of the user: one line that says what is wrong and what to do. Exit status 2."""
+
+
+@contextmanager
+def usage_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Within it, errors of these kinds are mistakes of the user."""
+    try:
+        yield
+    except kinds as error:
+        raise UsageError(error) from None
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="a study's folder, or its name under the output folder")
+    add_output_dir(parser)
+
+
+def add_output_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where studies are (default: outputs)")
+
+
+def add_ensemble(parser: argparse.ArgumentParser, kept: str) -> None:
+    """`kept`: where the ensemble is shown from then on."""
+    parser.add_argument(
+        "--ensemble", action="append", default=[], metavar="A,B", dest="ensembles",
+        help="also show what the variants A and B reach together, by the mean of their probabilities; A alone means its"
+        f" seeds; may be given several times. {kept}",
+    )  # fmt: skip
+
+
+def check_suffix(out: Path | None, suffix: str, what: str) -> None:
+    """Raises UsageError if --out names a file that ends differently; `what`: 'the table is CSV'."""
+    if out is not None and out.suffix.lower() != suffix:
+        raise UsageError(f"--out {out}: {what}; call it {out.with_suffix(suffix).name}")
+
+
+def find_job(name: str, output_dir: Path) -> Path:
+    """A path, or else one under the output folder."""
+    return output_dir / name if not Path(name).exists() and (output_dir / name).is_dir() else Path(name)
+
+
+def find_study(name: str, output_dir: Path) -> Path:
+    """The study's folder: a bare name under the output folder, or else a path; UsageError where there is none."""
+    bare = Path(name).name == name
+    candidates = [output_dir / name, Path(name)] if bare else [Path(name)]
+    path = next((candidate for candidate in candidates if name and candidate.is_dir()), None)
+    if path is None:
+        raise UsageError(_no_study(name, output_dir))
+    if any(path.glob("*/fold*-seed*/")):
+        return path
+    if any(path.glob("fold*-seed*/")):
+        raise UsageError(f"{path} is one variant; give the study it belongs to: {path.resolve().parent}")
+    if (path / "metrics.json").exists():
+        raise UsageError(f"{path} is one job; give the study it belongs to: {path.resolve().parent.parent}")
+    studies = _studies(path)
+    if studies:
+        raise UsageError(f"{path} holds several studies; name one: {', '.join(studies)}")
+    return path
+
+
+def _no_study(name: str, output_dir: Path) -> str:
+    names = _studies(output_dir)
+    hint = did_you_mean(Path(name).name, names)
+    known = (
+        f"in {output_dir} there is {', '.join(names)}" if names else f"{output_dir} holds none yet: train a model first"
+    )
+    return f"no study {name!r}; {hint or known}"
+
+
+def _studies(folder: Path) -> list[str]:
+    return sorted({job.parent.parent.name for job in folder.glob("*/*/fold*-seed*/")})

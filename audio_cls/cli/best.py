@@ -1,0 +1,37 @@
+"""Ranks the variants of a study and prints, for each of the best, the command that trains it on every fold. To run
+them: audio-cls best STUDY | sh"""
+
+import argparse
+import sys
+
+from audio_cls.cli.arguments import UsageError, add_study, find_study, usage_errors
+
+HELP = "print the commands that train a search's best variants on every fold"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="how many variants (default: 3)")
+    parser.add_argument("--into", metavar="NAME", help="the study they go to (default: STUDY-confirmed)")
+
+
+def run(options: argparse.Namespace) -> int:
+    path = find_study(options.study, options.output_dir)
+    if options.top < 1:
+        raise UsageError(f"--top {options.top} names no variant; use 1 or more")
+    from audio_cls.reports.commands import best_variants, confirming_command
+    from audio_cls.results.study import StudyError
+
+    into = options.into or f"{path.resolve().name}-confirmed"
+    with usage_errors(StudyError):
+        ranked = best_variants(path, options.top)
+    try:
+        commands = [confirming_command(variant, into) for variant in ranked]  # all of them, or none for a shell to run
+    except ValueError as error:
+        print(f"audio-cls best: {error}", file=sys.stderr)
+        return 1
+    for place, (variant, command) in enumerate(zip(ranked, commands, strict=True), start=1):
+        folds = ", ".join(map(str, variant.folds))
+        print(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}", file=sys.stderr)
+        print(command)
+    return 0

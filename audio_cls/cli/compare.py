@@ -1,0 +1,27 @@
+"""Compares the variants of a study and writes summary.json and summary.md into its folder."""
+
+import argparse
+
+from audio_cls.cli.arguments import add_ensemble, add_study, find_study, usage_errors
+
+HELP = "compare the variants of a study"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    add_ensemble(
+        parser,
+        "Nothing remembers it: the summary shows the ensembles of the last comparison, and that of a sweep has none",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    path = find_study(options.study, options.output_dir)
+    from audio_cls.reports.markdown import write_summary
+    from audio_cls.reports.tables import print_summary
+    from audio_cls.results.study import StudyError
+
+    with usage_errors(StudyError):
+        summary = write_summary(path, options.ensembles)
+    print_summary(summary)
+    return 1 if summary.failed or summary.damaged or not summary.num_done else 0

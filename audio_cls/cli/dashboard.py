@@ -1,0 +1,38 @@
+"""Saves a view of the project in Weights & Biases; without a key, says what it would save."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from audio_cls.cli.arguments import UsageError
+
+HELP = "build the project's dashboard in Weights & Biases"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", nargs="?", help="show this study only (default: all of them)")
+    parser.add_argument("--project", default="audio_cls", help="as in logger.project (default: audio_cls)")
+    parser.add_argument("--entity", help="user or team (default: the account's)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write it to a file instead")
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        from audio_cls.tracking import dashboard
+    except ImportError:
+        raise UsageError("needs wandb-workspaces: pip install 'audio_cls[dashboard]'") from None
+    study = Path(options.study).name if options.study else None
+    if options.json:
+        drawn = dashboard.as_json(dashboard.build_dashboard(options.project, options.entity or "ENTITY", study))
+        options.json.write_text(drawn + "\n", encoding="utf-8")
+        print(f"written to {options.json}")
+        return 0
+    try:
+        print(dashboard.save_dashboard(options.project, options.entity, study))
+    except dashboard.NoAccount as error:
+        print(f"nothing saved ({error}); with a key it would be a view of project {options.project} with")
+        print(dashboard.outline(study))
+    except Exception as error:
+        print(f"audio-cls dashboard: W&B did not take it: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,43 @@
+"""Writes a page about a data set: findings (unreadable files, duplicates, silence, leakage ...), examples to look at
+and listen to, durations, levels, spectra, recordings and folds. Exit status 1 where training would stop on the data."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from audio_cls.cli.arguments import usage_errors
+
+HELP = "look and listen before training: a page with findings, pictures and sounds of a data set"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        help="folder of the clips, or a CSV file that lists them (default: AUDIO_CLS_DATA)",
+    )
+    parser.add_argument(
+        "--data", default="auto", metavar="NAME",
+        help="what kind of data: auto, esc10, esc50, folder, synthetic or an option of your own, as in training with"
+        " data=NAME (default: auto)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the page (default: outputs/explore/NAME)")
+    parser.add_argument(
+        "--leaky-manifest", type=Path, metavar="FILE.csv",
+        help="also write a manifest with plain shuffled folds that ignore which clips share a recording, to measure"
+        " what such a leak is worth: python train.py data=folder data.root=FILE.csv protocol=crossval -m",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    from audio_cls.config.schema import ConfigError
+    from audio_cls.data.clips import DataError
+    from audio_cls.reports.dataset.command import Request, explore
+
+    try:
+        with usage_errors(ConfigError):
+            return explore(Request(options.data, options.path, options.out, options.leaky_manifest))
+    except DataError as error:
+        print(f"audio-cls explore: {error}", file=sys.stderr)
+        return 1

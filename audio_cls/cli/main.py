@@ -1,0 +1,50 @@
+"""The command `audio-cls`. Each command imports what it needs when it is run, so that --help is instant.
+
+Exit status: 0 all well; 1 failed or damaged jobs, nothing finished, or sounds that cannot be used; 2 a mistake, told in
+one line; 130 after Ctrl-C.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from audio_cls.cli import ablation, attention, best, compare, dashboard, explore, predict, publish, report
+from audio_cls.cli.arguments import UsageError
+
+COMMANDS = (explore, compare, report, publish, ablation, best, dashboard, attention, predict)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except UsageError as error:
+        print(f"audio-cls {options.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"audio-cls {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="audio-cls", description="Trains classifiers of sound, looks at their results and uses them.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        command = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

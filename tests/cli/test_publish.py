@@ -1,0 +1,11 @@
+import pytest
+from support.study_folders import write_variant
+
+from audio_cls.cli.main import main
+
+
+@pytest.mark.parametrize("studies", [[], ["esc10-holdout", "other"]])
+def test_an_ensemble_is_published_with_one_study(outputs, capsys, studies):
+    write_variant(outputs / "other", "cnn")
+    assert main(["publish", *studies, "--ensemble", "cnn,transformer_h4"]) == 2
+    assert "--ensemble belongs to one study" in capsys.readouterr().err
