@@ -4,7 +4,6 @@
 import copy
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from benchmarks import data
 from benchmarks.bare import BareTraining
 from benchmarks.machine import resident_mib
 from benchmarks.processes import isolated
-from benchmarks.section import BenchmarkError, Numbers, Options, Target, figures, milliseconds, table
+from benchmarks.section import BenchmarkError, Numbers, Options, Target, milliseconds, table
 from benchmarks.timing import Ratio, interleaved, median, ratio
 
 TITLE = "Training step"
@@ -28,7 +27,6 @@ HEADS = (1, 2, 4)
 ENCODER_TOKENS = (5, 256)  # of a one-second crop with the default stem, CLS among them; many
 MANY_TOKENS = 4096
 SAME_SPEED = 1.02  # ratios up to this count as equal: runs of the same code differ by as much
-COMPILE_SECONDS = 120
 
 
 def measure(options: Options) -> Numbers:
@@ -50,7 +48,6 @@ def measure(options: Options) -> Numbers:
         numbers["settings"] = _settings(trainings["4"], quick)
         numbers["domain"] = _domains([*source, "experiment=best"], Path(folder) / "outputs", quick)
         numbers["kept_memory"] = _kept_memory(quick, jobs[-1])
-        numbers["compile"] = _compile(quick, jobs[-1])
     numbers["memory"] = _memory(quick)
     return numbers
 
@@ -236,30 +233,6 @@ def _kept_memory(quick: bool, overrides: list[str]) -> dict[str, list[float]]:
     return found
 
 
-def compiled_seconds(overrides: list[str], seconds: float) -> Numbers:
-    """How long torch.compile takes for the network, and steps with and without it, in turns."""
-    keep_freed_memory()
-    with tempfile.TemporaryDirectory() as folder:
-        job = data.make_jobs(overrides, Path(folder))[0]
-        usual, compiled = BareTraining(job), BareTraining(job)
-    compiled.module.compile_network()
-    batch = next(iter(usual.batches))
-    started = time.perf_counter()
-    compiled.step(batch)
-    first = time.perf_counter() - started
-    calls = {"usual": lambda: usual.step(batch), "changed": lambda: compiled.step(batch)}
-    return {"first": first, **interleaved(calls, seconds=seconds, min_rounds=1, warm_up=3)}
-
-
-def _compile(quick: bool, overrides: list[str]) -> Numbers:
-    if quick:
-        return {"error": "not tried"}
-    try:
-        return isolated(compiled_seconds, overrides, 6, limit_seconds=COMPILE_SECONDS, here=False)
-    except BenchmarkError as error:
-        return {"error": str(error)}
-
-
 # Memory at many tokens
 
 
@@ -330,18 +303,10 @@ def describe(numbers: Numbers) -> str:
     columns += [f"encoder alone, {tokens} tokens" for tokens in ENCODER_TOKENS]
     changes = {**numbers["settings"], "freed memory given back to the system": numbers["kept_memory"]}
     changes["experiment=best on waveforms in place of power (augment.domain)"] = numbers["domain"]
-    compiled = numbers["compile"]
-    if "error" not in compiled:
-        changes["trainer.compile=true (torch.compile)"] = {name: compiled[name] for name in ("usual", "changed")}
     settings = [
         [name, *(milliseconds(median(seconds[way])) for way in ("usual", "changed")), str(_slower(seconds))]
         for name, seconds in changes.items()
     ]
-    compiling = (
-        f"torch.compile: {compiled['error']}."
-        if "error" in compiled
-        else f"The first step with torch.compile takes {figures(compiled['first'])} s."
-    )
     memory = [
         [dropout, *(f"{found[way]:,.0f}" for way in ("audio_cls", "torch", "written out"))]
         for dropout, found in numbers["memory"].items()
@@ -355,7 +320,6 @@ def describe(numbers: Numbers) -> str:
             "One thing changed at a time (4 heads); above 1 the change makes a step slower, so the project is better"
             " off as it is:",
             table(["change", "as it is", "changed", "slower by"], settings),
-            compiling,
             f"Memory in MiB of a forward and backward pass of one attention layer over {MANY_TOKENS} tokens (width"
             " 96, 4 heads, one clip). torch's fused kernel for the CPU knows no dropout of the weights; with dropout"
             " it holds all of them, as any other way does.",

@@ -25,7 +25,7 @@ from audio_cls.config.schema import (
 from audio_cls.models.sizes import band_edges
 
 NO_HEADS = (
-    "heads belongs to model=transformer and means nothing for the CNN; run two commands into one study:"
+    "heads belongs to model=transformer, and this model has none; run two commands into one study:"
     " `python train.py model=cnn -m` and `python train.py model=transformer heads=1,2,4 -m`"
 )
 MIN_WAVEFORM_SAMPLES = 1024  # what the waveform stem makes one token of
@@ -116,13 +116,7 @@ def _check_model(config: Config) -> None:
     if isinstance(model, CNNConfig):
         if samples % 8:
             raise ConfigError(f"{crop}; the CNN pools by 8, so it needs a multiple of 8: {fitting_crop}")
-        if config.heads is not None:
-            raise ConfigError(NO_HEADS)
         return
-    if config.heads != model.num_heads:
-        raise ConfigError(
-            f"model.num_heads={model.num_heads} contradicts heads={config.heads}; set heads={model.num_heads} alone"
-        )
     if model.d_model % model.num_heads:
         fitting = [str(heads) for heads in range(1, min(model.d_model, 16) + 1) if model.d_model % heads == 0]
         raise ConfigError(
@@ -280,8 +274,6 @@ def _check_training(config: Config) -> None:
         raise ConfigError(
             f"trainer.batch_size={trainer.batch_size} leaves nothing to mix with; use 2 or more, or augment.mix=false"
         )
-    if trainer.loss_on == "probabilities" and trainer.label_smoothing:
-        raise ConfigError("trainer.label_smoothing works on logits; set it to 0 or trainer.loss_on=logits")
     if config.protocol == "all" and config.fold:
         raise ConfigError(
             f"fold={config.fold} does not exist with protocol=all, which trains on every clip; use fold=0"

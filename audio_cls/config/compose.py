@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from audio_cls.config.checks import NO_HEADS
-from audio_cls.config.schema import TEXT_KEYS, ConfigError
+from audio_cls.config.schema import TEXT_KEYS, ConfigError, shown
 
 CONFIG_NAME = "config"
 MAX_JOBS = 10_000
@@ -87,7 +87,10 @@ def combinations(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
 
 
 def compose_job(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The resolved configuration of one job and the chosen options of its groups. Raises ConfigError."""
+    """The resolved configuration of one job and the chosen options of its groups. Raises ConfigError.
+
+    `heads` is a key of the command line alone: in the configuration it is model.num_heads.
+    """
     plain, hydra_own = [], []
     for override in map(parse, overrides):
         (hydra_own if _is_for_hydra(override) else plain).append(override)
@@ -96,10 +99,19 @@ def compose_job(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str
     for override in plain:
         _set(config, override, base)
     try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True), base.choices
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         message = str(error.msg or error).splitlines()[0]
         raise ConfigError(f"{error.full_key or 'the configuration'} cannot be resolved: {message}") from None
+    heads, num_heads = values.pop("heads", None), values["model"].get("num_heads")
+    if heads != num_heads and "heads" in base.keys:
+        raise ConfigError(f"model.num_heads is set by heads; write heads={shown(num_heads)}")
+    return values, base.choices
+
+
+def takes_heads(overrides: Sequence[str]) -> bool:
+    """Whether `heads` sets the number of attention heads of what these groups choose."""
+    return "heads" in _base(tuple(overrides)).keys
 
 
 @cache

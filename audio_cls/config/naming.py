@@ -8,7 +8,7 @@ from audio_cls.config.compose import compose_job
 from audio_cls.config.schema import EXECUTION_KEYS, CNNConfig, Config, ConfigError, flatten, result_keys
 
 # What names a variant by itself, or does not change what is trained: no suffix for these.
-_UNNAMED = EXECUTION_KEYS | {"protocol", "fold", "seed", "heads", "model.num_heads"}
+_UNNAMED = EXECUTION_KEYS | {"protocol", "fold", "seed", "model.num_heads"}
 _GROUPS_IN_SUFFIX = ("augment", "trainer")
 _MAX_SUFFIX_LENGTH = 120
 
@@ -35,7 +35,6 @@ def _suffix(config: Config, overrides: Sequence[str], choices: dict[str, str]) -
     _, usual = compose_job(named)
     groups = [group for group in _GROUPS_IN_SUFFIX if choices.get(group) != usual.get(group)]
     base = [*named, *(f"{group}={choices[group]}" for group in groups)]
-    base += [f"heads={config.model.num_heads}"] if config.heads is not None else []
     before = flatten(compose_job(base)[0])
     after = result_keys(config.model_dump())
     changed = {

@@ -64,7 +64,7 @@ class TransformerConfig(Section):
     stem: Literal["spectrogram", "waveform", "channels", "frames"]
     stem_width: int = Field(ge=1, le=1_024)
     num_stem_layers: int = Field(ge=3, le=12)
-    num_parts: int = Field(default=1, ge=1, le=64)
+    num_parts: int = Field(ge=1, le=64)
     num_heads: int = Field(ge=1, le=64)
     d_model: int = Field(ge=2, le=MAX_D_MODEL)
     num_layers: int = Field(ge=0, le=48)
@@ -77,7 +77,7 @@ class TransformerConfig(Section):
 
 
 class AugmentConfig(Section):
-    domain: Literal["waveform", "power"] = "waveform"
+    domain: Literal["waveform", "power"]
     random_crop: bool
     loop: bool
     gain_db: float = Field(ge=0, le=60)
@@ -100,7 +100,6 @@ class TrainerConfig(Section):
     batch_size: int = Field(ge=1, le=65_536)
     crops_per_clip: int = Field(ge=1, le=10_000)
     loss_on: Literal["logits", "probabilities"]
-    label_smoothing: float = Field(ge=0, lt=1)
     gradient_clip: float = Field(ge=0)
     ema_decay: float = Field(ge=0, lt=1)
     weights: Literal["last", "best"]
@@ -108,7 +107,6 @@ class TrainerConfig(Section):
     validate_every: int = Field(ge=1)
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    compile: bool
     num_threads: Annotated[int, Field(ge=1, le=1_024)] | None
 
 
@@ -123,7 +121,7 @@ class WandbConfig(Section):
 
 
 class Config(Section):
-    """One job, checked. `heads` is None for the CNN."""
+    """One job, checked."""
 
     protocol: Literal["holdout", "crossval", "all"]
     fold: int = Field(ge=0)
@@ -132,7 +130,6 @@ class Config(Section):
     variant: VariantName | None
     output_dir: Place
     jobs: Annotated[int, Field(ge=1, le=256)] | None
-    heads: int | None = None
     data: DataConfig
     input: InputConfig
     model: CNNConfig | TransformerConfig = Field(discriminator="name")
@@ -146,8 +143,6 @@ class Config(Section):
 EXECUTION_KEYS = frozenset(
     {"study", "variant", "output_dir", "jobs", "data.root", "data.name", "trainer.num_threads", "trainer.accelerator"}
 )
-# Keys that results of earlier versions lack, with the value that these had without naming it.
-ADDED_KEYS = {"trainer.compile": False, "augment.loop": False, "augment.domain": "waveform", "model.num_parts": 1}
 
 
 def shown(value: Any) -> str:
@@ -168,7 +163,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def result_keys(values: dict[str, Any]) -> dict[str, Any]:
     """The flat keys of a dumped configuration that determine a job's result, without logger and places on disk."""
-    flat = ADDED_KEYS | flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
+    flat = flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
     return {key: value for key, value in flat.items() if key not in EXECUTION_KEYS}
 
 

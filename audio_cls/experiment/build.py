@@ -34,7 +34,6 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
         "augment": config.augment.model_dump(),
         "optimizer": config.optimizer.model_dump(),
         "loss_on": config.trainer.loss_on,
-        "label_smoothing": config.trainer.label_smoothing,
         "seed": config.seed,
     }
     model = config.model.model_dump(exclude={"name"})

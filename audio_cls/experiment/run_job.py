@@ -66,8 +66,6 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         datamodule.prepare_data()  # now: bad files are named before anything else starts
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
-        if config.trainer.compile:
-            module.compile_network()
         loggers = make_loggers(job)
         wandb_logger.log_start(loggers, record)
         trainer = make_trainer(job, loggers, has_val=datamodule.split.val is not None)

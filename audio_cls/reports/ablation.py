@@ -124,8 +124,8 @@ def _configuration(study: Study, name: str, jobs: Sequence[StudyJob]) -> dict[st
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> tuple[str, ...]:
     """'model.norm: post → pre' for each key that differs. Keys that belong to another model alone are left out."""
-    keys = [key for key in differing_keys(before, now) if key != "model.num_heads"]  # set by `heads`
-    others = [key for key in keys if not key.startswith("model.") and key != "heads"]
+    keys = differing_keys(before, now)
+    others = [key for key in keys if not key.startswith("model.")]
     keys = ["model.name", *others] if "model.name" in keys else keys
     return tuple(f"{key}: {shown(before.get(key))} → {shown(now.get(key))}" for key in keys)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from audio_cls.config.compose import compose_job, configuration, quoted
+from audio_cls.config.compose import compose_job, configuration, quoted, takes_heads
 from audio_cls.config.location import conf_dir
 from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.results import job_files
@@ -78,13 +78,14 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     options = [chosen, f"data={stored['data']['kind']}"]
     with configuration(conf_dir()):
         usual = flatten(compose_job(options)[0])
+        names = {"model.num_heads": "heads"} if takes_heads(options) else {}
     now = result_keys(stored)
     # None of these changes what is trained, but the name of the data is part of the split's digest.
     kept = {key: value for key, value in flatten(stored).items() if key in ("data.root", "data.name", "output_dir")}
     different = [
-        f"{key}={_value(value)}"
+        f"{names.get(key, key)}={_value(value)}"
         for key, value in (now | {key: value for key, value in kept.items() if value}).items()
-        if key in usual and usual[key] != value and key not in ("fold", "model.num_heads")
+        if key in usual and usual[key] != value and key != "fold"
     ]
     return [*options, *different]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from audio_cls.config.dataset import PUBLISHED_FOLDS
 from audio_cls.config.schema import result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob, read_job
@@ -49,11 +48,8 @@ class Study:
 
     @property
     def num_folds(self) -> int | None:
-        """Folds of a full rotation; None where neither the jobs nor the data set's name say it."""
-        published = PUBLISHED_FOLDS.get(self.dataset or "")
-        if self.protocol == "all":
-            return 1
-        return self._shared("num_folds") or (published and published - (self.protocol == "holdout"))
+        """Folds of a full rotation; None where no job says it."""
+        return self._shared("num_folds")
 
     def check_variant(self, name: str) -> None:
         """Raises StudyError, with the nearest name, unless the study has a variant of this name."""

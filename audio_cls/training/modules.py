@@ -53,7 +53,6 @@ class ClassifierModule(pl.LightningModule):
         augment: dict[str, Any],
         optimizer: dict[str, Any],
         loss_on: str = "logits",
-        label_smoothing: float = 0.0,
         seed: int = 0,
         silence_db: float = 0.0,
     ) -> None:
@@ -67,7 +66,6 @@ class ClassifierModule(pl.LightningModule):
         self.mask = SpectrogramMask(augment["spectrogram_masks"], augment["mask_fraction"])
         self.optimizer_settings = optimizer
         self.loss_on = loss_on
-        self.label_smoothing = label_smoothing
         self.seed = seed
         self.val_metrics = ClipMetrics(len(classes))
         self._sums: dict[str, Tensor] = {}
@@ -75,13 +73,6 @@ class ClassifierModule(pl.LightningModule):
     def forward(self, waveforms: Tensor) -> Tensor:
         """Logits (B, K) of crops (B, 1, T)."""
         return self.network(self._normalized(waveforms))
-
-    def compile_network(self) -> None:
-        """Has torch compile all of the network but its front end, whose Fourier transform gains nothing.
-
-        The function is replaced, not the network: names in checkpoints stay as they are.
-        """
-        self.network.opinions = torch.compile(self.network.opinions)
 
     def clip_probabilities(self, waveforms: Tensor) -> Tensor:
         """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops that are not silent."""
@@ -167,7 +158,7 @@ class ClassifierModule(pl.LightningModule):
         if logits.ndim == 3:  # (B, P, K) of parts
             logits, targets = logits.flatten(0, 1), targets.repeat_interleave(logits.shape[1], dim=0)
         scores = logits.softmax(-1) if self.loss_on == "probabilities" else logits
-        return F.cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(scores, targets)
 
     def _add(self, **values: Tensor | int) -> None:
         for name, value in values.items():

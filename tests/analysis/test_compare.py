@@ -145,7 +145,7 @@ def test_one_job_has_a_mean_without_deviation_and_missing_folds_stand_in_the_fir
 
 def test_one_job_with_clips_of_one_recording_has_no_interval(tmp_path):
     write_job(tmp_path, "cnn", num_clips=4, chance=1, protocol="all")
-    write_job(tmp_path / "other", "cnn", num_clips=4, chance=1, dataset="mine")
+    write_job(tmp_path / "other", "cnn", num_clips=4, chance=1, num_folds=1)
     summary = write_summary(tmp_path / "other")
     assert summary.rows[0].ranking.accuracy.interval is None
     assert summary.headline == "The only job is done."

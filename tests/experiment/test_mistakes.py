@@ -86,7 +86,7 @@ MISTAKES = {
     # models
     "heads=5": "heads=5 does not divide model.d_model=96; use heads=1|2|3|4|6|8|12|16",
     "model.d_model=97": "heads=4 does not divide model.d_model=97",
-    "model.num_heads=2": "model.num_heads=2 contradicts heads=4; set heads=2 alone",
+    "model.num_heads=2": "model.num_heads is set by heads; write heads=2",
     "model=cnn heads=2": "run two commands into one study: `python train.py model=cnn -m` and",
     "model=cnn +heads=2": "heads belongs to model=transformer",
     "model=cnn ++model.num_heads=2": "heads belongs to model=transformer",
@@ -119,7 +119,6 @@ MISTAKES = {
     "protocol=crossval trainer.early_stopping=5": "set trainer.early_stopping=0 or protocol=holdout",
     "protocol=crossval trainer.weights=best": "set trainer.weights=last or protocol=holdout",
     "trainer.batch_size=1": "leaves nothing to mix with",
-    "trainer.loss_on=probabilities trainer.label_smoothing=0.1": "set it to 0 or trainer.loss_on=logits",
     # folds
     "fold=4": "fold=4 does not exist: protocol=holdout on synthetic has the folds 0 to 3",
     "protocol=crossval fold=5": "has the folds 0 to 4",

@@ -25,7 +25,6 @@ from audio_cls.reports.tables import print_table
 BASE = {
     "preset": None,
     "protocol": "holdout",
-    "heads": 4,
     "output_dir": "/elsewhere",
     "model": {"name": "transformer", "stem": "channels", "num_heads": 4, "d_model": 2000, "norm": "post"},
     "optimizer": {"lr": 1e-3},
@@ -33,7 +32,12 @@ BASE = {
 }
 FRAMES = {"model": BASE["model"] | {"stem": "frames", "d_model": 2048}}
 LOGITS = FRAMES | {"trainer": BASE["trainer"] | {"loss_on": "logits"}}
-VARIANTS = {"original": {}, "frames": FRAMES, "logits": LOGITS, "two_heads": LOGITS | {"heads": 2}}
+VARIANTS = {
+    "original": {},
+    "frames": FRAMES,
+    "logits": LOGITS,
+    "two_heads": LOGITS | {"model": {**LOGITS["model"], "num_heads": 2}},
+}
 ORDER = "original,frames,logits,two_heads"
 
 
@@ -75,9 +79,9 @@ def test_every_variant_is_held_against_the_one_before_it(study):
         None,
         ("model.d_model: 2000 → 2048", "model.stem: channels → frames"),
         ("trainer.loss_on: probabilities → logits",),
-        ("heads: 4 → 2",),
+        ("model.num_heads: 4 → 2",),
     ]
-    assert changes(read_route(study, ["two_heads", "logits"])) == [None, ("heads: 2 → 4",)]
+    assert changes(read_route(study, ["two_heads", "logits"])) == [None, ("model.num_heads: 2 → 4",)]
 
 
 @pytest.mark.parametrize("order", [["original", "frames", "logits"], ["frames", "logits"]])
@@ -98,7 +102,7 @@ def test_the_same_configuration_twice_is_no_change_wherever_it_was_trained(study
 
 def test_another_kind_of_model_is_one_change_and_the_keys_that_it_alone_has_are_left_out(study):
     for folder in (study / "two_heads").iterdir():
-        write_config(folder, **LOGITS | {"heads": None, "model": {"name": "cnn"}, "optimizer": {"lr": 0.0003}})
+        write_config(folder, **LOGITS | {"model": {"name": "cnn"}, "optimizer": {"lr": 0.0003}})
     route = read_route(study, ["logits", "two_heads"])
     assert route.steps[1].changes == ("model.name: transformer → cnn", "optimizer.lr: 0.001 → 0.0003")
 
@@ -161,7 +165,7 @@ def test_without_out_the_table_is_printed_and_nothing_written(study, capsys):
     assert lines[1].split()[:3] == ["Variant", "Validation", "clips"]
     assert [line.split()[0] for line in lines[2:6]] == ORDER.split(",")
     assert lines[6] == "frames: model.d_model: 2000 → 2048; model.stem: channels → frames"
-    assert "two_heads: heads: 4 → 2" in lines
+    assert "two_heads: model.num_heads: 4 → 2" in lines
     assert sorted(study.parent.parent.rglob("*")) == before
 
 
@@ -210,7 +214,7 @@ def test_its_table_says_what_changed(study, capsys):
         "-",
         "model.d_model: 2000 → 2048; model.stem: channels → frames",
         "trainer.loss_on: probabilities → logits",
-        "heads: 4 → 2",
+        "model.num_heads: 4 → 2",
     ]
     assert len({len(line) for line in cells}) == 1
 

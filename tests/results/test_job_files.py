@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from support.tiny_jobs import plan_jobs
 
 from audio_cls.config.job import Job
@@ -129,17 +128,6 @@ def test_a_folder_takes_the_job_that_it_belongs_to_wherever_and_with_whatever_lo
     job_files.check_folder(job, "digest")
     elsewhere = changed(job, jobs=2, logger={"_target_": "any"}, trainer={"num_threads": 5}, data={"root": "/moved"})
     job_files.check_folder(elsewhere, "digest")
-
-
-@pytest.mark.parametrize("key", ["trainer.compile", "augment.loop", "augment.domain", "model.num_parts"])
-def test_a_result_from_before_there_was_a_key_is_of_the_same_configuration(job, key):
-    job_files.write_config(job)
-    path = job.folder / job_files.CONFIG
-    stored = yaml.safe_load(path.read_text())
-    section, _, name = key.partition(".")
-    del stored[section][name]
-    path.write_text(yaml.safe_dump(stored))
-    job_files.check_folder(job, digest())
 
 
 def test_a_job_of_another_configuration_is_refused_with_the_keys_and_both_values(job):

@@ -60,15 +60,6 @@ def test_a_study_shares_its_data_set_protocol_and_number_of_folds(tmp_path):
     assert study.classes == ("Dog", "Rain")
 
 
-@pytest.mark.parametrize(
-    ("changes", "num_folds"),
-    [({}, 4), ({"dataset": "mine"}, None), ({"dataset": "mine", "num_folds": 7}, 7), ({"protocol": "all"}, 1)],
-)
-def test_the_number_of_folds_is_stated_by_the_jobs_or_known_of_the_data_set(tmp_path, changes, num_folds):
-    write_job(tmp_path, "cnn", **changes)
-    assert load_study(tmp_path).num_folds == num_folds
-
-
 @pytest.mark.parametrize("status", ["failed", "interrupted", "running"])
 def test_an_unfinished_job_keeps_its_status_and_reason(tmp_path, status):
     write_job(tmp_path, "cnn", status=status, error="out of memory")

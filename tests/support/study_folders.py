@@ -53,6 +53,7 @@ def write_job(
         "status": "done",
         "error": None,
         "split_digest": "abc",
+        "num_folds": {"holdout": 4, "crossval": 5, "all": 1}[protocol],
         "clips_without_source": False,
         "train": {"accuracy": 0.99, "f1_macro": 0.99, "auroc_macro": 1.0},
         **{split: _scores([row for row in rows if row[0] == split]) for split in ("val", "test")},

@@ -163,8 +163,7 @@ class Charts:
         keys = self._study.configuration(self._jobs[row.variant][0])
         if keys is None:
             return row.variant.replace(f"_h{row.heads}", "")
-        varied = ("heads", "model.num_heads")
-        return str(sorted((key, str(value)) for key, value in keys.items() if key not in varied))
+        return str(sorted((key, str(value)) for key, value in keys.items() if key != "model.num_heads"))
 
     def _histories(self, variant: str) -> list[History]:
         return [rows for job in self._jobs[variant] if (rows := self._study.history(job))]
