@@ -35,7 +35,6 @@ def _braces(word: str) -> list[str]:
 def _sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of ESC-10, a folder of sounds and a manifest, where the README's commands look for them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / ".cache"))
     monkeypatch.setenv("AUDIO_CLS_DATA", str(write_esc10(tmp_path / "esc10", (1, 2, 3, 4, 5))))
     folder = write_sounds(tmp_path / "my_sounds", {"hum": 4, "hiss": 4})
     rows = [f"{path.relative_to(tmp_path)},{path.parent.name},{path}\n" for path in sorted(folder.rglob("*.wav"))]

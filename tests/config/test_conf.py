@@ -63,7 +63,6 @@ COMPANIONS = {
 
 @pytest.fixture(autouse=True)
 def _hydra(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 

@@ -20,7 +20,6 @@ SOUNDS = ("data=folder", "data.root=sounds", "heads=2")
 @pytest.fixture(autouse=True)
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     monkeypatch.setattr(signals, "handle", lambda *_: None)
     monkeypatch.setattr(sweep, "announce", lambda _: None)
     write_sounds(tmp_path / "sounds", {"Dog": 8, "Cat": 8})

@@ -35,7 +35,6 @@ class JobBusy(RuntimeError):
 @pytest.fixture(autouse=True)
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(plan, "num_cores", lambda: 1)  # jobs side by side would not see what is replaced here
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -389,8 +388,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
         patch.chdir(folder)
-        patch.setenv("AUDIO_CLS_CACHE", str(folder / "cache"))
-        patch.delenv("AUDIO_CLS_DATA", raising=False)
         status = train(patch, "data=folder", "data.root=sounds", "heads=2", "fold=0,1", *TINY, "-m")
     return folder, status, said.getvalue()
 

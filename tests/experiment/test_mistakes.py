@@ -231,8 +231,6 @@ def _in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a mistake must not start a download")
 
     monkeypatch.chdir(workspace)
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
     monkeypatch.setattr(download, "download_esc10", no_download)
     monkeypatch.setattr(signals, "handle", lambda *_: None)
     # Permissions do not stop the superuser, who may be running this.

@@ -21,7 +21,6 @@ from audio_cls.results import job_files
 @pytest.fixture(autouse=True)
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
 
 

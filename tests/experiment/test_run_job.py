@@ -33,12 +33,13 @@ from audio_cls.experiment.evaluate import predict_clips
 from audio_cls.experiment.launch import make_loggers
 from audio_cls.experiment.plan import make_plan
 from audio_cls.experiment.run_job import JobBusy, run_job
-from audio_cls.figures import job as job_figures
 from audio_cls.results import job_files
 from audio_cls.training import datamodule as datamodule_module
 from audio_cls.training.checkpoint import AtomicCheckpointIO
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
 from audio_cls.training.modules import ClassifierModule
+
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 
 QUICK = ("trainer.crops_per_clip=4", "logger=none")  # three steps an epoch
 SPLIT_KEYS = {"accuracy", "f1_macro", "auroc_macro", "f1_per_class", "auroc_per_class", "confusion"}
@@ -72,13 +73,6 @@ class Recorder(Logger):
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("jobs")
-
-
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch, workspace):
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setattr(job_figures, "DPI", 30)  # drawing in full size takes longer than training here
 
 
 def train(workspace: Path, *more: str, logger: Logger | None = None) -> Job:
@@ -123,10 +117,7 @@ def outcome(job: Job) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def done(workspace) -> Job:
     """A job of three epochs that ran to its end."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
-        patch.delenv("AUDIO_CLS_DATA", raising=False)
-        return train(workspace, "study=done", "trainer.max_epochs=3")
+    return train(workspace, "study=done", "trainer.max_epochs=3")
 
 
 def test_the_folder_holds_all_that_a_job_writes_and_nothing_half_written(done):

@@ -17,8 +17,6 @@ SOUNDS = ("data=folder", "data.root=sounds", "heads=2", *TINY)
 @pytest.fixture(autouse=True)
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
 
 
 def train_beside(*arguments: str, **environment: str) -> tuple[int, str]:

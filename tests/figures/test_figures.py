@@ -34,9 +34,7 @@ PICTURES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def coarse(monkeypatch):
-    monkeypatch.setattr(job_figures, "DPI", 40)  # to be fast
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 
 
 def predictions(num_classes: int = 3, num_clips: int = 60, absent: int | None = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -257,8 +255,6 @@ def test_a_full_disk_loses_the_pictures_only(tmp_path, monkeypatch):
 
 
 def test_a_job_whose_pictures_cannot_be_drawn_keeps_its_numbers(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
 
     def fail(*_):
         raise ValueError("no letter for\nthat")

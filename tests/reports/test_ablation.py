@@ -51,7 +51,6 @@ def write_config(folder: Path, **changes) -> None:
 def study(tmp_path, monkeypatch) -> Path:
     """Four variants of four folds, of which each is one change to the one before."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "DPI", 40)  # to be fast
     path = Path("outputs/path")
     for place, (name, changes) in enumerate(VARIANTS.items()):
         write_variant(path, name, chance=0.5 + 0.1 * place, num_clips=20)

@@ -26,17 +26,13 @@ def workspace(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch, workspace):
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     monkeypatch.chdir(workspace)
 
 
 @pytest.fixture(scope="module")
 def jobs(workspace) -> list[Job]:
     """The same transformer with one and two heads."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
-        return [train(workspace, f"heads={heads}") for heads in (1, 2)]
+    return [train(workspace, f"heads={heads}") for heads in (1, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +168,7 @@ def test_the_command_writes_a_picture_into_the_job_or_where_it_is_told(jobs, wor
 @pytest.fixture(scope="module")
 def others(workspace, jobs) -> dict[str, str]:
     """Jobs without attention to show."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIO_CLS_CACHE", str(workspace / "cache"))
-        cnn, mean = train_cnn(workspace), train(workspace, "model.pool=mean", "variant=mean")
+    cnn, mean = train_cnn(workspace), train(workspace, "model.pool=mean", "variant=mean")
     (mean.folder.parent / "kept").mkdir()
     (mean.folder.parent / "kept" / "config.yaml").write_text((mean.folder / "config.yaml").read_text())
     return {

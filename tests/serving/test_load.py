@@ -18,17 +18,9 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("jobs")
 
 
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, folder):
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(folder / "cache"))
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
-
-
 @pytest.fixture(scope="module")
 def job(folder) -> Job:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIO_CLS_CACHE", str(folder / "cache"))
-        return train(folder)
+    return train(folder)
 
 
 def largest_difference(job: Job) -> float:

@@ -23,10 +23,7 @@ from audio_cls.serving.predict import (
 @pytest.fixture(scope="module")
 def job(tmp_path_factory) -> Job:
     folder = tmp_path_factory.mktemp("jobs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIO_CLS_CACHE", str(folder / "cache"))
-        patch.delenv("AUDIO_CLS_DATA", raising=False)
-        return train(folder)
+    return train(folder)
 
 
 @pytest.fixture

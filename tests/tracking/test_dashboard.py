@@ -1,9 +1,6 @@
 import builtins
 import json
-import os
 
-import pytest
-import wandb
 from support.tiny_jobs import plan_jobs
 from support.wandb_server import WandbServer
 
@@ -12,25 +9,6 @@ from audio_cls.config.schema import flatten
 from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
 from audio_cls.tracking import dashboard
-
-
-@pytest.fixture(autouse=True)
-def machine_without_account(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name in (
-        "WANDB_MODE",
-        "WANDB_HTTP_TIMEOUT",
-        "WANDB_ERROR_REPORTING",
-    ):  # set by the code: restored after the test
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "AUDIO_CLS_CACHE"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.chdir(tmp_path)
-    yield
-    wandb.teardown()
 
 
 def panels(drawn: dict) -> dict[str, list[dict]]:

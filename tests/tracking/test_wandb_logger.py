@@ -24,26 +24,6 @@ from audio_cls.tracking import wandb_logger, wandb_media
 from audio_cls.training.modules import ClassifierModule
 
 
-@pytest.fixture(autouse=True)
-def machine_without_account(tmp_path, monkeypatch):
-    """No key, no settings, no cache of the user's; nothing that a test sets in the environment survives it."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name in (
-        "WANDB_MODE",
-        "WANDB_HTTP_TIMEOUT",
-        "WANDB_ERROR_REPORTING",
-    ):  # set by the code: restored after the test
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "AUDIO_CLS_CACHE"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    wandb_logger._announced.clear()
-    yield
-    wandb.teardown()
-
-
 def run(job):
     return run_job(job, launch.make_loggers)
 

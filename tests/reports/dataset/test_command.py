@@ -166,7 +166,6 @@ def test_a_second_run_replaces_the_first_and_nothing_else(explored_manifest):
 def workplace(tmp_path, monkeypatch, manifest):
     """A folder to make mistakes in."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     write_sounds(tmp_path / "sounds", {"a": 2, "b": 2})
     write_esc10(tmp_path / "esc10", folds=(2, 3, 4))
     (tmp_path / "full").mkdir()

@@ -34,11 +34,8 @@ def trained(tmp_path_factory):
     (folder / "tones/high").rename(folder / "tones" / SCRIPT)
     (folder / "tones/low").rename(folder / "tones" / LONG)
     more = ("heads=1,2", "fold=0,1", "study=s", "trainer.max_epochs=1", "optimizer.lr=1e-6")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIO_CLS_CACHE", str(folder / "cache"))
-        patch.delenv("AUDIO_CLS_DATA", raising=False)
-        for job in plan_jobs(folder, *SETTINGS, *more, multirun=True):
-            run_job(job, lambda _: [])
+    for job in plan_jobs(folder, *SETTINGS, *more, multirun=True):
+        run_job(job, lambda _: [])
     return folder
 
 
@@ -51,7 +48,6 @@ def page(trained) -> Path:
 @pytest.fixture
 def study(trained, tmp_path, monkeypatch):
     """A copy to take something away from."""
-    monkeypatch.delenv("AUDIO_CLS_DATA", raising=False)
     shutil.copytree(trained / "outputs/s", tmp_path / "s")
     return tmp_path / "s"
 
