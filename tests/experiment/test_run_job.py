@@ -26,8 +26,8 @@ from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 from audio_cls.config.job import Job, clips
 from audio_cls.data.clips import DataError
 from audio_cls.data.splits import make_split
+from audio_cls.experiment import evaluate, signals
 from audio_cls.experiment import run_job as job_module
-from audio_cls.experiment import signals
 from audio_cls.experiment.build import cpu_settings, make_datamodule, make_module
 from audio_cls.experiment.evaluate import predict_clips
 from audio_cls.experiment.launch import make_loggers
@@ -393,22 +393,22 @@ def while_a_checkpoint_is_saved(patch: pytest.MonkeyPatch) -> None:
 
 
 def after_the_last_epoch(patch: pytest.MonkeyPatch) -> None:
-    def evaluate(module, datamodule):
+    def interrupt(module, datamodule):
         raise SystemExit(143)
 
-    patch.setattr(job_module, "evaluate", evaluate)
+    patch.setattr(job_module, "evaluate", interrupt)
 
 
 def while_results_are_written(patch: pytest.MonkeyPatch) -> None:
     """The predictions are there by then."""
-    original = job_files.write_csv
+    original = evaluate.write_csv
 
     def write(path, header, rows):
         if path.name == "split.csv":
             raise KeyboardInterrupt
         original(path, header, rows)
 
-    patch.setattr(job_files, "write_csv", write)
+    patch.setattr(evaluate, "write_csv", write)
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_a_job_that_fails_says_why_in_its_folder_and_its_loggers_end_as_failed(w
 
 
 def test_a_job_that_fails_after_training_ends_as_failed_too(workspace, monkeypatch):
-    monkeypatch.setattr(job_files, "write_csv", lambda *_: 1 / 0)
+    monkeypatch.setattr(evaluate, "write_csv", lambda *_: 1 / 0)
     logger = Recorder()
     with pytest.raises(ZeroDivisionError):
         train(workspace, "study=failed-late", logger=logger)
