@@ -10,31 +10,7 @@ SIGTERM.
 
 import sys
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from audio_cls.config.location import conf_dir
-from audio_cls.experiment import launch
-
-
-@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-def train(_: DictConfig) -> None:
-    """One job. Its configuration is composed again from the overrides, with the checks that Hydra does not make."""
-    context = HydraConfig.get()
-    launch.run(context.overrides.task, 0 if context.mode.name == "RUN" else context.job.num)
-
-
-def main() -> int:
-    arguments = sys.argv[1:]
-    if launch.asks_hydra(arguments):
-        launch.check_question(arguments, conf_dir())
-        train()
-        return 0
-    plan = launch.prepare(arguments, conf_dir())
-    sys.argv[1:] = plan.hydra_arguments
-    return max(launch.attempt(train), launch.finish(plan))
-
+from audio_cls.experiment.train import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from audio_cls.cli import ablation, attention, best, compare, dashboard, explore, predict, publish, report
+from audio_cls import __version__
+from audio_cls.cli import ablation, attention, best, compare, dashboard, explore, predict, publish, report, train
 from audio_cls.cli.arguments import UsageError
 
-COMMANDS = (explore, compare, report, publish, ablation, best, dashboard, attention, predict)
+COMMANDS = (train, explore, compare, report, publish, ablation, best, dashboard, attention, predict)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,6 +23,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["train"]:  # its arguments are Hydra's to read, --help and -m among them
+        return train.run(argparse.Namespace(arguments=arguments[1:]))
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -37,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="audio-cls", description="Trains classifiers of sound, looks at their results and uses them.")
+    parser.add_argument("--version", action="version", version=f"audio_cls {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -24,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from audio_cls.config.checks import NO_HEADS
+from audio_cls.config.location import train_command
 from audio_cls.config.schema import TEXT_KEYS, ConfigError, shown
 
 CONFIG_NAME = "config"
@@ -42,9 +44,15 @@ _RESERVED = {
 
 
 @contextmanager
-def configuration(folder: Path) -> Iterator[None]:
-    """Within it, jobs are composed from the files of `folder`, which is conf/ or made like it."""
+def configuration(folder: Path, own: Path | None = None) -> Iterator[None]:
+    """Within it, jobs are composed from the files of `folder`, conf/ or made like it, and of the user's own."""
     with initialize_config_dir(str(folder), version_base="1.3"):
+        if own is not None:
+            loader = GlobalHydra.instance().config_loader()
+            search_path = loader.get_search_path()
+            search_path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
+            loader.repository.initialize_sources(search_path)
+            _forget()
         yield
 
 
@@ -125,6 +133,12 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", r"\'") + "'"
 
 
+def _forget() -> None:
+    """What was composed from other folders."""
+    for function in (parse, group_options, _base):
+        function.cache_clear()
+
+
 def _parser() -> OverridesParser:
     return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
 
@@ -139,7 +153,7 @@ def _check_form(override: Override, argument: str) -> None:
         raise ConfigError(f"{argument} moves a group to another place; write {key}=OPTION without the @")
     for reserved, remedy in _RESERVED.items():
         if key == reserved or key.startswith(f"{reserved}."):
-            raise ConfigError(f"{key} is set by train.py itself; {remedy}")
+            raise ConfigError(f"{key} is set by the program itself; {remedy}")
     if override.is_sweep_override():
         if not override.is_discrete_sweep():
             raise ConfigError(
@@ -225,9 +239,9 @@ def _set(config: DictConfig, override: Override, base: _Base) -> None:
 def _composition_problem(message: str) -> str:
     key = re.search(r"Could not override '([^']+)'", message)
     if key and key[1].startswith("hydra"):
-        return f"{key[1]} is not a key of Hydra; `python train.py --cfg hydra` lists them"
+        return f"{key[1]} is not a key of Hydra; `{train_command()} --cfg hydra` lists them"
     if key:
-        return f"{key[1]} is not a group of this configuration; `python train.py --help` lists the groups and keys"
+        return f"{key[1]} is not a group of this configuration; {_list_of_keys()}"
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
     if option:
         available = re.findall(r"^\t([\w-]+)$", message.partition("Config search path")[0], flags=re.MULTILINE)
@@ -238,7 +252,7 @@ def _composition_problem(message: str) -> str:
 
 def _unknown_key(key: str, base: _Base) -> str:
     if key in ("heads", "model.num_heads"):
-        return NO_HEADS
+        return NO_HEADS.replace("python train.py", train_command())
     group = key.split(".")[0]
     owners = [option for option in group_options(group) if key in _base((f"{group}={option}",)).keys]
     if owners:
@@ -249,7 +263,11 @@ def _unknown_key(key: str, base: _Base) -> str:
     hint = _did_you_mean(_nearest_keys(key, [*sorted(base.keys - blocks), *groups])).strip()
     if not hint and group in blocks:
         hint = f"{group} has {', '.join(sorted(name for name in base.keys if name.startswith(f'{group}.')))}"
-    return f"{key} is not a key of this configuration; {hint or '`python train.py --help` lists the groups and keys'}"
+    return f"{key} is not a key of this configuration; {hint or _list_of_keys()}"
+
+
+def _list_of_keys() -> str:
+    return f"`{train_command()} --help` lists the groups and keys"
 
 
 def _nearest_keys(key: str, known: Sequence[str]) -> list[str]:

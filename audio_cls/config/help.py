@@ -1,54 +1,66 @@
-"""What `python train.py --help` prints: the groups and keys of conf/ with the comments that stand beside them."""
+"""What --help prints about training: the groups and keys of conf/ with the comments that stand beside them."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from audio_cls.config.location import train_command
+
 _HEAD = """\
-python train.py [GROUP=OPTION ...] [KEY=VALUE ...] [-m]
+{train} [GROUP=OPTION ...] [KEY=VALUE ...] [-m]
 
 Trains one classifier on one fold; with -m one for each of the values KEY=A,B,C, on every fold unless fold= is given.
 
-  python train.py                                      the default transformer on fold 0
-  python train.py model=transformer heads=1,2,4 -m     every fold of three variants, compared
-  python train.py data=folder data.root=my_sounds -m   your own recordings: one folder for each class
-  python train.py model=cnn --help                     the keys of another option
-  python train.py model=cnn --cfg job                  the configuration of a job, without training
+  {train}                                      the default transformer on fold 0
+  {train} model=transformer heads=1,2,4 -m     every fold of three variants, compared
+  {train} data=folder data.root=my_sounds -m   your own recordings: one folder for each class
+  {train} model=cnn --help                     the keys of another option
+  {train} model=cnn --cfg job                  the configuration of a job, without training
+  {train} --config-dir my_conf model=mine      options of your own, as my_conf/model/mine.yaml
 """
 _INDENT, _WIDTH = 34, 118
 
 
-def text(config_dir: Path, arguments: Sequence[str]) -> str:
-    """The help; `arguments` may choose options of groups, whose keys are shown then."""
+def text(config_dir: Path, arguments: Sequence[str], own: Path | None = None) -> str:
+    """The help; `arguments` may choose options of groups, whose keys are shown then. `own`: a folder of the user's."""
     config = (config_dir / "config.yaml").read_text(encoding="utf-8")
-    chosen = _chosen(config_dir, yaml.safe_load(config)["defaults"], arguments)
+    folders = [config_dir, *([own] if own else [])]
+    chosen = _chosen(folders, yaml.safe_load(config)["defaults"], arguments)
     keys = [config.partition("\n\n")[2].partition("\nhydra:")[0].strip()]
     for group, option in chosen.items():
         if option is not None:
-            keys.append(_block(group, (config_dir / group / f"{option}.yaml").read_text(encoding="utf-8")))
-    groups = [_describe_group(config_dir / group, option) for group, option in chosen.items()]
-    return "\n".join([_HEAD, "GROUPS (* is chosen)", *groups, "KEYS\n", "\n\n".join(keys)])
+            keys.append(_block(group, _options(folders, group)[option].read_text(encoding="utf-8")))
+    groups = [_describe_group(group, _options(folders, group), option) for group, option in chosen.items()]
+    head = _HEAD.format(train=train_command())
+    return "\n".join([head, "GROUPS (* is chosen)", *groups, "KEYS\n", "\n\n".join(keys)])
 
 
-def _chosen(config_dir: Path, defaults: Sequence, arguments: Sequence[str]) -> dict[str, str | None]:
+def _options(folders: Sequence[Path], group: str) -> dict[str, Path]:
+    """The files of a group by the names of its options; the first folder's where several have one."""
+    paths = [path for folder in reversed(folders) for path in folder.glob(f"{group}/*.yaml")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+
+
+def _chosen(folders: Sequence[Path], defaults: Sequence[Any], arguments: Sequence[str]) -> dict[str, str | None]:
     """The option of each group: what the arguments say, else the default."""
-    chosen = {}
+    chosen: dict[str, str | None] = {}
     for entry in defaults:
         if isinstance(entry, dict) and not next(iter(entry)).startswith("override "):
             chosen |= entry
     for argument in arguments:
         group, _, option = argument.partition("=")
-        if group in chosen and (config_dir / group / f"{option}.yaml").is_file():
+        if group in chosen and option in _options(folders, group):
             chosen[group] = option
     return chosen
 
 
-def _describe_group(folder: Path, chosen: str | None) -> str:
+def _describe_group(group: str, options: Mapping[str, Path], chosen: str | None) -> str:
     lines = []
-    for path in sorted(folder.glob("*.yaml")):
-        label = f"{'*' if path.stem == chosen else ' '} {folder.name}={path.stem}"
+    for name, path in options.items():
+        label = f"{'*' if name == chosen else ' '} {group}={name}"
         comment = textwrap.wrap(_comment(path), _WIDTH - _INDENT) or [""]
         lines += [f"{label:{_INDENT}}{comment[0]}".rstrip(), *(" " * _INDENT + line for line in comment[1:])]
     return "\n".join(lines) + "\n"

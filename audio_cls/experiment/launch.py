@@ -1,4 +1,4 @@
-"""What stands around Hydra in train.py: the plan before, one job within, the verdict after.
+"""What stands around Hydra: the plan before, one job within, the verdict after.
 
 Heavy imports wait until they are needed: a mistake is said, and a job that is done is passed over, without torch.
 """
@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ from audio_cls.results import job_files, sweep_folder
 from audio_cls.terminal import say
 
 _HELP = frozenset({"--help", "-h"})
+_CONFIG_DIR = "--config-dir"
 _MULTIRUN = frozenset({"--multirun", "-m"})
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 ERROR_TRACE = "error.txt"
@@ -32,7 +34,6 @@ ERROR_TRACE = "error.txt"
 # What Hydra answers itself, without training.
 _HYDRA_QUESTIONS = (
     "--hydra-help",
-    "--version",
     "--cfg",
     "-c",
     "--info",
@@ -49,9 +50,10 @@ def asks_hydra(arguments: Sequence[str]) -> bool:
 
 def check_question(arguments: Sequence[str], config_dir: Path) -> None:
     """Ends the process with one line and status 2 if a question to Hydra holds an override that cannot be composed."""
-    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     try:
-        with configuration(config_dir):
+        arguments, own = _own_config(arguments)
+        overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+        with configuration(config_dir, own):
             for combination in combinations(parse_all(overrides)):
                 compose_job(combination)
     except ConfigError as error:
@@ -61,20 +63,27 @@ def check_question(arguments: Sequence[str], config_dir: Path) -> None:
 def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     """Checks all that can be checked before training; ends the process, with one line and its status, if it must."""
     signals.handle()
-    if _HELP & set(arguments):
-        print(help.text(config_dir, arguments))
+    try:
+        rest, own = _own_config(arguments)
+    except ConfigError as error:
+        _end(2, str(error))
+    if _HELP & set(rest):
+        print(help.text(config_dir, rest, own))
         raise SystemExit(0)
     if os.environ.get("AUDIO_CLS_DATA") == "":
         del os.environ["AUDIO_CLS_DATA"]  # empty is how shells say: not set
-    overrides = [argument for argument in arguments if argument not in _MULTIRUN]
+    overrides = [argument for argument in rest if argument not in _MULTIRUN]
     try:
         unknown = [argument for argument in overrides if argument.startswith("-")]
         if unknown:
             raise ConfigError(
-                f"{unknown[0]} is not an option; -m sweeps, --help explains, everything else is key=value"
+                f"{unknown[0]} is not an option; -m sweeps, --help explains, --config-dir DIR adds options of your own,"
+                " everything else is key=value"
             )
-        with configuration(config_dir):
-            plan = make_plan(overrides, multirun=len(overrides) < len(arguments))
+        with configuration(config_dir, own):
+            plan = make_plan(overrides, multirun=len(overrides) < len(rest))
+        if own is not None:
+            plan = replace(plan, hydra_arguments=(*plan.hydra_arguments, f"{_CONFIG_DIR}={own}"))
         digests = split_digests(plan.jobs)
         for job, digest in zip(plan.jobs, digests, strict=True):
             job_files.check_folder(job, digest)
@@ -199,6 +208,22 @@ def make_loggers(job: Job) -> list[Any]:
     make = instantiate(settings, _partial_=True, _convert_="all")
     own = str(settings.get("_target_", "")).startswith("audio_cls.")
     return [make(job=job) if own else make(save_dir=str(job.folder))]
+
+
+def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The arguments without --config-dir DIR, and its folder."""
+    rest, own = [], None
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option != _CONFIG_DIR:
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        own = Path(value).expanduser()
+        if not value or not own.is_dir():
+            raise ConfigError(f"{_CONFIG_DIR} {value!r} is not a folder; give one that has files like model/mine.yaml")
+    return rest, own
 
 
 def _check_writable(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from audio_cls.config.compose import compose_job, configuration, quoted, takes_heads
-from audio_cls.config.location import conf_dir
+from audio_cls.config.location import conf_dir, train_command
 from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import RANKING_SPLIT
@@ -69,7 +69,7 @@ def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int
     if seeds:
         arguments = [argument for argument in arguments if not argument.startswith("seed=")]
         arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []
-    return shlex.join(["python", "train.py", *arguments, f"study={study}", f"variant={variant}", "-m"])
+    return f"{train_command()} {shlex.join([*arguments, f'study={study}', f'variant={variant}', '-m'])}"
 
 
 def _arguments(stored: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import yaml
 from filelock import FileLock
 
 from audio_cls.config.job import Job
+from audio_cls.config.location import train_command
 from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
 from audio_cls.files import write_text
@@ -65,7 +66,7 @@ def code_commit() -> str | None:
 def record_command(folder: Path, arguments: Sequence[str]) -> None:
     """Adds a command line to the study's commands.txt, unless it stands there: the study can be trained again so."""
     path = folder / COMMANDS
-    command = shlex.join(["python", "train.py", *arguments])
+    command = shlex.join([*train_command().split(), *arguments])
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):  # sweeps that begin at once must not lose each other's line
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []

@@ -155,10 +155,10 @@ MISTAKES = {
     f"output_dir={'long' * 70}": "choose another output_dir=PATH",
     "variant=taken trainer.max_epochs=4": "trainer.max_epochs (3 there, 4 now). Choose another study=NAME or variant=",
     # what belongs to train.py
-    "hydra.sweep.dir=elsewhere": "hydra.sweep.dir is set by train.py itself; output_dir= and study= say where",
-    "hydra.mode=MULTIRUN": "hydra.mode is set by train.py itself; add -m for a sweep",
-    "hydra/sweeper=basic": "hydra/sweeper is set by train.py itself",
-    "hydra.launcher.n_jobs=4": "hydra.launcher.n_jobs is set by train.py itself; jobs=N says how many",
+    "hydra.sweep.dir=elsewhere": "hydra.sweep.dir is set by the program itself; output_dir= and study= say where",
+    "hydra.mode=MULTIRUN": "hydra.mode is set by the program itself; add -m for a sweep",
+    "hydra/sweeper=basic": "hydra/sweeper is set by the program itself",
+    "hydra.launcher.n_jobs=4": "hydra.launcher.n_jobs is set by the program itself; jobs=N says how many",
     "hydra.verbos=true": "hydra.verbos is not a key of Hydra",
     "hydra/launcher=slurm": "hydra/launcher=slurm does not exist; available: ",
 }

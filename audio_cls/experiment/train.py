@@ -1,0 +1,37 @@
+"""Training from the command line: what `python train.py ARGS` and `audio-cls train ARGS` do."""
+
+import sys
+from collections.abc import Sequence
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from audio_cls import __version__
+from audio_cls.config.location import conf_dir
+from audio_cls.experiment import launch
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Trains the jobs that the arguments stand for, or answers a question; returns the exit status.
+
+    Ends the process for a mistake in the arguments.
+    """
+    if "--version" in arguments:
+        print(f"audio_cls {__version__}")
+        return 0
+    if launch.asks_hydra(arguments):
+        launch.check_question(arguments, conf_dir())
+        sys.argv[1:] = arguments
+        _train()
+        return 0
+    plan = launch.prepare(arguments, conf_dir())
+    sys.argv[1:] = plan.hydra_arguments
+    return max(launch.attempt(_train), launch.finish(plan))
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+def _train(_: DictConfig) -> None:
+    """One job. Its configuration is composed again from the overrides, with the checks that Hydra does not make."""
+    context = HydraConfig.get()
+    launch.run(context.overrides.task, 0 if context.mode.name == "RUN" else context.job.num)
