@@ -57,10 +57,10 @@ def compose(results: dict[str, Any]) -> str:
             targets += [[f"[{number}](#{_anchor(name)}) {t.wanted}", t.measured, _MET[t.met]] for t in found]
     parts = [
         "# Benchmarks",
-        "Written by `make bench` (`python -m benchmarks`); not edited. Alternatives are timed in turns in one"
-        " process (A B, B A, ...) after warming up; times are medians over the rounds unless said, ratios are"
-        " medians of the ratios within a round, with the middle half of the rounds in brackets. `python -m"
-        " benchmarks NAME` measures a section again and leaves the others.",
+        "Written by `make bench` (`python -m benchmarks`); not edited. Alternatives are timed alternately in one"
+        " process (A B, B A, ...) after a warm-up. Times are medians over the rounds unless stated otherwise. Ratios"
+        " are medians of the ratios within a round, with their quartiles in brackets."
+        " `python -m benchmarks NAME` measures one section again.",
         table(["machine", ""], list(shown.items())),
         "## Targets",
         table(["section, target", "measured", "met"], targets),
@@ -84,7 +84,7 @@ def _section_parts(name: str, record: dict[str, Any] | None, machine: dict[str, 
     differing = [f"{key} {value}" for key, value in record["machine"].items() if machine.get(key) != value]
     stamp += f", with {', '.join(differing)}." if differing else "."
     if (record["busy"] or 0) > BUSY:
-        stamp += f" **The machine was busy with something else ({record['busy']:.0%} of its cores): measure again.**"
+        stamp += f" **Other processes used {record['busy']:.0%} of the cores: measure again.**"
     return [*parts, stamp]
 
 

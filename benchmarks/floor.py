@@ -177,15 +177,15 @@ def describe(numbers: Numbers) -> str:
     ]
     return "\n\n".join(
         [
-            "The best this machine was seen to do:",
+            "The highest speeds measured on this machine:",
             peaks,
-            "The arithmetic of one training step (forward and backward of one batch, counted by torch's"
-            " `FlopCounterMode`, which leaves out the Fourier transform and everything element by element), and the"
-            " bytes that its operations read and write:",
+            "The floating-point operations of one training step (forward and backward of one batch, counted by torch's"
+            " `FlopCounterMode`, which does not count the Fourier transform and elementwise operations), and the bytes"
+            " that all operations read and write:",
             work,
-            "The floor is that arithmetic at the speed of the large convolution and the large matrix product. The"
-            " last column is the time that the memory traffic alone would take if nothing stayed in a cache: where"
-            " it is above the floor, memory is the limit.",
+            "The floor is the time of these operations at the speed of the large convolution and the large matrix"
+            " product. The last column is the time of the memory traffic alone, without caches: where it is above the"
+            " floor, memory is the limit.",
             table(columns, rows),
             "Where the processor's time goes: " + ". ".join(profiles) + ".",
         ]

@@ -110,11 +110,11 @@ def describe(numbers: Numbers) -> str:
     return "\n\n".join(
         [
             "One-second wav files at 16 kHz in ten class folders and a small transformer, each number of clips in a"
-            " process of its own. Seconds, and milliseconds of one clip; before a job's first epoch stands the"
-            " preparation of its batches; an epoch is training and validation.",
+            " process of its own. Seconds, and in brackets milliseconds for each clip. `prepare` is what a job does"
+            " before its first epoch; an epoch is training and validation.",
             table(["clips", "list and split", "build the store", "prepare", "epoch", "read a crop"], times),
-            "Memory of the process after the job, in MiB. Files are the libraries' code: the store is read, not"
-            " mapped into the process.",
+            "Memory of the process after the job, in MiB. `files` is the code of the libraries: the store is read,"
+            " not mapped into memory.",
             table(["clips", *shown], memory),
         ]
     )

@@ -132,8 +132,8 @@ def describe(numbers: Numbers) -> str:
     return "\n\n".join(
         [
             f"One-second crops at 16 kHz in batches of {BATCH_SIZE}, from {numbers['files']}. The files are in the"
-            " system's cache, workers are started before the clock is. The store has been built: that costs one pass"
-            " of decoding, once for all jobs.",
+            " system's cache, and workers are started before the timing. The store has been built, which takes one"
+            " pass of decoding, once for all jobs.",
             table(["way", "clips a second", "store is faster by"], rows),
             f"The default transformer waited {1000 * waiting['waited'] / waiting['steps']:.2f} ms for the data of a"
             f" step that took {1000 * waiting['seconds'] / waiting['steps']:.1f} ms, over {waiting['steps']} steps.",

@@ -74,8 +74,8 @@ def describe(numbers: Numbers) -> str:
                 ["loop", "epoch", "times the bare loop"],
                 [["job runner", f"{figures(runner)} s", str(_ratio(numbers))], ["bare", f"{figures(bare)} s", "1"]],
             ),
-            f"{len(numbers['seconds']['bare'])} runs of {numbers['epochs']} epochs on either side, in turns; the"
-            f" difference comes to {per_step:.2f} ms a step.",
+            f"{len(numbers['seconds']['bare'])} runs of {numbers['epochs']} epochs of each, alternately; the"
+            f" difference is {per_step:.2f} ms a step.",
         ]
     )
 

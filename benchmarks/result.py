@@ -136,10 +136,9 @@ def describe(numbers: Numbers) -> str:
     ]
     return "\n\n".join(
         [
-            f"Accuracy on the validation clips of {datasets}, mean over the folds, one seed, against the minutes that"
-            " training and validating all folds took together; where folds were trained at once, their minutes count"
-            " once. These folds were used for development; a mark counts"
-            " as passed at the first epoch that reaches it.",
+            f"Accuracy on the validation clips of {datasets}, mean over the folds, one seed, against the minutes of"
+            " training and validation of all folds together; minutes in which several folds were trained count once."
+            " These folds were used for development. A mark is passed at the first epoch that reaches it.",
             table(columns, rows),
             f"![Accuracy over minutes of training]({PICTURE})",
             "Trained by:",
@@ -153,18 +152,18 @@ def draw(numbers: Numbers, folder: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    from audio_cls.figures.style import figure_style, variant_looks
+    from audio_cls.figures.style import figure_style, variant_styles
 
     with figure_style():
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
-        looks = variant_looks(list(numbers["variants"]))
+        styles = variant_styles(list(numbers["variants"]))
         for name, variant in numbers["variants"].items():
             if variant["curve"]:
                 minutes, accuracy = zip(*variant["curve"], strict=True)
                 percent = [100 * value for value in accuracy]
                 marker = "." if len(minutes) < 5 else None
-                axes.plot(minutes, percent, color=looks[name].colour, label=name, marker=marker)
+                axes.plot(minutes, percent, color=styles[name].colour, label=name, marker=marker)
         for mark in MARKS:
             axes.axhline(100 * mark, color="grey", linewidth=0.5, linestyle="--")
         axes.set(xlabel="minutes of training, all folds together", ylabel="accuracy on validation clips, %")

@@ -94,9 +94,9 @@ def describe(numbers: Numbers) -> str:
     rows += [[names[logger], f"{min(seconds):.2f} s", len(seconds)] for logger, seconds in numbers["starts"].items()]
     return "\n\n".join(
         [
-            "From the command until it has ended, or until the first training step begins. The clips are decoded"
-            " already, the libraries in the system's cache; the best of several, as the question is what the code"
-            " needs.",
+            "From the start of the command until it ends, or until the first training step begins. The clips are"
+            " decoded already, and the libraries are in the system's cache. The shortest of several runs, because"
+            " other processes only add to it.",
             table(["command", "best", "runs"], rows),
         ]
     )

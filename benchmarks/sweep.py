@@ -123,11 +123,10 @@ def describe(numbers: Numbers) -> str:
     parts = [
         f"Four folds of the default transformer, {EPOCHS} epochs each, as one command. Without `jobs` a sweep on this"
         f" machine runs as `jobs={cores} trainer.num_threads=1` does. Start-up is importing torch and Lightning, once"
-        " in the command and once more in each worker of jobs side by side; real jobs are long enough to hide it, so"
-        " the gain is that of the rest.",
+        " in the command and once more in each worker of jobs side by side. In real jobs it is a small part of the"
+        " time, so the gain is computed without it.",
         table(["way", "command", "without start-up", "times as fast as jobs=1 with 1 thread"], rows),
-        "Sweeps of the smallest jobs that can be trained (one epoch, all result files and pictures), one after another"
-        " (`jobs=1`):",
+        "Sweeps of the smallest jobs (one epoch, all result files and figures), one after another (`jobs=1`):",
         table(["jobs", "command"], tiny),
         f"That is {intercept:.1f} s to start and {slope:.2f} s a job.",
     ]

@@ -118,7 +118,7 @@ def test_a_busy_or_another_machine_is_told():
     }
     text = document.compose(results)
     assert "with cores 64." in text
-    assert "**The machine was busy with something else (40% of its cores): measure again.**" in text
+    assert "**Other processes used 40% of the cores: measure again.**" in text
 
 
 @pytest.mark.parametrize("arguments", [["stop"], ["result", "--studies", "nowhere"], ["--slow"]])
