@@ -4,7 +4,6 @@ Hydra refuses keys that do not exist; this module refuses values that cannot wor
 Each mistake is one line: the value, the rule, and what to change.
 """
 
-import difflib
 import math
 import re
 from typing import Any, TypeVar
@@ -17,12 +16,15 @@ from audio_cls.config.schema import (
     CNNConfig,
     Config,
     ConfigError,
+    OtherModel,
     Section,
     TransformerConfig,
     WandbConfig,
     shown,
 )
 from audio_cls.models.sizes import band_edges
+from audio_cls.targets import arguments_for
+from audio_cls.wording import did_you_mean, one_line
 
 NO_HEADS = (
     "heads belongs to model=transformer, and this model has none; run two commands into one study:"
@@ -56,7 +58,7 @@ def _validate(section: type[S], values: Any, prefix: str = "") -> S:
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part not in ("cnn", "transformer")]
+    location = [str(part) for part in first["loc"] if part not in ("cnn", "transformer", "other")]
     key = ".".join(location)
     if key == "model.num_heads":
         key = "heads"  # as it is set on the command line
@@ -65,8 +67,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key} is not a key of this configuration; remove it"
     if first["type"] == "missing":
         return f"{key} is missing; give it a value"
-    if first["type"] == "union_tag_invalid":
-        return f"model.name={value.get('name')} is not a model; choose model=cnn or model=transformer"
+    if first["type"] == "value_error":  # the schema's own words
+        return str(first["ctx"]["error"])
     if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return f"{key}={shown(value)} cannot be used: {key} is a block of keys; set one of them, as in {key}.KEY=VALUE"
     if value == "":
@@ -86,8 +88,8 @@ def _rule(key: str, error: ErrorDetails) -> str:
     if kind in ("int_type", "float_type") and isinstance(value, str) and re.fullmatch(r"[\d.e+-]+", value):
         return f"{rule}: write it without the quotes"
     if kind == "literal_error" and isinstance(value, str):
-        nearest = difflib.get_close_matches(value.lower(), re.findall(r"'([^']+)'", context["expected"]), n=1)
-        return rule + (f"; did you mean {nearest[0]}?" if nearest else "")
+        hint = did_you_mean(value.lower(), re.findall(r"'([^']+)'", context["expected"]))
+        return f"{rule}; {hint}" if hint else rule
     return rule
 
 
@@ -113,6 +115,9 @@ def _check_model(config: Config) -> None:
     crop = f"input.crop_seconds={config.input.crop_seconds} at input.sample_rate={rate} is {samples} samples"
     fitting_crop = f"try input.crop_seconds={samples // 8 * 8 / rate:.9g}"
     model = config.model
+    if isinstance(model, OtherModel):
+        _check_other_model(model, rate, samples)
+        return
     if isinstance(model, CNNConfig):
         if samples % 8:
             raise ConfigError(f"{crop}; the CNN pools by 8, so it needs a multiple of 8: {fitting_crop}")
@@ -161,6 +166,18 @@ def _check_model(config: Config) -> None:
             "model.num_layers=0 leaves the CLS token blind to the sound;"
             " use model.pool=mean, or model.num_layers=1 or more"
         )
+
+
+def _check_other_model(model: OtherModel, sample_rate: int, num_samples: int) -> None:
+    """Refuses what is no network, and keys that its constructor does not take. Imports its module, and torch."""
+    from audio_cls.models.build import network_class
+
+    keys = {key: value for key, value in model.model_dump().items() if key not in ("name", "_target_")}
+    sizes = {"num_classes": 2, "sample_rate": sample_rate, "num_samples": num_samples}
+    try:
+        arguments_for(network_class(model.model_dump()["_target_"]), keys, sizes)
+    except ValueError as error:
+        raise ConfigError(f"model={model.name}: {one_line(error)}") from None
 
 
 def _check_frames(d_model: int, num_steps: int, crop: str) -> None:
@@ -229,7 +246,7 @@ def has_empty_band(sample_rate: int, num_mels: int, n_fft: int) -> bool:
 
 
 def _check_augment(config: Config) -> None:
-    on_waveform = isinstance(config.model, CNNConfig) or config.model.front_end == "waveform"
+    on_waveform = not isinstance(config.model, TransformerConfig) or config.model.front_end == "waveform"
     if on_waveform and config.augment.spectrogram_masks:
         raise ConfigError(
             f"augment.spectrogram_masks={config.augment.spectrogram_masks} needs a spectrogram,"

@@ -109,8 +109,9 @@ def compose_job(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        message = str(error.msg or error).splitlines()[0]
-        raise ConfigError(f"{error.full_key or 'the configuration'} cannot be resolved: {message}") from None
+        raise ConfigError(
+            f"{error.full_key or 'the configuration'} cannot be resolved: {str(error.msg or error).splitlines()[0]}"
+        ) from None
     heads, num_heads = values.pop("heads", None), values["model"].get("num_heads")
     if heads != num_heads and "heads" in base.keys:
         raise ConfigError(f"model.num_heads is set by heads; write heads={shown(num_heads)}")

@@ -1,6 +1,9 @@
 """From the data block of a configuration to the list of clips; `auto` to what is there on this machine."""
 
+import inspect
 import os
+import typing
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +11,16 @@ from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.data.sources import looks_like_esc10, read_any_folder, read_esc10, read_esc50
 from audio_cls.data.synthetic import synthetic_clips
+from audio_cls.targets import arguments_for, import_target
+from audio_cls.wording import one_line
 
-# Kinds whose folds are published; the others are split by us.
-PUBLISHED_FOLDS = {"esc10": 5, "esc50": 5, "synthetic": 5}
-SHOWN_PROBLEMS = 3
+# Ours. Each is called like a function of somebody else: with the keys of its data block that its signature names.
+READERS: dict[str, Callable[..., ClipSet]] = {
+    "esc10": read_esc10,
+    "esc50": read_esc50,
+    "folder": read_any_folder,
+    "synthetic": synthetic_clips,
+}
 
 
 def load_clips(data: DataConfig) -> ClipSet:
@@ -23,16 +32,21 @@ def load_clips(data: DataConfig) -> ClipSet:
     root = data.root
     if data.kind == "esc10" and root is None:
         root = str(_own_esc10())
-    if root is None and data.kind != "synthetic":
-        raise ConfigError(
-            f"data={data.kind} needs to know where the clips are:"
-            " data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
-        )
     try:
-        clip_set = _read(data, Path(root or "").absolute())
-    except DataError as error:
+        reader = _reader(data)
+        if root is None and needs_root(data):
+            raise ConfigError(
+                f"data={data.kind} needs to know where the clips are:"
+                " data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
+            )
+        offered = data.model_dump(exclude={"root", *data.arguments})
+        offered |= {} if root is None else {"root": Path(root).absolute()}
+        clip_set = reader(**arguments_for(reader, data.arguments, offered))
+    except ConfigError:
+        raise
+    except ValueError as error:
         # The list of clips is what the configuration points to, so a bad one is a mistake in the configuration.
-        raise ConfigError(_in_one_line(error)) from None
+        raise ConfigError(one_line(error) if data.kind in READERS else f"data={data.kind}: {one_line(error)}") from None
     except OSError as error:
         raise ConfigError(
             f"{error.filename or root} cannot be read ({error.strerror});"
@@ -41,16 +55,24 @@ def load_clips(data: DataConfig) -> ClipSet:
     return replace(clip_set, name=data.name or clip_set.name)
 
 
-def _read(data: DataConfig, root: Path) -> ClipSet:
-    if data.kind == "synthetic":
-        return synthetic_clips(clips_per_class=data.clips_per_class, seed=data.synthesis_seed)
-    return {"esc10": read_esc10, "esc50": read_esc50, "folder": read_any_folder}[data.kind](root)
+def needs_root(data: DataConfig) -> bool:
+    """Whether the clips are files below data.root."""
+    root = inspect.signature(_reader(data)).parameters.get("root")
+    return root is not None and root.default is inspect.Parameter.empty
 
 
-def _in_one_line(error: DataError) -> str:
-    lines = str(error).splitlines()
-    more = f"; and {len(lines) - SHOWN_PROBLEMS} more like this" if len(lines) > SHOWN_PROBLEMS else ""
-    return "; ".join(line.strip() for line in lines[:SHOWN_PROBLEMS]) + more
+def _reader(data: DataConfig) -> Callable[..., ClipSet]:
+    """The function that lists the clips. Raises ValueError for anything but a function annotated `-> ClipSet`."""
+    if data.kind in READERS:
+        return READERS[data.kind]
+    function = import_target(data.target)
+    try:
+        returned = typing.get_type_hints(function).get("return") if inspect.isfunction(function) else None
+    except NameError:
+        returned = None
+    if returned is not ClipSet:  # nothing else is called: a stored configuration must not run code
+        raise ValueError(f"_target_={data.target} must be a function annotated -> ClipSet (audio_cls.data.clips)")
+    return function
 
 
 def resolve_auto(root: str | None) -> tuple[str, str | None]:
@@ -63,11 +85,8 @@ def resolve_auto(root: str | None) -> tuple[str, str | None]:
     try:
         _own_esc10()
     except DataError as error:
-        reason = " ".join(str(error).split())
-        return (
-            "synthetic",
-            f"ESC-10 is not here and could not be downloaded ({reason}). TRAINING ON THE SYNTHETIC SET INSTEAD.",
-        )
+        notice = f"ESC-10 is not here and could not be downloaded ({one_line(error)})"
+        return "synthetic", f"{notice}. TRAINING ON THE SYNTHETIC SET INSTEAD."
     return "esc10", None
 
 

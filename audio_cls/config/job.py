@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from audio_cls.config.dataset import PUBLISHED_FOLDS, load_clips
-from audio_cls.config.schema import CNNConfig, Config, DataConfig
+from audio_cls.config.dataset import load_clips
+from audio_cls.config.schema import Config, DataConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.splits import num_folds as count_folds
 from audio_cls.data.splits import published_folds
@@ -31,7 +31,7 @@ class Job:
 
     @property
     def heads(self) -> int | None:
-        return None if isinstance(self.config.model, CNNConfig) else self.config.model.num_heads
+        return self.config.num_heads
 
 
 def clips(job: Job) -> ClipSet:
@@ -57,8 +57,5 @@ def num_threads(config: Config) -> int:
 
 def num_folds(job: Job) -> int:
     """How many folds the job's protocol has on its data."""
-    data = job.config.data
-    published = PUBLISHED_FOLDS.get(data.kind)
-    if published is None:
-        published = published_folds(clips(job))
-    return count_folds(job.config.protocol, published=published, requested=data.num_folds)
+    requested = job.config.data.num_folds
+    return count_folds(job.config.protocol, published=published_folds(clips(job)), requested=requested)

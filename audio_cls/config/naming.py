@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audio_cls.config.compose import compose_job
-from audio_cls.config.schema import EXECUTION_KEYS, CNNConfig, Config, ConfigError, flatten, result_keys
+from audio_cls.config.schema import EXECUTION_KEYS, Config, ConfigError, flatten, result_keys
 
 # What names a variant by itself, or does not change what is trained: no suffix for these.
 _UNNAMED = EXECUTION_KEYS | {"protocol", "fold", "seed", "model.num_heads"}
@@ -24,10 +24,8 @@ def variant_name(config: Config, overrides: Sequence[str], choices: dict[str, st
 
     `choices` are the options of the groups that the overrides were composed to. Raises ConfigError if it gets too long.
     """
-    base = choices.get("experiment") or config.model.name
-    if not isinstance(config.model, CNNConfig):
-        base += f"_h{config.model.num_heads}"
-    return base + _suffix(config, overrides, choices)
+    heads = "" if config.num_heads is None else f"_h{config.num_heads}"
+    return (choices.get("experiment") or choices["model"]) + heads + _suffix(config, overrides, choices)
 
 
 def _suffix(config: Config, overrides: Sequence[str], choices: dict[str, str]) -> str:

@@ -1,12 +1,22 @@
 """The schema of a job's configuration: its keys, their types and their ranges. The values live in conf/."""
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 MAX_TIME_SCALE = 4.0
 MAX_D_MODEL = 8_192
+DATA_KINDS = ("auto", "esc10", "esc50", "folder", "synthetic")  # ours
 
 
 class ConfigError(ValueError):
@@ -29,7 +39,11 @@ TEXT_KEYS = frozenset({"data.root", "data.name", "study", "variant", "output_dir
 
 
 class DataConfig(Section):
-    kind: Literal["auto", "esc10", "esc50", "folder", "synthetic"]
+    """A data set: one of ours by its `kind`, or another one, which `_target_` names and which may have more keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Name
     name: Name | None
     root: Place | None = None
     allow_missing: bool = False
@@ -37,6 +51,27 @@ class DataConfig(Section):
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     clips_per_class: int = Field(default=40, ge=20, le=100_000, multiple_of=20)
     synthesis_seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @property
+    def target(self) -> str:
+        return (self.model_extra or {}).get("_target_", "")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keys that a data set of somebody else has beside these."""
+        return {key: value for key, value in (self.model_extra or {}).items() if key != "_target_"}
+
+    @model_validator(mode="after")
+    def _belongs_to_kind(self) -> Self:
+        if self.kind in DATA_KINDS:
+            for key in self.model_extra or {}:
+                raise ValueError(f"data.{key} is not a key of data={self.kind}; remove it")
+        elif not isinstance(self.target, str) or not self.target:
+            raise ValueError(
+                f"data.kind={self.kind} is none of {', '.join(DATA_KINDS)}; choose one of these, or name a function as"
+                " data._target_=package.module.function"
+            )
+        return self
 
 
 class InputConfig(Section):
@@ -53,6 +88,23 @@ class InputConfig(Section):
 
 class CNNConfig(Section):
     name: Literal["cnn"]
+
+
+class OtherModel(Section):
+    """A model of somebody else: `_target_` names its class, the other keys are arguments of the constructor."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name
+
+    @model_validator(mode="after")
+    def _has_target(self) -> Self:
+        if not isinstance((self.model_extra or {}).get("_target_"), str):
+            raise ValueError(
+                f"model.name={self.name} is not a model; choose model=cnn or model=transformer, or name a class as"
+                " model._target_=package.module.Class"
+            )
+        return self
 
 
 class TransformerConfig(Section):
@@ -120,6 +172,10 @@ class WandbConfig(Section):
     log_checkpoint: bool = False
 
 
+def _name_of(model: Any) -> Any:
+    return model.get("name") if isinstance(model, dict) else getattr(model, "name", None)
+
+
 class Config(Section):
     """One job, checked."""
 
@@ -132,11 +188,21 @@ class Config(Section):
     jobs: Annotated[int, Field(ge=1, le=256)] | None
     data: DataConfig
     input: InputConfig
-    model: CNNConfig | TransformerConfig = Field(discriminator="name")
+    model: Annotated[
+        Annotated[CNNConfig, Tag("cnn")]
+        | Annotated[TransformerConfig, Tag("transformer")]
+        | Annotated[OtherModel, Tag("other")],
+        Discriminator(lambda model: name if (name := _name_of(model)) in ("cnn", "transformer") else "other"),
+    ]
     augment: AugmentConfig
     optimizer: OptimizerConfig
     trainer: TrainerConfig
     logger: dict[str, Any] | None
+
+    @property
+    def num_heads(self) -> int | None:
+        """Attention heads; None for a model without this key."""
+        return self.model.model_dump().get("num_heads")
 
 
 # Where a job runs, not what it computes: these keys neither name a variant nor make two results differ.

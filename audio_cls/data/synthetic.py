@@ -26,8 +26,8 @@ CLIPS_PER_SOURCE = 4
 TABLE_SIZE = 4096  # samples of one period, a power of two; rounding the index leaves noise about 60 dB down
 
 
-def synthetic_clips(clips_per_class: int = 40, seed: int = 0) -> ClipSet:
-    """The set's clips, to be turned into sound by `synthesize`; another `seed` is another set of recordings."""
+def synthetic_clips(clips_per_class: int = 40, synthesis_seed: int = 0) -> ClipSet:
+    """The set's clips, to be turned into sound by `synthesize`; another seed is another set of recordings."""
     if clips_per_class < NUM_FOLDS:
         raise ValueError(
             f"clips_per_class={clips_per_class}: every one of the {NUM_FOLDS} folds needs a clip of each class; "
@@ -38,7 +38,7 @@ def synthetic_clips(clips_per_class: int = 40, seed: int = 0) -> ClipSet:
     for label, kind in enumerate(CLASSES):
         for index in range(clips_per_class):
             take, source_index = divmod(index, num_sources)
-            source = f"{kind.lower().replace(' ', '-')}-{seed}-{source_index + 1:03d}"
+            source = f"{kind.lower().replace(' ', '-')}-{synthesis_seed}-{source_index + 1:03d}"
             name = f"{kind}/{source}-{'ABCD'[take]}"
             clips.append(Clip(Path(name), name, label, source, source_index % NUM_FOLDS + 1))
     return ClipSet("synthetic", None, CLASSES, tuple(sorted(clips, key=lambda clip: clip.name)))

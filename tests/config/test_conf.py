@@ -73,11 +73,16 @@ def make_job(*overrides: str) -> Job:
     return Job(check_config(values), choices.get("experiment"), "study", "variant", "data", overrides)
 
 
+def parts_of(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from parts_of(part)
+
+
 def schema_keys(section: type[Section], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every key that a configuration may have, dotted, with its type."""
     for name, field in section.model_fields.items():
-        inner = [part for part in (field.annotation, *get_args(field.annotation)) if inspect.isclass(part)]
-        sections = [part for part in inner if issubclass(part, Section)]
+        sections = [part for part in parts_of(field.annotation) if inspect.isclass(part) and issubclass(part, Section)]
         for part in sections:
             yield from schema_keys(part, f"{prefix}{name}.")
         if not sections:

@@ -65,7 +65,7 @@ def test_the_same_clip_and_seed_give_the_same_samples_in_any_order(clip_set):
 
 
 def test_another_seed_of_the_set_or_of_the_synthesis_gives_other_samples(clip_set):
-    clip, other = clip_set.clips[0], synthetic_clips(seed=1).clips[0]
+    clip, other = clip_set.clips[0], synthetic_clips(synthesis_seed=1).clips[0]
     assert clip.name != other.name
     assert clip.source != other.source
     assert not np.array_equal(synthesize(clip), synthesize(other))

@@ -140,7 +140,7 @@ MISTAKES = {
     "data=folder data.root=few": "class 'Cat' comes from 1 source recording",
     "data=folder data.root=no_label.csv": "column 'label' is missing (the nearest is 'labels')",
     "data=folder data.root=latin1.csv": "is not UTF-8 text",
-    "data=folder data.root=lost.csv": "restore it or remove its line; and 3 more like this",
+    "data=folder data.root=lost.csv": "restore it or remove its line; and 3 more",
     "data=folder data.root=nothing.csv": "nothing.csv does not exist",
     "data=esc10 data.root=sounds": "holds 0 of the 10 class folders of ESC-10",
     "data=esc50 data.root=sounds": "point data.root at the folder of ESC-50",
