@@ -44,6 +44,14 @@ def one_word(variant: str) -> str:
     return f"({variant})" if " " in variant else variant
 
 
+def listed(things: Sequence[object], most: int | None = None) -> str:
+    """'a, b and c', or 'a, b and 7 more'."""
+    words = [str(thing) for thing in things]
+    if most is not None and len(words) > most:
+        words = [*words[:most], f"{len(words) - most} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def shorten(names: list[str], most: int) -> str:
     """The names in a row, of which no more than `most`."""
     rest = len(names) - most

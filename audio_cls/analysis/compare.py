@@ -9,7 +9,7 @@ import numpy as np
 
 from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.analysis.errors import find_errors
-from audio_cls.analysis.recalibration import recalibrate
+from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.statistics import (
     NUM_FLIPS,
     accuracy_interval,
@@ -191,7 +191,7 @@ def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], spli
 
 
 def _with_holm(comparison: Comparison, p_holm: float) -> Comparison:
-    return replace(comparison, p_holm=p_holm, enough_evidence=p_holm <= SIGNIFICANCE)
+    return replace(comparison, p_holm=p_holm, significant=p_holm <= SIGNIFICANCE)
 
 
 def _missing(study: Study) -> list[str]:

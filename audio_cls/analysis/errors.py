@@ -1,9 +1,11 @@
-"""Where the variants of a study err: which classes they take for which, and which clips nothing gets right."""
+"""The errors of a study's variants: which classes are confused, and which clips are misclassified."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from audio_cls.analysis.summary import Confusion, Errors, VariantErrors, WrongClip
+import numpy as np
+
+from audio_cls.analysis.summary import Confusion, Errors, MisclassifiedClip, VariantErrors
 from audio_cls.results.predictions import Predictions
 
 MOST_CONFUSIONS = 10
@@ -18,13 +20,13 @@ def find_errors(variants: Mapping[str, Sequence[Predictions]], classes: Sequence
     return Errors(
         confusions=confusions(variants, classes),
         num_clips=_num_clips(pooled),
-        clips=never_right(pooled, classes),
+        clips=always_misclassified(pooled, classes),
         variants=[
             VariantErrors(
                 variant=name,
                 seeds=sorted({job.seed for job in predictions}),
                 num_clips=_num_clips(predictions),
-                clips=never_right(predictions, classes),
+                clips=always_misclassified(predictions, classes),
             )
             for name, predictions in variants.items()
         ],
@@ -41,28 +43,41 @@ def confusions(
     return [
         Confusion(
             label=classes[label],
-            heard_as=classes[heard],
+            predicted=classes[predicted],
             count=count,
             total=_of_label(together, label),
-            by_variant={name: (counts[label, heard], _of_label(counts, label)) for name, counts in pairs.items()},
+            by_variant={name: (counts[label, predicted], _of_label(counts, label)) for name, counts in pairs.items()},
         )
-        for (label, heard), count in sorted(wrong, key=lambda item: (-item[1], item[0]))[:most]
+        for (label, predicted), count in sorted(wrong, key=lambda item: (-item[1], item[0]))[:most]
     ]
 
 
-def never_right(predictions: Iterable[Predictions], classes: Sequence[str]) -> list[WrongClip]:
-    """The clips that none of these predictions gets right, in the order of their labels and names."""
+def misclassified(predictions: Iterable[Predictions], classes: Sequence[str]) -> list[MisclassifiedClip]:
+    """Every clip that some prediction gets wrong: the most often wrong first, then the least probable, then by name."""
     labels: dict[str, int] = {}
-    heard: dict[str, Counter[int]] = defaultdict(Counter)
+    predicted: dict[str, Counter[int]] = defaultdict(Counter)
+    probabilities: dict[str, list[float]] = defaultdict(list)
     for job in predictions:
-        for clip, label, guess in zip(job.clips, job.labels.tolist(), job.predicted.tolist(), strict=True):
+        of_label = job.probabilities[np.arange(len(job.labels)), job.labels].tolist()
+        rows = zip(job.clips, job.labels.tolist(), job.predicted.tolist(), of_label, strict=True)
+        for clip, label, prediction, probability in rows:
             labels[clip] = label
-            heard[clip][guess] += 1
-    wrong = sorted((label, clip) for clip, label in labels.items() if not heard[clip][label])
-    return [
-        WrongClip(clip, classes[label], {classes[guess]: count for guess, count in heard[clip].most_common()})
-        for label, clip in wrong
-    ]
+            predicted[clip][prediction] += 1
+            probabilities[clip].append(probability)
+    found = []
+    for clip, label in labels.items():
+        counts = predicted[clip]
+        if num_wrong := counts.total() - counts[label]:
+            wrong = {classes[other]: count for other, count in counts.most_common() if other != label}
+            mean = float(np.mean(probabilities[clip]))
+            found.append(MisclassifiedClip(clip, classes[label], num_wrong, counts.total(), wrong, mean))
+    return sorted(found, key=lambda each: (-each.num_wrong / each.num_predictions, each.probability, each.clip))
+
+
+def always_misclassified(predictions: Iterable[Predictions], classes: Sequence[str]) -> list[MisclassifiedClip]:
+    """The clips that every prediction gets wrong, in the order of their labels and names."""
+    wrong = [each for each in misclassified(predictions, classes) if each.num_wrong == each.num_predictions]
+    return sorted(wrong, key=lambda each: (classes.index(each.label), each.clip))
 
 
 def _count_pairs(predictions: Iterable[Predictions]) -> Counter[tuple[int, int]]:

@@ -23,11 +23,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities are from what they promise, on the ranking split: folds pooled, seeds averaged."""
+    """How well probabilities agree with accuracy on the ranking split: folds pooled, seeds averaged."""
 
     confidence: float  # mean of the largest probability, to be held against the accuracy
     error: float  # expected calibration error (Guo et al. 2017)
-    temperature: float  # mean over folds, each fitted on held-out clips of the other folds; above 1: too sure
+    temperature: float  # mean over folds, each fitted on held-out clips of the other folds; above 1: overconfident
     error_after: float  # of the probabilities after it
 
 
@@ -67,7 +67,7 @@ class Comparison:
     interval: Interval | None = None
     p_value: float | None = None
     p_holm: float | None = None  # corrected for all pairs of rows
-    enough_evidence: bool | None = None
+    significant: bool | None = None  # p_holm is at most 0.05
     num_clips: int = 0
     num_sources: int = 0
     folds: tuple[int, ...] = ()
@@ -78,22 +78,25 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Clips of one class that were taken for another; counts are of predictions: clips times seeds and variants."""
+    """Clips of one class that were predicted as another; counts are of predictions: clips times seeds and variants."""
 
     label: str
-    heard_as: str
+    predicted: str
     count: int
     total: int  # predictions for clips of this label
     by_variant: dict[str, tuple[int, int]]  # count and total of each variant
 
 
 @dataclass(frozen=True)
-class WrongClip:
-    """A clip that none of several predictions gets right."""
+class MisclassifiedClip:
+    """A held-out clip and its predictions, of which `num_wrong` are wrong."""
 
     clip: str
     label: str
-    heard_as: dict[str, int]  # how often each class was predicted instead, most often first
+    num_wrong: int
+    num_predictions: int
+    predicted_as: dict[str, int]  # how often each other class was predicted, most often first
+    probability: float  # of the label, on average
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class VariantErrors:
     variant: str
     seeds: list[int]
     num_clips: int
-    clips: list[WrongClip]  # that no seed gets right
+    clips: list[MisclassifiedClip]  # wrong with every seed
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Errors:
 
     confusions: list[Confusion]  # the most frequent
     num_clips: int
-    clips: list[WrongClip]  # that no variant gets right, with any seed
+    clips: list[MisclassifiedClip]  # wrong with every variant and seed
     variants: list[VariantErrors]
 
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from audio_cls.analysis.summary import Comparison, VariantRow
 from audio_cls.results.job_folder import UNFINISHED, StudyJob
 from audio_cls.results.study import Study
-from audio_cls.wording import one_word, p_value, ranges, shorten
+from audio_cls.wording import listed, one_word, p_value, ranges, shorten
 
 DEVELOPMENT = "Figures on validation folds are development figures."
 NO_TEST = "No test column: published fold 1 was not among the clips."
 _MOST_NAMES = 12
+_MOST_OTHERS = 5
 
 
 def headline(study: Study, missing: Sequence[str]) -> str:
@@ -35,7 +36,7 @@ def _with_reason(job: StudyJob) -> str:
 
 
 def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comparison]) -> str:
-    """One sentence: which variant is better, by how much, and whether the evidence is enough."""
+    """First whether a difference between the best two variants was shown, then what the best one is better than."""
     if not any(row.num_jobs for row in rows):
         return "No job has finished, so there is nothing to compare."
     if study.protocol == "all":
@@ -45,26 +46,42 @@ def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comp
     if len(ranked) == 1:
         accuracy = f"{100 * best.ranking.accuracy.mean:.1f}%"
         return f"{best.variant} reaches {accuracy} accuracy; there is no other variant to compare it with."
-    closest = comparisons[0]  # the best against the next
+    closest, *others = [comparison for comparison in comparisons if comparison.first == best.variant]
     if closest.problem:
         return f"{closest.first} and {closest.second} cannot be compared: {closest.problem}."
-    if not closest.difference:
-        sentence = (
-            f"{closest.first} and {closest.second} are equally accurate on the {closest.num_clips} clips both predicted"
-        )
-    else:
-        better, worse = (closest.first, closest.second)[:: 1 if closest.difference > 0 else -1]
-        sentence = f"{better} is better than {worse} by {abs(closest.difference) * 100:.1f} points of accuracy"
-    where = f" (on {_where(closest)}, which both have)" if closest.reduced else ""
-    evidence = "enough" if closest.enough_evidence else "not enough to tell them apart"
-    sentence += f"{where}, and the evidence is {evidence} ({p_value(closest.p_holm)} after Holm's correction)"
-    against = [
-        comparison for comparison in comparisons[1:] if comparison.first == best.variant and comparison.difference
-    ]
-    surely = [c.second for c in against if c.enough_evidence and c.difference > 0]
-    ahead = [c.second for c in against if c.difference < 0]
-    sentence += f"; it is enough for {best.variant} to be better than {', '.join(surely)}" if surely else ""
-    return sentence + (f"; ahead of it where both have results: {', '.join(ahead)}." if ahead else ".")
+    sentences = []
+    if not closest.significant:
+        sentences.append(_no_difference(closest, *ranked[:2]))
+    elif closest.difference < 0:
+        sentences.append(_better(closest.second, [closest.first], [closest]))
+    better = [each for each in (closest, *others) if each.significant and each.difference > 0]
+    if better:
+        sentences.append(_better(best.variant, [each.second for each in better], better))
+    ahead = [each.second for each in others if each.difference and each.difference < 0]
+    if ahead:
+        sentences.append(f"Ahead of {best.variant} on the folds and seeds that both have: {', '.join(ahead)}.")
+    return " ".join(sentences)
+
+
+def _no_difference(closest: Comparison, first: VariantRow, second: VariantRow) -> str:
+    names = f"{one_word(closest.first)} against {one_word(closest.second)}"
+    p = f"{p_value(closest.p_holm)} after Holm's correction"
+    if closest.reduced:  # the means of the rows are of more folds or seeds than were compared
+        points = 100 * closest.difference
+        return f"No difference shown on {_where(closest)}, which both have: {points:+.1f} points ({names}, {p})."
+    means = " against ".join(f"{100 * row.ranking.accuracy.mean:.1f}" for row in (first, second))
+    return f"No difference shown: {means} ({names}, {p})."
+
+
+def _better(variant: str, others: Sequence[str], comparisons: Sequence[Comparison]) -> str:
+    """'A is better than B and C by 2.5 to 10.0 points of accuracy (p ≤ 0.012).'"""
+    points = sorted(100 * abs(comparison.difference) for comparison in comparisons)
+    span = f"{points[0]:.1f}" if len(points) == 1 else f"{points[0]:.1f} to {points[-1]:.1f}"
+    where = f" on {_where(comparisons[0])}, which both have" if len(points) == 1 and comparisons[0].reduced else ""
+    p = p_value(max(comparison.p_holm for comparison in comparisons))
+    p = p.replace("=", "≤") if len(points) > 1 else p
+    named = listed(others, _MOST_OTHERS)
+    return f"{variant} is better than {named} by {span} points of accuracy{where} ({p})."
 
 
 def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comparison]) -> list[str]:

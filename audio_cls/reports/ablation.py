@@ -11,7 +11,7 @@ from audio_cls.analysis.statistics import mean_and_sd
 from audio_cls.analysis.summary import VariantRow
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.config.schema import differing_keys, shown
-from audio_cls.reports.tables import RUN_COLUMNS, Table, run_cells, with_spread
+from audio_cls.reports.tables import RUN_COLUMNS, Table, make_table, number_cell, percent_cell, run_cells, spread_cell
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.results.study import Study, StudyError, load_study
 from audio_cls.wording import SPLIT_NAMES, ranges, shorten

@@ -1,4 +1,4 @@
-"""A summary as Markdown: the content of summary.md, and the short form for a README."""
+"""A summary as Markdown: the content of summary.md."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,18 +7,10 @@ from pathlib import Path
 from audio_cls.analysis.bootstrap import NUM_RESAMPLES
 from audio_cls.analysis.calibration import NUM_BINS
 from audio_cls.analysis.compare import summarize
-from audio_cls.analysis.summary import Confusion, Errors, Summary, VariantErrors, WrongClip
+from audio_cls.analysis.summary import Errors, MisclassifiedClip, Summary, VariantErrors
 from audio_cls.analysis.verdict import DEVELOPMENT, NO_TEST
 from audio_cls.files import write_json, write_text
-from audio_cls.reports.tables import (
-    class_table,
-    comparison_table,
-    escape,
-    markdown_table,
-    mean_only,
-    variant_table,
-    with_spread,
-)
+from audio_cls.reports.tables import Table, class_table, comparison_table, counts, make_table, variant_table
 from audio_cls.results.study import load_study
 from audio_cls.wording import SPLIT_NAMES, ranges, shorten
 
@@ -28,16 +20,16 @@ MOST_COLUMNS = 6  # for variants, beside a column for all of them
 METHOD = (
     "Accuracy, macro F1 and macro AUROC are in percent, Test and Train are accuracies; the time is that of one job. "
     "They are means over folds, seeds averaged first; ± is the standard deviation over folds. "
-    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings, freed from their bias. "
+    f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings, corrected for their bias. "
     "Points are the difference of such means; p is of a paired sign-flip test over source recordings, "
-    "on the clips that both variants predicted, and 0.05 after Holm's correction for all pairs is enough."
+    "on the clips that both variants predicted. A difference is significant where p is at most 0.05 after Holm's "
+    "correction for all pairs."
 )
 _CALIBRATION = (
-    "Confidence is the mean of the largest probability, to be held against the accuracy; ECE is the expected "
+    "Confidence is the mean of the largest probability, to be compared with the accuracy; ECE is the expected "
     f"calibration error (Guo et al. 2017; {NUM_BINS} bins, folds pooled, seeds averaged), both in percent. With few "
-    "clips the ECE of perfect probabilities is above 0, too. A temperature above 1 tempers what is too sure; that of a "
-    "fold is fitted on the held-out clips of the variant's other folds of the same seed, never on those it is measured "
-    "on."
+    "clips the ECE of perfect probabilities is above 0, too. A temperature above 1 lowers overconfident probabilities; "
+    "that of a fold is fitted on the held-out clips of the variant's other folds of the same seed."
 )
 
 
@@ -51,53 +43,54 @@ def markdown(summary: Summary) -> str:
     about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []
     parts += [", ".join([*about, f"{summary.num_done} finished jobs"]) + "."]
     if summary.rows:
-        parts.append(markdown_table(*variant_table(summary, with_spread)))
+        parts.append(markdown_table(variant_table(summary)))
     if summary.comparisons:
-        parts += ["## Differences", markdown_table(*comparison_table(summary.comparisons))]
+        parts += ["## Differences", markdown_table(comparison_table(summary.comparisons))]
     if any(row.f1_per_class for row in summary.rows):
-        parts += ["## F1 of each class, folds pooled", markdown_table(*class_table(summary))]
+        parts += ["## F1 of each class, folds pooled", markdown_table(class_table(summary))]
     if any(row.calibration for row in summary.rows):
         parts += ["## Calibration", _calibration_table(summary), _CALIBRATION]
     if summary.errors:
-        parts += ["## Where it errs", *_error_parts(summary.errors)]
+        parts += ["## Misclassified clips", *_error_parts(summary.errors)]
     if summary.notes or summary.ranking_split:
         method = [METHOD] if summary.ranking_split else []
         parts += ["## Notes", "\n".join(f"- {escape(note)}" for note in [*summary.notes, *method])]
     return "\n\n".join(parts) + "\n"
 
 
-def result_table(summary: Summary) -> str:
-    """The verdict and the table of variants in Markdown, for a README."""
-    parts = [f"**{escape(summary.verdict)}**", markdown_table(*variant_table(summary, mean_only))]
-    if summary.ranking_split == "val":
-        parts.append(f"{DEVELOPMENT} ± is over fold means, [ ] a 95% interval over source recordings.")
-    parts += [NO_TEST] if NO_TEST in summary.notes else []
-    return "\n\n".join(parts)
+def markdown_table(table: Table) -> str:
+    heads, *rows = table.texts()
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines)
+
+
+def escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
 
 
 def _calibration_table(summary: Summary) -> str:
-    rows = [(row.variant, row.calibration) for row in summary.rows if row.calibration]
-    cells = [
+    rows = [
         [
-            variant,
-            f"{100 * measured.confidence:.1f}",
-            f"{100 * measured.error:.1f}",
-            f"{measured.temperature:.2f}",
-            f"{100 * measured.error_after:.1f}",
+            row.variant,
+            f"{100 * row.calibration.confidence:.1f}",
+            f"{100 * row.calibration.error:.1f}",
+            f"{row.calibration.temperature:.2f}",
+            f"{100 * row.calibration.error_after:.1f}",
         ]
-        for variant, measured in rows
+        for row in summary.rows
+        if row.calibration
     ]
-    return markdown_table(["Variant", "Confidence", "ECE", "Temperature", "ECE after"], cells)
+    return markdown_table(make_table(["Variant", "Confidence", "ECE", "Temperature", "ECE after"], rows))
 
 
 def _error_parts(errors: Errors) -> list[str]:
-    parts = [_confusion_table(errors)] if errors.confusions else ["Every prediction is right."]
+    parts = [_confusion_table(errors)] if errors.confusions else ["Every prediction is correct."]
     several = len(errors.variants) > 1
     if several:
-        parts.append(f"Clips that no variant gets right: {len(errors.clips)} of {errors.num_clips}.")
+        parts.append(f"Clips that every variant misclassifies with every seed: {len(errors.clips)} of {errors.num_clips}.")
         parts += [_clip_table(errors.clips)] if errors.clips else []
     known = {wrong.clip for wrong in errors.clips} if several else set()
-    parts.append(f"Clips that no seed of a variant gets right{', named beside those above' if known else ''}:")
+    parts.append(f"Clips that a variant misclassifies with every seed{', named beside those above' if known else ''}:")
     parts.append("\n".join(_variant_line(variant, known) for variant in errors.variants))
     return parts
 
@@ -105,34 +98,26 @@ def _error_parts(errors: Errors) -> list[str]:
 def _confusion_table(errors: Errors) -> str:
     names = [variant.variant for variant in errors.variants]
     names = names if 1 < len(names) <= MOST_COLUMNS else []
-    rows = [_confusion_cells(confusion, names) for confusion in errors.confusions]
-    return markdown_table(["Label", "Heard as", "Predictions", *names], rows)
+    rows = []
+    for confusion in errors.confusions:
+        counted = [(confusion.count, confusion.total), *(confusion.by_variant[name] for name in names)]
+        rows.append([confusion.label, confusion.predicted, *(f"{count} of {total}" for count, total in counted)])
+    return markdown_table(make_table(["Label", "Predicted as", "Predictions", *names], rows))
 
 
-def _confusion_cells(confusion: Confusion, names: Sequence[str]) -> list[str]:
-    counted = [(confusion.count, confusion.total), *(confusion.by_variant[name] for name in names)]
-    return [confusion.label, confusion.heard_as, *(f"{count} of {total}" for count, total in counted)]
-
-
-def _clip_table(clips: Sequence[WrongClip]) -> str:
-    rows = [[wrong.clip, wrong.label, _heard(wrong, with_counts=True)] for wrong in clips[:MOST_CLIPS]]
+def _clip_table(clips: Sequence[MisclassifiedClip]) -> str:
+    rows = [[wrong.clip, wrong.label, counts(wrong.predicted_as)] for wrong in clips[:MOST_CLIPS]]
     rest = len(clips) - MOST_CLIPS
     more = f"\n\nand {rest} more, in summary.json." if rest > 0 else ""
-    return markdown_table(["Clip", "Label", "Heard as"], rows) + more
+    return markdown_table(make_table(["Clip", "Label", "Predicted as"], rows)) + more
 
 
 def _variant_line(variant: VariantErrors, known: set[str]) -> str:
-    others = [f"{wrong.clip} ({_heard(wrong)})" for wrong in variant.clips if wrong.clip not in known]
+    others = [f"{wrong.clip} ({', '.join(wrong.predicted_as)})" for wrong in variant.clips if wrong.clip not in known]
     seeds = f"seed{'s' * (len(variant.seeds) > 1)} {ranges(variant.seeds)}"
     share = f"{len(variant.clips)} of {variant.num_clips}"
     named = f"; {shorten(others, MOST_NAMES)}" if others else ""
     return escape(f"- {variant.variant} ({seeds}): {share}{named}")
-
-
-def _heard(wrong: WrongClip, with_counts: bool = False) -> str:
-    """What was heard, most often first: 'Rain 3, Sea waves', or without the numbers."""
-    counted = [f"{name} {count}" if with_counts and count > 1 else name for name, count in wrong.heard_as.items()]
-    return ", ".join(counted)
 
 
 def write_summary(path: Path | str, ensembles: Sequence[str] = ()) -> Summary:

@@ -1,186 +1,187 @@
-"""The tables of a summary: with colours on the terminal, as plain text elsewhere, in Markdown for documents."""
+"""The tables of a study. They are shown on the terminal, in Markdown and on pages."""
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
-from audio_cls.analysis.verdict import DEVELOPMENT
-from audio_cls.wording import duration, one_word, p_value, ranges
+from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Spread, Summary, VariantRow
+from audio_cls.results.job_folder import JOB_FOLDER, StudyJob
+from audio_cls.wording import duration, p_value, ranges
 
-RUN_COLUMNS = ("Train", "Folds", "Seeds", "Parameters", "Time")
-# In this order.
-_DISPENSABLE = (
-    *("Clips", "Sources", "p", "Seeds", "Time", "Parameters", "Last accuracy", "Epochs", "Last loss"),
-    *("Train", "Folds", "AUROC"),
-)
-Table = tuple[list[str], list[list[str]]]  # header and rows
+NONE = "-"  # where there is no value
+Colours = Mapping[str, str]  # of variants in figures
 
 
-def print_summary(summary: Summary, file: TextIO | None = None) -> None:
-    """Prints the headline, the table of variants and the verdict; colours and lines only on a terminal."""
-    file = file or sys.stdout
-    tables = [variant_table(summary, mean_only)] if summary.rows else []
-    tables += [comparison_table(summary.comparisons)] if summary.comparisons else []
-    notes = [DEVELOPMENT] if summary.ranking_split == "val" else []
-    notes += summary.notes
-    if file.isatty():
-        _print_rich(summary, tables, notes, file)
-        return
-    for part in (summary.headline, *(_plain_table(*table) for table in tables), summary.verdict, *notes):
-        print(part, file=file)
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows in one place."""
+
+    text: str
+    more: str = ""  # what is to be known about the text: an interval
+    value: float | None = None  # what a page sorts by, where it is not the text
+    number: bool = False  # stands to the right
+    colour: str = ""  # of a variant in figures
+    bad: bool = False
+    code: bool = False
+
+    @property
+    def whole(self) -> str:
+        return f"{self.text} {self.more}".strip()
 
 
-def print_table(table: Table, title: str, notes: Sequence[str], elsewhere: str, file: TextIO | None = None) -> None:
-    """Prints one table with what is to be said about it, as `print_summary` prints those of a study.
+@dataclass(frozen=True)
+class Table:
+    """Rows of as many cells as there are headings. A heading stands to the right where its column has numbers."""
 
-    `elsewhere` says where columns stand that do not fit on the terminal.
-    """
-    file = file or sys.stdout
-    if not file.isatty():
-        print(title, _plain_table(*table), *notes, sep="\n", file=file)
-        return
-    from rich.console import Console
-    from rich.text import Text
+    heads: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
 
-    console = Console(file=file, highlight=False)
-    fitting = _fit(table, console.width)
-    console.print(_rich_table(fitting, title))
-    for note in [*notes, *([elsewhere] if fitting != table else [])]:
-        console.print(Text(note, style="dim"))
+    def texts(self) -> list[list[str]]:
+        """Headings and rows as plain text."""
+        return [[cell.whole for cell in line] for line in (self.heads, *self.rows)]
 
-
-def _print_rich(summary: Summary, tables: list[Table], notes: list[str], file: TextIO) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(file=file, highlight=False)
-    whole = not (summary.missing or summary.failed or summary.damaged or summary.interrupted or summary.running)
-    console.print(Text(summary.headline, style="green" if whole and summary.num_done else "bold red"))
-    fitting = [_fit(table, console.width) for table in tables]
-    for number, table in enumerate(fitting):
-        console.print(_rich_table(table, summary.study if number == 0 else None))
-    console.print(Text(summary.verdict, style="bold"))
-    for note in [*notes, *(["Columns that do not fit here stand in summary.md."] if fitting != tables else [])]:
-        console.print(Text(note, style="dim"))
+    def only(self, columns: Iterable[str]) -> "Table":
+        """With the named columns alone, in their own order."""
+        wanted = set(columns)
+        places = [place for place, head in enumerate(self.heads) if head.text in wanted]
+        heads, *rows = (tuple(line[place] for place in places) for line in (self.heads, *self.rows))
+        return replace(self, heads=heads, rows=tuple(rows))
 
 
-def _rich_table(table: Table, title: str | None) -> Any:
-    """A `rich.table.Table` in which the first two columns, the name and the figure that ranks, stay whole."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    header, rows = table
-    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title and Text(title))
-    for column, name in enumerate(header):
-        drawn.add_column(Text(name), no_wrap=column < 2, overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(Text, row))
-    return drawn
+def make_table(heads: Sequence[str | Cell], rows: Iterable[Sequence[str | Cell]], caption: str = "") -> Table:
+    """A plain text stands for a cell that holds nothing else."""
+    lines = [tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in line) for line in (heads, *rows)]
+    numbers = [any(line[place].number for line in lines) for place in range(len(heads))]
+    first = tuple(replace(head, number=number) for head, number in zip(lines[0], numbers, strict=True))
+    return Table(first, tuple(lines[1:]), caption)
 
 
-def _fit(table: Table, width: int) -> Table:
-    """The table without as many of its less important columns as it takes to fit the width, in characters."""
-    header, rows = table
-    for name in _DISPENSABLE:
-        needed = sum(max(map(len, column)) + 2 for column in zip(header, *rows, strict=True))
-        if needed > width and name in header:
-            place = header.index(name)
-            header, *rows = ([*line[:place], *line[place + 1 :]] for line in (header, *rows))
-    return header, rows
-
-
-def variant_table(summary: Summary, spread: Callable[[Spread], str]) -> Table:
-    """`spread` writes the figures that are not the accuracy."""
+def variant_table(summary: Summary, colours: Colours | None = None) -> Table:
+    """A row for each variant, the best first."""
+    scores = [("Accuracy", "accuracy"), ("F1", "f1_macro"), ("AUROC", "auroc_macro")] if summary.ranking_split else []
     with_test = any(row.test for row in summary.rows)
-    header = ["Variant"]
-    header += ["Accuracy", "F1", "AUROC"] if summary.ranking_split else []
-    header += ["Test"] if with_test else []
-    return [*header, *RUN_COLUMNS], [_variant_cells(summary, row, spread, with_test) for row in summary.rows]
+    heads = ["Variant", *(head for head, _ in scores), *(["Test"] if with_test else []), *RUN_COLUMNS]
+    rows = [
+        [
+            variant_cell(row.variant, colours),
+            *(spread_cell(getattr(row.ranking, key, None)) for _, key in scores),
+            *([spread_cell(row.test and row.test.accuracy)] if with_test else []),
+            *run_cells(row),
+        ]
+        for row in summary.rows
+    ]
+    return make_table(heads, rows, "Variants, best first")
 
 
-def _variant_cells(summary: Summary, row: VariantRow, spread: Callable[[Spread], str], with_test: bool) -> list[str]:
-    cells = [row.variant]
-    if summary.ranking_split:
-        cells += _score_cells(row.ranking, spread)
-    if with_test:
-        cells.append(spread(row.test.accuracy) if row.test else "-")
-    return [*cells, *run_cells(row)]
+RUN_COLUMNS = ("Train", "Folds", "Seeds", "Epochs", "Parameters", "Time")
 
 
-def run_cells(row: VariantRow) -> list[str]:
+def run_cells(row: VariantRow) -> list[Cell]:
     """What stands under RUN_COLUMNS: accuracy on training clips, and what the variant was trained on and took."""
     return [
-        "-" if row.train_accuracy is None else f"{100 * row.train_accuracy:.1f}",
-        ranges(row.folds) or "-",
-        ranges(row.seeds) or "-",
-        "-" if row.num_parameters is None else f"{row.num_parameters:,}",
-        "-" if row.train_seconds is None else duration(row.train_seconds),
+        percent_cell(row.train_accuracy),
+        number_cell(ranges(row.folds), len(row.folds)),
+        number_cell(ranges(row.seeds), len(row.seeds)),
+        number_cell(ranges(row.epochs), max(row.epochs, default=None)),
+        number_cell(f"{row.num_parameters:,}" if row.num_parameters is not None else "", row.num_parameters),
+        number_cell(duration(row.train_seconds) if row.train_seconds is not None else "", row.train_seconds),
     ]
 
 
-def _score_cells(scores: Scores | None, spread: Callable[[Spread], str]) -> list[str]:
-    if scores is None:
-        return ["-", "-", "-"]
-    return [with_spread(scores.accuracy), spread(scores.f1_macro), spread(scores.auroc_macro)]
+def comparison_table(comparisons: Sequence[Comparison], colours: Colours | None = None) -> Table:
+    heads = ["Variant", "Against", "Points", "p", "p (Holm)", "Significant", "Clips", "Sources"]
+    return make_table(heads, [_comparison_cells(each, colours) for each in comparisons], "Differences of accuracy")
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    header = ["Variants", "Points", "p", "p (Holm)", "Enough", "Clips", "Sources"]
-    return header, [_comparison_cells(comparison) for comparison in comparisons]
-
-
-def _comparison_cells(comparison: Comparison) -> list[str]:
-    names = f"{one_word(comparison.first)} - {one_word(comparison.second)}"
+def _comparison_cells(comparison: Comparison, colours: Colours | None) -> list[Cell]:
+    names = [variant_cell(comparison.first, colours), variant_cell(comparison.second, colours)]
     if comparison.problem:
-        return [names, f"not compared: {comparison.problem}", "-", "-", "-", "-", "-"]
-    interval = comparison.interval and f" [{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
+        return [*names, Cell(f"not compared: {comparison.problem}"), *[number_cell()] * 5]
+    interval = comparison.interval and f"[{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
+    points = number_cell(f"{100 * comparison.difference:+.1f}", comparison.difference)
     return [
-        names,
-        f"{100 * comparison.difference:+.1f}{interval or ''}",
-        p_value(comparison.p_value, name=""),
-        p_value(comparison.p_holm, name=""),
-        "yes" if comparison.enough_evidence else "no",
-        str(comparison.num_clips),
-        str(comparison.num_sources),
+        *names,
+        replace(points, more=interval or ""),
+        number_cell(p_value(comparison.p_value, name=""), comparison.p_value),
+        number_cell(p_value(comparison.p_holm, name=""), comparison.p_holm),
+        Cell("yes" if comparison.significant else "no"),
+        number_cell(str(comparison.num_clips), comparison.num_clips),
+        number_cell(str(comparison.num_sources), comparison.num_sources),
     ]
 
 
-def class_table(summary: Summary) -> Table:
-    rows = [row for row in summary.rows if row.f1_per_class]
-    cells = [
-        [name, *("-" if row.f1_per_class[k] is None else f"{100 * row.f1_per_class[k]:.1f}" for row in rows)]
-        for k, name in enumerate(summary.classes)
+def class_table(summary: Summary, colours: Colours | None = None) -> Table:
+    """A row for each class, a column for each variant."""
+    shown = [row for row in summary.rows if row.f1_per_class]
+    heads = ["Class", *(variant_cell(row.variant, colours) for row in shown)]
+    rows = [
+        [name, *(percent_cell(row.f1_per_class[label]) for row in shown)] for label, name in enumerate(summary.classes)
     ]
-    return ["Class", *(row.variant for row in rows)], cells
+    return make_table(heads, rows, "F1 of each class, folds pooled")
 
 
-def mean_only(spread: Spread) -> str:
-    """86.2, in percent."""
-    return "-" if spread.mean is None else f"{100 * spread.mean:.1f}"
+def job_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | None, colours: Colours) -> Table:
+    """A row for each variant and seed, a column for each fold: the accuracy on `split`, or the status of the job."""
+    by_place: dict[tuple[str, int, int], StudyJob | None] = {(job.variant, job.seed, job.fold): job for job in jobs}
+    for name in missing:
+        variant, _, folder = name.rpartition("/")
+        fold, seed = map(int, JOB_FOLDER.fullmatch(folder).groups())
+        by_place[variant, seed, fold] = None
+    folds = range(max((fold for _, _, fold in by_place), default=-1) + 1)
+    rows = []
+    for variant, seed in sorted({(variant, seed) for variant, seed, _ in by_place}):
+        places = [(variant, seed, fold) for fold in folds]
+        cells = [_job_cell(by_place[place], split) if place in by_place else number_cell() for place in places]
+        values = [cell.value for cell in cells if cell.value is not None]
+        mean = percent_cell(sum(values) / len(values) if values else None)
+        rows.append([variant_cell(variant, colours), number_cell(str(seed), seed), *cells, mean])
+    heads = ["Variant", "Seed", *(f"Fold {fold}" for fold in folds), "Mean"]
+    return make_table(heads, rows, "Accuracy of every job")
 
 
-def with_spread(spread: Spread) -> str:
-    """86.2 ± 3.1 [82.5, 90.0], in percent."""
-    sd, interval = spread.sd, spread.interval
-    return (
-        mean_only(spread)
-        + ("" if sd is None else f" ± {100 * sd:.1f}")
-        + ("" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
-    )
+def _job_cell(job: StudyJob | None, split: str | None) -> Cell:
+    if job is not None and job.status == "done" and split:
+        return percent_cell(job.metrics[split]["accuracy"])
+    status = "missing" if job is None else job.status
+    return replace(number_cell(status), bad=status != "done")
 
 
-def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [list(header), *([["---"] * len(list(header))]), *rows]
-    return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines)
+def clip_table(clips: Sequence[MisclassifiedClip]) -> Table:
+    """The clips that are most often misclassified."""
+    rows = [
+        [
+            Cell(each.clip, code=True),
+            each.label,
+            counts(each.predicted_as),
+            number_cell(f"{each.num_wrong} of {each.num_predictions}", each.num_wrong / each.num_predictions),
+            number_cell(f"{each.probability:.0%}", each.probability),
+        ]
+        for each in clips
+    ]
+    return make_table(["Clip", "Label", "Predicted as", "Wrong", "Probability of the label"], rows, "Misclassified clips")
 
 
-def _plain_table(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (header, *rows)]
-    return "\n".join(line.rstrip() for line in lines)
+def counts(numbers: dict[str, int]) -> str:
+    """'Rain 3, Sea waves'."""
+    return ", ".join(f"{name} {count}" if count > 1 else name for name, count in numbers.items())
 
 
-def escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+def variant_cell(name: str, colours: Colours | None = None) -> Cell:
+    return Cell(name, colour=colours.get(name, "") if colours else "")
+
+
+def number_cell(text: str = "", value: float | None = None) -> Cell:
+    return Cell(text or NONE, value=value, number=True)
+
+
+def percent_cell(value: float | None) -> Cell:
+    return number_cell(f"{100 * value:.1f}" if value is not None else "", value)
+
+
+def spread_cell(spread: Spread | None) -> Cell:
+    """86.2, and beside it ± 3.1 [82.5, 90.0], in percent."""
+    if spread is None:
+        return number_cell()
+    more = [f"± {100 * spread.sd:.1f}"] if spread.sd is not None else []
+    more += [f"[{100 * spread.interval[0]:.1f}, {100 * spread.interval[1]:.1f}]"] if spread.interval is not None else []
+    return replace(percent_cell(spread.mean), more=" ".join(more))

@@ -27,9 +27,3 @@ def named(survey: Survey, said: dict[int, str]) -> tuple[tuple[str, str], ...]:
 def count_clips(count: int, one: str = "", several: str = "") -> str:
     """'1 clip is', '2 clips are', for the verbs 'is' and 'are'."""
     return f"{count} clip{'s' * (count != 1)} {one if count == 1 else several}".strip()
-
-
-def listed(things: list) -> str:
-    """'a, b and c'."""
-    words = [str(thing) for thing in things]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

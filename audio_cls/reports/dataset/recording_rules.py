@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from audio_cls.data.splits import published_folds
-from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, count_clips, listed, named
+from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, count_clips, named
 from audio_cls.reports.dataset.survey import Survey
+from audio_cls.wording import listed
 
 IMBALANCE = 3  # largest class to smallest
 FEW_SOURCES = 5  # recordings of a class

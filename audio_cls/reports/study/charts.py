@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from audio_cls.analysis.calibration import reliability
-from audio_cls.analysis.recalibration import calibration_error
+from audio_cls.analysis.calibration import calibration_error, reliability
 from audio_cls.analysis.summary import Summary, VariantRow
 from audio_cls.figures.calibration import calibration_figure
 from audio_cls.figures.classes import confusion_figure
