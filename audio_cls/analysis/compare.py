@@ -7,9 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
+from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.analysis.errors import find_errors
-from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.statistics import (
     NUM_FLIPS,
     accuracy_interval,

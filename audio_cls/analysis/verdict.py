@@ -1,5 +1,6 @@
 """What a study says in sentences: its first line, its verdict, and what has to be known beside the figures."""
 
+import math
 from collections.abc import Sequence
 
 from audio_cls.analysis.summary import Comparison, VariantRow
@@ -78,8 +79,8 @@ def _better(variant: str, others: Sequence[str], comparisons: Sequence[Compariso
     points = sorted(100 * abs(comparison.difference) for comparison in comparisons)
     span = f"{points[0]:.1f}" if len(points) == 1 else f"{points[0]:.1f} to {points[-1]:.1f}"
     where = f" on {_where(comparisons[0])}, which both have" if len(points) == 1 and comparisons[0].reduced else ""
-    p = p_value(max(comparison.p_holm for comparison in comparisons))
-    p = p.replace("=", "≤") if len(points) > 1 else p
+    greatest = max(comparison.p_holm for comparison in comparisons)
+    p = p_value(greatest) if len(points) == 1 else p_value(math.ceil(1000 * greatest) / 1000).replace("=", "≤")
     named = listed(others, _MOST_OTHERS)
     return f"{variant} is better than {named} by {span} points of accuracy{where} ({p})."
 
@@ -115,9 +116,7 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
         for key in ("num_parameters", "epochs"):
             values = sorted({job.metrics[key] for job in done if job.variant == row.variant and key in job.metrics})
             if len(values) > 1:
-                found.append(
-                    f"{row.variant} is not one thing: its jobs differ in {key} ({', '.join(map(str, values))})."
-                )
+                found.append(f"The jobs of {row.variant} differ in {key} ({', '.join(map(str, values))}).")
     single = [row.variant for row in rows if row.ranking and not row.calibration]
     if single:
         found.append(

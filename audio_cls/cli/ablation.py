@@ -23,19 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".md", "the page is Markdown")
     path = find_study(options.study, options.output_dir)
-    from audio_cls.reports.ablation import read_route, route_table
-    from audio_cls.reports.tables import print_table
+    from audio_cls.reports.ablation import ablation_table, read_ablation
+    from audio_cls.reports.console import print_table
     from audio_cls.results.study import StudyError
 
     with usage_errors(StudyError):
-        route = read_route(path, [name.strip() for name in options.order.split(",")], options.each_against)
+        ablation = read_ablation(path, [name.strip() for name in options.order.split(",")], options.each_against)
     if options.out is None:
-        changes = [f"{step.row.variant}: {step.changed}" for step in route.steps if step.changes is not None]
-        elsewhere = "Columns that do not fit here stand on the page that --out FILE.md writes."
-        print_table(route_table(route), route.title, [*changes, *route.notes], elsewhere)
+        changes = [f"{each.row.variant}: {each.changed}" for each in ablation.changes if each.changed_keys is not None]
+        notes, elsewhere = [*changes, *ablation.notes], "the page that --out FILE.md writes"
+        print_table(ablation_table(ablation, with_changes=False), ablation.title, notes, elsewhere)
         return 0
     from audio_cls.reports.ablation_page import write_page
 
-    write_page(route, options.out)
+    write_page(ablation, options.out)
     print(f"written to {options.out} and {options.out.with_suffix('.png').name}")
     return 0

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
+    from audio_cls.reports.console import print_summary
     from audio_cls.reports.markdown import write_summary
-    from audio_cls.reports.tables import print_summary
     from audio_cls.results.study import StudyError
 
     with usage_errors(StudyError):

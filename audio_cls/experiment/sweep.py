@@ -79,8 +79,8 @@ def best_so_far(records: Sequence[dict[str, Any]]) -> str:
 
 def report(plan: Plan) -> None:
     """Compares the variants of each study that the sweep touched, and writes the summaries."""
+    from audio_cls.reports.console import print_summary
     from audio_cls.reports.markdown import write_summary
-    from audio_cls.reports.tables import print_summary
     from audio_cls.results.study import StudyError
 
     for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):

@@ -1,4 +1,4 @@
-"""How the variants of a study did: every fold and seed, step by step, and numbers of heads side by side."""
+"""The variants of a study: every fold and seed, changes one by one, and numbers of heads side by side."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,12 +60,12 @@ def folds_figure(variants: Mapping[str, Shown], styles: Styles, clips: str) -> F
     return figure
 
 
-def steps_figure(
+def ablation_figure(
     held_out: Mapping[str, Spread], training: Mapping[str, float | None], chance: float, clips: str
 ) -> Figure:
     """A row for each variant, the first on top: its accuracy on `clips` with its interval, and that on training clips.
 
-    The grey line between the two is what was learnt by heart; the dotted one is guessing.
+    The grey line between the two is the generalisation gap; the dotted one is chance.
     """
     figure = new_figure()
     axes = add_axes(figure, 0, 0, WIDTH, ROW * len(held_out) + 0.1)

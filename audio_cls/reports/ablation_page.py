@@ -5,37 +5,35 @@ from pathlib import Path, PurePath
 
 from audio_cls.figures.job import save_figure
 from audio_cls.figures.style import figure_style
-from audio_cls.figures.variants import steps_figure
+from audio_cls.figures.variants import ablation_figure
 from audio_cls.files import write_text
-from audio_cls.reports.ablation import Route, route_table
-from audio_cls.reports.tables import escape, markdown_table
+from audio_cls.reports.ablation import Ablation, ablation_table
+from audio_cls.reports.markdown import escape, markdown_table
 from audio_cls.wording import wrap_markdown
 
 
-def write_page(route: Route, out: Path) -> None:
+def write_page(ablation: Ablation, out: Path) -> None:
     """Writes the page to `out`, and its figure beside it under the same name."""
     picture = out.with_suffix(".png")
     out.parent.mkdir(parents=True, exist_ok=True)
-    held_out = {step.row.variant: step.row.ranking.accuracy for step in route.steps}
-    training = {step.row.variant: step.row.train_accuracy for step in route.steps}
+    held_out = {change.row.variant: change.row.ranking.accuracy for change in ablation.changes}
+    training = {change.row.variant: change.row.train_accuracy for change in ablation.changes}
     with figure_style():
-        save_figure(steps_figure(held_out, training, 1 / len(route.study.classes), route.clips), picture)
-    header, cells = route_table(route)
-    rows = [[line[0], step.changed, *line[1:]] for line, step in zip(cells, route.steps, strict=True)]
+        save_figure(ablation_figure(held_out, training, 1 / len(ablation.study.classes), ablation.clips), picture)
     parts = [
-        f"Written by `{_command(route, out)}`; not edited.",
-        f"# {escape(route.title)}",
-        f"![Accuracy on training clips and on {route.clips}, variant by variant]({picture.name})",
-        markdown_table([header[0], "Changed", *header[1:]], rows),
-        wrap_markdown("\n".join(f"- {escape(note)}" for note in route.notes)),
+        f"Written by `{_command(ablation, out)}`; not edited.",
+        f"# {escape(ablation.title)}",
+        f"![Accuracy on training clips and on {ablation.clips}, variant by variant]({picture.name})",
+        markdown_table(ablation_table(ablation)),
+        wrap_markdown("\n".join(f"- {escape(note)}" for note in ablation.notes)),
     ]
     write_text(out, "\n\n".join(parts) + "\n")
 
 
-def _command(route: Route, out: Path) -> str:
-    words = ["audio-cls", "ablation", _portable(route.study.path), "--order"]
-    words.append(",".join(step.row.variant for step in route.steps))
-    words += ["--each-against", route.against] if route.against else []
+def _command(ablation: Ablation, out: Path) -> str:
+    words = ["audio-cls", "ablation", _portable(ablation.study.path), "--order"]
+    words.append(",".join(change.row.variant for change in ablation.changes))
+    words += ["--each-against", ablation.against] if ablation.against else []
     return shlex.join([*words, "--out", _portable(out)])
 
 

@@ -1,4 +1,4 @@
-"""The best variants of a study, and the commands that train each of them on every fold: how a search is confirmed."""
+"""The commands that train the variants of a study: the best of a search on every fold, or any of them again."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ from audio_cls.config.location import conf_dir, train_command
 from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import RANKING_SPLIT
-from audio_cls.results.study import StudyError, load_study
+from audio_cls.results.study import Study, StudyError, load_study
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,16 @@ class Ranked:
     accuracy: float
     folds: tuple[int, ...]
     folder: Path  # of one of its jobs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a variant is trained again. `command` is empty where it is not known, and `problem` says why."""
+
+    variant: str
+    command: str
+    problem: str
+    config: str  # config.yaml of its first job
 
 
 def best_variants(study: Path, top: int) -> list[Ranked]:
@@ -70,6 +80,33 @@ def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int
         arguments = [argument for argument in arguments if not argument.startswith("seed=")]
         arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []
     return f"{train_command()} {shlex.join([*arguments, f'study={study}', f'variant={variant}', '-m'])}"
+
+
+def recipes(study: Study, order: Sequence[str]) -> list[Recipe]:
+    """Of every variant, in the order of these names."""
+    return [_recipe(study, variant) for variant in order]
+
+
+def recorded_commands(study: Study) -> list[str]:
+    """The command lines that made the study, as commands.txt has them."""
+    try:
+        return (study.path / job_files.COMMANDS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _recipe(study: Study, variant: str) -> Recipe:
+    jobs = [job for job in study.jobs if job.variant == variant]
+    folder = study.path / min(jobs, key=lambda job: job.status != "done").name
+    try:
+        config = (folder / job_files.CONFIG).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return Recipe(variant, "", f"{folder.name} has no readable {job_files.CONFIG}", "")
+    try:
+        command = training_command(folder, study.name, variant, sorted({job.seed for job in jobs}))
+    except (OSError, ValueError) as error:
+        return Recipe(variant, "", str(error), config)
+    return Recipe(variant, command, "", config)
 
 
 def _arguments(stored: dict[str, Any]) -> list[str]:

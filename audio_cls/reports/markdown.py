@@ -8,7 +8,7 @@ from audio_cls.analysis.bootstrap import NUM_RESAMPLES
 from audio_cls.analysis.calibration import NUM_BINS
 from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.summary import Errors, MisclassifiedClip, Summary, VariantErrors
-from audio_cls.analysis.verdict import DEVELOPMENT, NO_TEST
+from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.files import write_json, write_text
 from audio_cls.reports.tables import Table, class_table, comparison_table, counts, make_table, variant_table
 from audio_cls.results.study import load_study
@@ -87,7 +87,9 @@ def _error_parts(errors: Errors) -> list[str]:
     parts = [_confusion_table(errors)] if errors.confusions else ["Every prediction is correct."]
     several = len(errors.variants) > 1
     if several:
-        parts.append(f"Clips that every variant misclassifies with every seed: {len(errors.clips)} of {errors.num_clips}.")
+        parts.append(
+            f"Clips that every variant misclassifies with every seed: {len(errors.clips)} of {errors.num_clips}."
+        )
         parts += [_clip_table(errors.clips)] if errors.clips else []
     known = {wrong.clip for wrong in errors.clips} if several else set()
     parts.append(f"Clips that a variant misclassifies with every seed{', named beside those above' if known else ''}:")

@@ -12,8 +12,11 @@ import yaml
 
 from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.ensemble import build_ensemble
+from audio_cls.analysis.summary import Summary
+from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.files import write_json, write_text
-from audio_cls.reports.markdown import markdown, result_table
+from audio_cls.reports.markdown import markdown, markdown_table
+from audio_cls.reports.tables import make_table, variant_table
 from audio_cls.results import job_files
 from audio_cls.results.study import StudyError, is_job_folder, load_study
 from audio_cls.wording import wrap_markdown
@@ -23,7 +26,9 @@ ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
 # How something runs on one machine: not part of a study that others read or train again. Logger keys are not, either.
 _LOCAL = ("output_dir", "jobs", "trainer.num_threads", "trainer.accelerator")
 _NEED_ROOT = ("folder", "esc50")  # data sets that are wherever the user has put them
-_MARKERS = re.compile(r"(<!-- results: (?P<study>[\w.+-]+) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
+# In a README: <!-- results: STUDY/VARIANT STUDY/VARIANT ... -->, these rows, and <!-- /results -->.
+_MARKERS = re.compile(r"(<!-- results: (?P<names>[^>]+?) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
+README_COLUMNS = ("Variant", "Accuracy", "Folds", "Parameters", "Time")
 
 
 def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) -> Path:
@@ -50,19 +55,18 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
         write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
     else:
         (target / ENSEMBLES).unlink(missing_ok=True)
-    commands = study / job_files.COMMANDS
-    if commands.exists():
+    if commands := _lines(study / job_files.COMMANDS):
         data = _read_config(study / done[0].name / job_files.CONFIG)["data"]
-        lines = [_portable(line, data) for line in commands.read_text(encoding="utf-8").splitlines()]
+        lines = [_portable(line, data) for line in commands]
         write_text(target / job_files.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
     return target
 
 
 def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str]:
-    """Writes the kept studies' summaries into `document`, and their tables where `readme` has markers for them.
+    """Writes the kept studies' summaries into `document`, and a short table where `readme` has markers for it.
 
     What a document has no room for stands in the summary.json that is written beside each study's files. Returns the
-    names of the studies. Raises StudyError for a marker of a study that is not kept.
+    names of the studies. Raises StudyError for a marker of a variant that is not kept.
     """
     summaries = {}
     parts = [
@@ -71,28 +75,41 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         " Accuracy, F1 and AUROC in percent.",
     ]
     for folder in sorted(path for path in results_dir.iterdir() if path.is_dir()):
-        ensembles = folder / ENSEMBLES
-        asked = ensembles.read_text(encoding="utf-8").splitlines() if ensembles.exists() else []
-        summary = summaries[folder.name] = summarize(load_study(folder), asked)
+        study = load_study(folder)
+        summary = summaries[folder.name] = summarize(study, _lines(folder / ENSEMBLES))
         write_json(folder / "summary.json", asdict(summary))
-        commits = sorted({str(job.metrics.get("commit")) for job in load_study(folder).jobs})
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
-        commands = folder / job_files.COMMANDS
-        if commands.exists():
-            parts.append(
-                "Trained by:\n\n" + "".join(f"    {line}\n" for line in commands.read_text().splitlines()).rstrip()
-            )
-        parts.append(f"Commit of the code: {', '.join(commits)}.")
+        if commands := _lines(folder / job_files.COMMANDS):
+            parts.append("Trained by:\n\n" + "\n".join(f"    {line}" for line in commands))
+        parts.append(
+            f"Commit of the code: {', '.join(sorted({str(job.metrics.get('commit')) for job in study.jobs}))}."
+        )
     write_text(document, wrap_markdown("\n\n".join(parts)) + "\n")
-
-    def table(match: re.Match[str]) -> str:
-        if match["study"] not in summaries:
-            raise StudyError(f"{readme} shows the study {match['study']}, which is not in {results_dir}; keep it first")
-        return f"{match[1]}{wrap_markdown(result_table(summaries[match['study']]))}\n{match[3]}"
-
     if readme.exists():
-        write_text(readme, _MARKERS.sub(table, readme.read_text(encoding="utf-8")))
+        content = _MARKERS.sub(
+            lambda match: f"{match[1]}{wrap_markdown(_short_table(match['names'].split(), summaries))}\n{match[3]}",
+            readme.read_text(encoding="utf-8"),
+        )
+        write_text(readme, content)
     return list(summaries)
+
+
+def _short_table(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
+    """The rows of these STUDY/VARIANTs with README_COLUMNS, and what the figures are."""
+    tables = {study: variant_table(summary).only(README_COLUMNS) for study, summary in summaries.items()}
+    rows = {f"{study}/{row[0].text}": row for study, table in tables.items() for row in table.rows}
+    for name in names:
+        if name not in rows:
+            raise StudyError(f"the README shows {name}, which is not among the kept results; keep its study first")
+    shown = {name.partition("/")[0] for name in names}
+    note = [DEVELOPMENT] if any(summaries[study].ranking_split == "val" for study in shown) else []
+    note.append("± is over fold means, [ ] a 95% interval over source recordings.")
+    table = make_table(README_COLUMNS, [rows[name] for name in names])
+    return f"{markdown_table(table)}\n\n{' '.join(note)}"
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def _remove_others(target: Path, kept: Set[str]) -> None:

@@ -158,7 +158,9 @@ def clip_table(clips: Sequence[MisclassifiedClip]) -> Table:
         ]
         for each in clips
     ]
-    return make_table(["Clip", "Label", "Predicted as", "Wrong", "Probability of the label"], rows, "Misclassified clips")
+    return make_table(
+        ["Clip", "Label", "Predicted as", "Wrong", "Probability of the label"], rows, "Misclassified clips"
+    )
 
 
 def counts(numbers: dict[str, int]) -> str:

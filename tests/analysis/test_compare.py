@@ -9,8 +9,8 @@ from support.study_folders import edit_metrics, write_job, write_variant
 
 from audio_cls.analysis import compare
 from audio_cls.analysis.compare import summarize
-from audio_cls.reports.markdown import result_table, write_summary
-from audio_cls.reports.tables import print_summary
+from audio_cls.reports.console import print_summary
+from audio_cls.reports.markdown import write_summary
 from audio_cls.results.study import StudyError, load_study
 from audio_cls.wording import ranges
 
@@ -54,13 +54,12 @@ def test_files_hold_the_summary_and_are_the_same_when_written_again(study):
     assert sorted(os.listdir(study)) == ["cnn", "summary.json", "summary.md", "transformer_h4"]
 
 
-def test_the_verdict_says_which_is_better_by_how_much_and_that_the_evidence_is_enough(study):
+def test_the_verdict_says_which_is_better_and_by_how_much(study):
     summary = write_summary(study)
     (comparison,) = summary.comparisons
     points = 100 * (summary.rows[0].ranking.accuracy.mean - summary.rows[1].ranking.accuracy.mean)
     assert 100 * comparison.difference == pytest.approx(points)
-    assert f"transformer_h4 is better than cnn by {points:.1f} points" in summary.verdict
-    assert "the evidence is enough" in summary.verdict
+    assert summary.verdict == f"transformer_h4 is better than cnn by {points:.1f} points of accuracy (p < 0.001)."
     assert summary.verdict in (study / "summary.md").read_text()
 
 
@@ -76,17 +75,21 @@ def test_with_unequal_folds_table_interval_and_verdict_say_the_same(tmp_path):
         assert sum(accuracy.interval) / 2 == pytest.approx(accuracy.mean, abs=0.02)
 
 
-def test_the_verdict_says_when_the_evidence_is_not_enough(tmp_path):
+def test_the_verdict_begins_with_that_no_difference_was_shown(tmp_path):
     write_variant(tmp_path, "cnn", chance=0.7)
     write_variant(tmp_path, "transformer_h4", chance=0.71)
-    assert "not enough to tell them apart" in write_summary(tmp_path).verdict
+    summary = write_summary(tmp_path)
+    first, second = (f"{100 * row.ranking.accuracy.mean:.1f}" for row in summary.rows)
+    assert summary.verdict.startswith(f"No difference shown: {first} against {second} (cnn against transformer_h4, p")
+    assert "better" not in summary.verdict
 
 
 def test_variants_with_the_same_predictions_are_equally_accurate(tmp_path):
     write_variant(tmp_path, "one")
     write_variant(tmp_path, "two")
     summary = write_summary(tmp_path)
-    assert "one and two are equally accurate on the 160 clips" in summary.verdict
+    accuracy = f"{100 * summary.rows[0].ranking.accuracy.mean:.1f}"
+    assert summary.verdict.startswith(f"No difference shown: {accuracy} against {accuracy} (one against two, p = 1.000")
     assert summary.comparisons[0].p_holm == 1
 
 
@@ -114,9 +117,9 @@ def test_holdout_without_test_clips_has_no_test_column_and_says_why(tmp_path):
     write_variant(tmp_path, "cnn", test=None)
     summary = write_summary(tmp_path)
     assert summary.rows[0].test is None
-    for text in ((tmp_path / "summary.md").read_text(), result_table(summary)):
-        assert "| Test |" not in text
-        assert "No test column: published fold 1 was not among the clips." in text
+    text = (tmp_path / "summary.md").read_text()
+    assert "| Test |" not in text
+    assert "No test column: published fold 1 was not among the clips." in text
 
 
 @pytest.mark.parametrize("protocol", ["holdout", "crossval", "all"])
@@ -183,7 +186,7 @@ def test_seeds_that_another_variant_has_are_missing_and_the_comparison_keeps_to_
     (comparison,) = summary.comparisons
     assert comparison.reduced
     assert (comparison.folds, comparison.seeds) == ((0, 1, 2, 3), (0,))
-    assert "(on folds 0-3, seed 0, which both have)" in summary.verdict
+    assert "on folds 0-3, seed 0, which both have" in summary.verdict
     assert any("Compared only on the folds and seeds that both have" in note for note in summary.notes)
 
 
@@ -194,7 +197,7 @@ def test_a_variant_with_fewer_folds_stands_below_and_is_compared_on_common_ones(
     summary = write_summary(tmp_path)
     assert [row.variant for row in summary.rows] == ["transformer_h2", "cnn", "transformer_h4"]
     assert "for having fewer: transformer_h4" in " ".join(summary.notes)
-    assert "ahead of it where both have results: transformer_h4" in summary.verdict
+    assert "Ahead of transformer_h2 on the folds and seeds that both have: transformer_h4" in summary.verdict
     assert {c.folds for c in summary.comparisons if "transformer_h4" in (c.first, c.second)} == {(1, 2)}
 
 
@@ -291,7 +294,7 @@ def test_with_more_pairs_more_signs_are_flipped_so_that_a_p_value_can_still_pass
     write_variant(tmp_path, "best", chance=1.0)
     for number in range(1, 7):
         write_variant(tmp_path, "v" * number, chance=0.5)
-    assert "and the evidence is enough (p" in write_summary(tmp_path).verdict
+    assert write_summary(tmp_path).verdict.startswith("best is better than ")
 
 
 def test_an_ensemble_does_not_take_away_the_comparisons_of_six_variants(tmp_path):
@@ -313,7 +316,7 @@ def test_f1_of_a_class_is_that_of_the_clips_of_all_folds_together(study):
 def test_jobs_of_a_variant_that_differ_in_size_or_epochs_are_pointed_out(study):
     edit_metrics(study / "cnn/fold1-seed0", epochs=100, num_parameters=7)
     notes = " ".join(write_summary(study).notes)
-    assert "cnn is not one thing: its jobs differ in epochs (3, 100)" in notes
+    assert "The jobs of cnn differ in epochs (3, 100)" in notes
     assert "differ in num_parameters (7, 1000)" in notes
 
 
@@ -361,7 +364,7 @@ def test_a_terminal_gets_the_same_figures(study, monkeypatch):
     text = print_on_terminal(summary, 200, monkeypatch)
     assert "\x1b[" in text
     assert f"{100 * summary.rows[0].ranking.accuracy.mean:.1f} ± " in text
-    assert "transformer_h4 - cnn" in text
+    assert "transformer_h4" in text
     assert "Parameters" in text
     assert "do not fit" not in text
 

@@ -118,8 +118,7 @@ def test_an_ensemble_is_tested_against_the_variants(study):
     difference -= row_of(summary, "cnn").ranking.accuracy.mean
     sign = 1 if comparison.second == "cnn" else -1
     assert sign * comparison.difference == pytest.approx(difference)
-    sides = [f"({name})" if "+" in name else name for name in (comparison.first, comparison.second)]
-    assert f"| {sides[0]} - {sides[1]} |" in (study / "summary.md").read_text()
+    assert f"| {comparison.first} | {comparison.second} |" in (study / "summary.md").read_text()
 
 
 def test_a_single_name_averages_the_seeds_of_each_fold(study):

@@ -18,9 +18,9 @@ from support.study_folders import CLASSES, edit_metrics, write_histories, write_
 from audio_cls.analysis.summary import Spread
 from audio_cls.cli.main import main
 from audio_cls.figures import job
-from audio_cls.figures.variants import steps_figure
-from audio_cls.reports.ablation import read_route, route_table
-from audio_cls.reports.tables import print_table
+from audio_cls.figures.variants import ablation_figure
+from audio_cls.reports.ablation import ablation_table, read_ablation
+from audio_cls.reports.console import print_table
 
 BASE = {
     "preset": None,
@@ -66,44 +66,44 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
     return status, captured.out, captured.err
 
 
-def changes(route) -> list:
-    return [step.changes for step in route.steps]
+def changed_keys(ablation) -> list:
+    return [change.changed_keys for change in ablation.changes]
 
 
 # What changed
 
 
 def test_every_variant_is_held_against_the_one_before_it(study):
-    assert changes(read_route(study, ORDER.split(","))) == [
+    assert changed_keys(read_ablation(study, ORDER.split(","))) == [
         None,
         ("model.d_model: 2000 → 2048", "model.stem: channels → frames"),
         ("trainer.loss_on: probabilities → logits",),
         ("model.num_heads: 4 → 2",),
     ]
-    assert changes(read_route(study, ["two_heads", "logits"])) == [None, ("model.num_heads: 2 → 4",)]
+    assert changed_keys(read_ablation(study, ["two_heads", "logits"])) == [None, ("model.num_heads: 2 → 4",)]
 
 
 @pytest.mark.parametrize("order", [["original", "frames", "logits"], ["frames", "logits"]])
 def test_or_every_one_against_the_same(study, order):
-    route = read_route(study, order, against="original")
+    ablation = read_ablation(study, order, against="original")
     frames = ("model.d_model: 2000 → 2048", "model.stem: channels → frames")
-    assert [step.row.variant for step in route.steps] == ["original", "frames", "logits"]
-    assert changes(route) == [None, frames, (*frames, "trainer.loss_on: probabilities → logits")]
-    assert route.title == "path: each change to original"
+    assert [change.row.variant for change in ablation.changes] == ["original", "frames", "logits"]
+    assert changed_keys(ablation) == [None, frames, (*frames, "trainer.loss_on: probabilities → logits")]
+    assert ablation.title == "path: each change to original"
 
 
 def test_the_same_configuration_twice_is_no_change_wherever_it_was_trained(study):
     for folder in (study / "two_heads").iterdir():
         write_config(folder, **LOGITS, output_dir="/another/place")
-    step = read_route(study, ["logits", "two_heads"]).steps[1]
-    assert (step.changes, step.changed) == ((), "nothing")
+    change = read_ablation(study, ["logits", "two_heads"]).changes[1]
+    assert (change.changed_keys, change.changed) == ((), "nothing")
 
 
 def test_another_kind_of_model_is_one_change_and_the_keys_that_it_alone_has_are_left_out(study):
     for folder in (study / "two_heads").iterdir():
         write_config(folder, **LOGITS | {"model": {"name": "cnn"}, "optimizer": {"lr": 0.0003}})
-    route = read_route(study, ["logits", "two_heads"])
-    assert route.steps[1].changes == ("model.name: transformer → cnn", "optimizer.lr: 0.001 → 0.0003")
+    ablation = read_ablation(study, ["logits", "two_heads"])
+    assert ablation.changes[1].changed_keys == ("model.name: transformer → cnn", "optimizer.lr: 0.001 → 0.0003")
 
 
 # What it brought
@@ -116,12 +116,12 @@ def test_figures_are_means_over_folds_of_what_the_jobs_say(study):
         edit_metrics(folder, train={"accuracy": 0.6 + 0.1 * fold, "f1_macro": 0.5, "auroc_macro": None})
         lines = ["epoch,train_loss,train_accuracy", "0,9,0.1", f"1,{loss},{0.2 + 0.1 * fold}"]
         (folder / "history.csv").write_text("\n".join(lines) + "\n")
-    step = read_route(study, ORDER.split(",")).steps[1]
-    assert step.last_loss == pytest.approx(0.9) and step.last_accuracy == pytest.approx(0.35)
-    assert step.row.train_accuracy == pytest.approx(0.75)
-    header, rows = route_table(read_route(study, ORDER.split(",")))
-    shown = dict(zip(header, rows[1], strict=True))
-    assert shown["Validation clips"].startswith(f"{100 * step.row.ranking.accuracy.mean:.1f} ± ")
+    change = read_ablation(study, ORDER.split(",")).changes[1]
+    assert change.last_loss == pytest.approx(0.9) and change.last_accuracy == pytest.approx(0.35)
+    assert change.row.train_accuracy == pytest.approx(0.75)
+    heads, _, second, *_ = ablation_table(read_ablation(study, ORDER.split(","))).texts()
+    shown = dict(zip(heads, second, strict=True))
+    assert shown["Validation clips"].startswith(f"{100 * change.row.ranking.accuracy.mean:.1f} ± ")
     assert (shown["Last loss"], shown["Last accuracy"], shown["Train"]) == ("0.900", "35.0", "75.0")
     assert (shown["Folds"], shown["Epochs"], shown["Parameters"], shown["Time"]) == ("0-3", "3", "1,000", "12 s")
 
@@ -131,26 +131,26 @@ def test_the_mean_is_over_folds_first_averaged_over_their_seeds(study):
     write_config(study / "frames/fold0-seed1", **FRAMES)
     write_histories(study)
     (study / "frames/fold0-seed1/history.csv").write_text("epoch,train_loss,train_accuracy\n0,2.3333333,0.5\n")
-    route = read_route(study, ORDER.split(","))
-    assert route.steps[1].last_loss == pytest.approx((4 / 3 + 3 * 1 / 3) / 4)
-    assert any("do not all have the same folds and seeds" in note for note in route.notes)
+    ablation = read_ablation(study, ORDER.split(","))
+    assert ablation.changes[1].last_loss == pytest.approx((4 / 3 + 3 * 1 / 3) / 4)
+    assert any("Folds and seeds differ between the variants" in note for note in ablation.notes)
 
 
 def test_a_history_that_is_not_there_leaves_a_dash(study):
     for path in study.glob("frames/*/history.csv"):
         path.unlink()
-    header, rows = route_table(read_route(study, ["original", "frames"]))
-    assert dict(zip(header, rows[1], strict=True))["Last loss"] == "-"
+    heads, _, second = ablation_table(read_ablation(study, ["original", "frames"])).texts()
+    assert dict(zip(heads, second, strict=True))["Last loss"] == "-"
 
 
 def test_losses_on_probabilities_are_said_to_have_another_floor_where_both_kinds_occur(study):
     right = F.one_hot(torch.tensor([1]), len(CLASSES)).float()
     floor = F.cross_entropy(right, torch.tensor([1])).item()  # as training takes probabilities for logits
-    (note,) = (note for note in read_route(study, ORDER.split(",")).notes if "loss_on" in note)
+    (note,) = (note for note in read_ablation(study, ORDER.split(",")).notes if "loss_on" in note)
     assert note.startswith("The losses of original, frames cannot") and f" {floor:.3f}," in note
     assert math.log(1 + 9 / math.e) == pytest.approx(1.461, abs=5e-4)  # ten classes
     for order in (["original", "frames"], ["logits", "two_heads"]):
-        assert not any("loss_on" in note for note in read_route(study, order).notes)
+        assert not any("loss_on" in note for note in read_ablation(study, order).notes)
 
 
 # The table and the page
@@ -177,8 +177,8 @@ def test_a_narrow_terminal_keeps_both_accuracies_and_says_where_the_rest_is(stud
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    route = read_route(study, ORDER.split(","))
-    print_table(route_table(route), route.title, ["a note"], "elsewhere", terminal)
+    ablation = read_ablation(study, ORDER.split(","))
+    print_table(ablation_table(ablation, with_changes=False), ablation.title, ["a note"], "elsewhere", terminal)
     assert "Validation clips" in terminal.getvalue() and "Train" in terminal.getvalue()
     assert "Parameters" not in terminal.getvalue()
     assert "a note" in terminal.getvalue() and "elsewhere" in terminal.getvalue()
@@ -239,7 +239,7 @@ def test_a_page_outside_names_no_folder_of_the_machine(study, capsys, tmp_path, 
         ),
         (["--order", "original,"], "no variant '' in the study"),
         (["--order", "frames,logits,frames"], "--order names frames twice"),
-        (["--order", "frames"], "--order names frames alone; a step takes two variants"),
+        (["--order", "frames"], "--order names frames alone; name at least two variants"),
         (["--order", ORDER, "--out", "steps.html"], "--out steps.html: the page is Markdown; call it steps.md"),
     ],
 )
@@ -288,7 +288,7 @@ def points(figure: Figure, colour: str) -> list[tuple[float, float]]:
 
 def test_the_figure_has_both_accuracies_of_each_variant_from_top_to_bottom_and_chance():
     held_out = {"a": spread(0.3), "b": spread(0.5), "$c$": Spread(0.8, None, None)}
-    figure = steps_figure(held_out, {"a": 0.9, "b": None, "$c$": 0.95}, 0.1, "validation clips")
+    figure = ablation_figure(held_out, {"a": 0.9, "b": None, "$c$": 0.95}, 0.1, "validation clips")
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "$c$"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first on top
@@ -310,7 +310,7 @@ def test_the_figure_has_both_accuracies_of_each_variant_from_top_to_bottom_and_c
 @pytest.mark.parametrize("count", [2, 30])
 def test_nothing_of_the_figure_is_cut_off_or_overlaps(tmp_path, count):
     held_out = {f"variant_{place}_" + "long" * 20: spread(place / count) for place in range(count)}
-    figure = steps_figure(held_out, dict.fromkeys(held_out, 1.0), 0.1, "test clips")
+    figure = ablation_figure(held_out, dict.fromkeys(held_out, 1.0), 0.1, "test clips")
     job.save_figure(figure, tmp_path / "figure.png")
     picture = imread(tmp_path / "figure.png")[..., :3]
     assert (picture[[0, -1]] == 1).all() and (picture[:, [0, -1]] == 1).all()

@@ -94,13 +94,14 @@ def test_jobs_that_the_study_does_not_have_any_more_are_not_kept_any_longer(stud
 def test_the_documents_show_what_the_kept_files_say(study, tmp_path):
     keep_study(study, tmp_path / "results")
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- results: s -->\nstale text\n<!-- /results -->\nafter\n")
+    marker = "<!-- results: s/transformer_h4\n     s/cnn -->\n"
+    readme.write_text(f"before\n{marker}stale text\n<!-- /results -->\nafter\n")
     assert write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme) == ["s"]
     text = readme.read_text()
-    assert text.startswith("before\n<!-- results: s -->\n")
+    assert text.startswith(f"before\n{marker}| Variant | Accuracy | Folds | Parameters | Time |\n")
     assert text.endswith("<!-- /results -->\nafter\n")
     assert "stale text" not in text
-    assert "| transformer_h4 |" in text
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("|")][2:] == ["transformer_h4", "cnn"]
     assert "development figures" in text
     document = (tmp_path / "docs/results.md").read_text()
     assert "python train.py data=folder data.root=PATH/sounds heads=4 -m" in document
@@ -133,11 +134,12 @@ def test_an_ensemble_that_cannot_be_built_is_refused_before_anything_is_kept(stu
     assert not (tmp_path / "results").exists()
 
 
-def test_a_readme_that_shows_a_study_which_is_not_kept_is_refused(study, tmp_path):
+@pytest.mark.parametrize("name", ["other/cnn", "s/other", "s"])
+def test_a_readme_that_shows_a_variant_which_is_not_kept_is_refused(study, tmp_path, name):
     keep_study(study, tmp_path / "results")
     readme = tmp_path / "README.md"
-    readme.write_text("<!-- results: other -->\n<!-- /results -->\n")
-    with pytest.raises(StudyError, match="other"):
+    readme.write_text(f"<!-- results: s/cnn {name} -->\n<!-- /results -->\n")
+    with pytest.raises(StudyError, match=f"shows {name}, which"):
         write_documents(tmp_path / "results", tmp_path / "docs/results.md", readme)
 
 
