@@ -31,6 +31,10 @@ def _braces(word: str) -> list[str]:
     return [f"{match[1]}{middle}{match[3]}" for middle in match[2].split(",")] if match else [word]
 
 
+TRAINING = [*commands("python train.py"), *commands("audio-cls train")]
+OTHERS = [words for words in commands("audio-cls") if words[0] != "train"]
+
+
 @pytest.fixture
 def _sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of ESC-10, a folder of sounds and a manifest, where the README's commands look for them."""
@@ -42,7 +46,7 @@ def _sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_sounds")
-@pytest.mark.parametrize("arguments", commands("python train.py"), ids=" ".join)
+@pytest.mark.parametrize("arguments", TRAINING, ids=" ".join)
 def test_every_training_command_is_accepted_and_names_its_jobs(arguments: list[str]) -> None:
     if "--cfg" in arguments:
         arguments = []
@@ -51,7 +55,7 @@ def test_every_training_command_is_accepted_and_names_its_jobs(arguments: list[s
     assert len(plan.jobs) >= (4 if "-m" in arguments else 1)
 
 
-@pytest.mark.parametrize("arguments", commands("audio-cls"), ids=" ".join)
+@pytest.mark.parametrize("arguments", OTHERS, ids=" ".join)
 def test_every_command_on_studies_is_understood(arguments: list[str]) -> None:
     assert build_parser().parse_args(arguments).command == arguments[0]
 
@@ -78,14 +82,18 @@ def test_every_file_and_section_that_is_linked_exists() -> None:
 def test_sounds_of_ones_own_are_trained_on_and_compared_and_new_ones_are_predicted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    sweep, final = (words for words in commands("python train.py") if "data.root=my_sounds.csv" in words)
+    sweep, final = (words for words in TRAINING if "data.root=my_sounds.csv" in words)
     # In this process: workers that an earlier test left behind would look for the sounds in that test's folder.
     assert train(monkeypatch, *sweep, "jobs=1", *TINY) == 0
     assert main(["compare", "my_sounds-holdout"]) == 0
     assert Path("outputs/my_sounds-holdout/summary.md").exists()
 
     assert train(monkeypatch, *final, *TINY) == 0
-    (words,) = (words for words in commands("audio-cls") if words[0] == "predict")
+    (words,) = (words for words in OTHERS if words[0] == "predict")
     (tmp_path / "my_sounds").rename("new_recordings")
     assert main([word.replace("transformer_h4", "tiny") for word in words]) == 0
     assert len(Path("predictions.csv").read_text().splitlines()) == 1 + 8
+
+
+def test_it_is_read_in_a_few_minutes() -> None:
+    assert len(README.splitlines()) <= 120
