@@ -19,7 +19,7 @@ import pytest
 from support.command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
 from audio_cls.config import help
-from audio_cls.config.job import Job
+from audio_cls.config.job import Job, clips_of
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import launch, plan, signals
 from audio_cls.files import write_csv, write_json
@@ -313,9 +313,8 @@ def test_data_that_vanish_during_a_sweep_fail_the_jobs_that_are_left(
     def vanish(job: Job) -> None:
         finish_job(job)
         Path("sounds").rename("moved")
-        plan_module = sys.modules["audio_cls.experiment.plan"]
-        plan_module._described.clear()  # as in a process of its own
-        plan_module._clip_sets.clear()
+        plan._described.clear()  # as in a process of its own
+        clips_of.cache_clear()
 
     trained = training(vanish)
     assert train(monkeypatch, "data=folder", "data.root=sounds", "fold=0,1", "-m") == 1
@@ -402,7 +401,7 @@ def test_a_sweep_over_a_users_own_folder_trains_and_compares(trained: tuple[Path
         assert (metrics["status"], metrics["dataset"], metrics["fold"]) == ("done", "sounds", fold)
     assert (study / "summary.md").is_file()
     assert said.splitlines()[-1].endswith("audio-cls report outputs/sounds-holdout")
-    assert {path.name for path in folder.iterdir()} == {"sounds", "cache", "outputs"}
+    assert {path.name for path in folder.iterdir()} == {"sounds", "outputs"}
 
 
 def test_jobs_side_by_side_end_at_a_signal_and_the_same_command_then_finishes_them(tmp_path: Path) -> None:

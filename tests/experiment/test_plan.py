@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from support.command_line import CONF, train, write_esc10
 
+from audio_cls.config import job as job_module
 from audio_cls.config.compose import compose_job
 from audio_cls.config.job import Job, clips, num_folds, num_threads
 from audio_cls.config.schema import Config, ConfigError
@@ -321,7 +322,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets what the plan is told of the machine."""
 
     def install(cores: int, gigabytes: int = 64, nvidia: bool = False, system: str = "linux") -> None:
-        monkeypatch.setattr(plan_module, "num_cores", lambda: cores)
+        for module in (job_module, plan_module):
+            monkeypatch.setattr(module, "num_cores", lambda: cores)
         monkeypatch.setattr(plan_module, "_memory", lambda: gigabytes * 2**30)
         monkeypatch.setattr(plan_module.shutil, "which", lambda _: "nvidia-smi" if nvidia else None)
         monkeypatch.setattr(plan_module.sys, "platform", system)
