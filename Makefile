@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SWEEPS := build/sweeps
+PARALLEL := --numprocesses=2 --dist=worksteal
 ARGS ?=
 
 help: ## list the targets
@@ -12,8 +13,11 @@ help: ## list the targets
 train: $(READY) ## train the default job; more with ARGS="model=transformer heads=1,2,4 -m"
 	$(BIN)/python train.py $(ARGS)
 
-test: $(READY) ## run the tests; some of them with ARGS="tests/models -k attention"
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## run the tests but the slow ones, in two processes; some of them with ARGS="tests/models -k attention"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+test-all: $(READY) ## run every test
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 bench: $(READY) ## measure and write docs/benchmarks.md; some sections with ARGS="step loop"
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -39,4 +43,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	@touch $(READY)
 
-.PHONY: help train test bench sweeps-check lint format clean
+.PHONY: help train test test-all bench sweeps-check lint format clean

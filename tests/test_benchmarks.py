@@ -41,12 +41,14 @@ def quick(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_every_section(quick):
     results = json.loads((quick / "results.json").read_text())
     assert list(results) == list(document.SECTIONS)
     assert not [name for name, found in results.items() if "error" in found]
 
 
+@pytest.mark.slow
 def test_the_document_has_every_section_and_the_picture(quick):
     text = (quick / "benchmarks.md").read_text()
     for number, name in enumerate(document.SECTIONS):
@@ -56,6 +58,7 @@ def test_the_document_has_every_section_and_the_picture(quick):
     assert (quick / result.PICTURE).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_the_document_follows_from_the_numbers_alone(quick):
     before = (quick / "benchmarks.md").read_text()
     (quick / "benchmarks.md").unlink()
@@ -63,6 +66,7 @@ def test_the_document_follows_from_the_numbers_alone(quick):
     assert (quick / "benchmarks.md").read_text() == before
 
 
+@pytest.mark.slow
 def test_the_job_runner_and_the_bare_loop_end_with_the_same_losses(quick):
     # measured only if they do: see benchmarks/loop.py
     seconds = json.loads((quick / "results.json").read_text())["loop"]["numbers"]["seconds"]

@@ -34,6 +34,7 @@ def test_comparing_imports_neither_torch_nor_lightning(outputs):
     assert not {"torch", "lightning", "wandb"} & found
 
 
+@pytest.mark.slow
 def test_a_report_on_results_without_checkpoints_imports_neither_torch_nor_lightning(outputs):
     found = modules_after("from audio_cls.cli.main import main; main(['report', 'esc10-holdout'])")
     assert "audio_cls.reports.study.page" in found

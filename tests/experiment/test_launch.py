@@ -404,6 +404,7 @@ def test_a_sweep_over_a_users_own_folder_trains_and_compares(trained: tuple[Path
     assert {path.name for path in folder.iterdir()} == {"sounds", "outputs"}
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_end_at_a_signal_and_the_same_command_then_finishes_them(tmp_path: Path) -> None:
     write_sounds(tmp_path / "sounds", {"Dog": 6, "Cat": 6})
     settings = [setting for setting in TINY if not setting.startswith("trainer.max_epochs")]

@@ -595,6 +595,7 @@ def rows_of(job: Job) -> int:
     return len(read_history(job.folder / "history.csv"))
 
 
+@pytest.mark.slow
 def test_signals_end_the_process_with_their_status_and_the_same_command_then_finishes_the_job(workspace, monkeypatch):
     settings = (*QUICK, "study=signals", "trainer.max_epochs=40")
     (job,) = plan_jobs(workspace, *settings)

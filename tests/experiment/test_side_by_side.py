@@ -13,6 +13,8 @@ from support.command_line import HEAVY, REPOSITORY, TINY, train, write_sounds
 STUDY = Path("outputs/sounds-holdout/tiny")
 SOUNDS = ("data=folder", "data.root=sounds", "heads=2", *TINY)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,13 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
@@ -37,6 +37,11 @@ const cut = [...document.querySelectorAll("body *")].filter(e => e.scrollWidth >
   && getComputedStyle(e).display === "block" && getComputedStyle(e).overflowX === "visible" && !scrolled(e));
 const broken = [...document.images].filter(image => !image.naturalWidth);
 return { width: innerWidth, wide: wide.map(e => e.tagName), cut: cut.map(e => e.tagName), broken: broken.length };"""
+
+
+def needs_chromium(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test that shows pages in a browser."""
+    return pytest.mark.slow(pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")(test))
 
 
 def ask(page: Path, body: str, folder: Path, width: int = 1280) -> Any:

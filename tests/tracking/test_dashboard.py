@@ -1,6 +1,7 @@
 import builtins
 import json
 
+import pytest
 from support.tiny_jobs import plan_jobs
 from support.wandb_server import WandbServer
 
@@ -31,6 +32,7 @@ def test_the_dashboard_shows_heads_with_their_spread_curves_hyper_parameters_and
     assert {chart["panelDefId"] for chart in drawn["Vega2"]} == {"wandb/confusion_matrix/v1", "wandb/lineseries/v0"}
 
 
+@pytest.mark.slow
 def test_everything_that_the_dashboard_shows_is_something_that_a_job_sends(tmp_path, monkeypatch):
     (job,) = plan_jobs(tmp_path)
     with WandbServer() as server:

@@ -194,6 +194,7 @@ def test_classes_without_clips_have_no_roc_curve_and_long_curves_keep_their_ends
         assert points[-1] == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_a_failed_run_and_the_next_job_gets_its_own(tmp_path, monkeypatch):
     first, second = plan_jobs(tmp_path, "fold=0,1", multirun=True)
     with monkeypatch.context() as patch:
@@ -209,6 +210,7 @@ def test_a_failed_job_is_a_failed_run_and_the_next_job_gets_its_own(tmp_path, mo
     assert failed["run_id"] != finished["run_id"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_job_ends_as_killed_and_goes_on_with_the_same_run(tmp_path, monkeypatch):
     (job,) = plan_jobs(tmp_path, "trainer.max_epochs=3")
     with WandbServer() as server:
@@ -489,6 +491,7 @@ def test_a_server_that_is_lost_later_does_not_fail_training_and_says_how_to_uplo
     assert os.environ["WANDB_MODE"] == "offline"
 
 
+@pytest.mark.slow
 def test_other_loggers_are_one_line_of_yaml_and_do_not_import_wandb(tmp_path):
     plan_jobs(tmp_path)  # makes the tones
     code = f"""
@@ -509,6 +512,7 @@ assert "wandb" not in sys.modules
     assert overrides(tmp_path)  # nothing else of the command line had to change
 
 
+@pytest.mark.slow
 def test_an_offline_study_is_uploaded_by_the_printed_command_a_resumed_job_as_one_run(tmp_path, monkeypatch):
     jobs = plan_jobs(tmp_path, "fold=0,1", "study=tones", multirun=True)
     with monkeypatch.context() as patch:

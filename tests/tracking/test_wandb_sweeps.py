@@ -98,6 +98,7 @@ def test_wandb_registers_a_sweep_file_as_it_stands(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_the_real_agent_drives_train_py_and_stops_a_job_when_the_sweep_says_so(tmp_path):
     write_tones(tmp_path / "tones")
     sweep = dict(SWEEPS["head_sweep.yaml"])

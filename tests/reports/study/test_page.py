@@ -150,6 +150,7 @@ def test_clips_that_were_never_wrong_are_none(tmp_path):
     assert "None: every job classified every held-out clip correctly." in Page(report(tmp_path / "s")).text
 
 
+@pytest.mark.slow
 def test_a_hundred_jobs_of_many_variants_have_a_small_page_that_says_what_is_not_drawn(tmp_path):
     for number in range(25):
         write_variant(tmp_path / "s", f"variant_{number:02d}", chance=0.5 + number / 60)

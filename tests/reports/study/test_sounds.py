@@ -102,6 +102,7 @@ def move_data(study: Path, root: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_without_the_sounds_it_says_so_and_they_are_found_where_an_option_or_the_environment_says(
     study, trained, tmp_path, monkeypatch, capsys
 ):
@@ -126,6 +127,7 @@ def test_clips_of_other_classes_under_the_same_names_are_not_taken_for_the_study
     assert not read(study).attributes("audio")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_broken_by_now_is_named_and_the_others_are_there(study, trained, tmp_path):
     shutil.copytree(trained / "tones", tmp_path / "tones")
     wrong = read(study).attributes("audio")[0]["aria-label"]
