@@ -23,11 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " data=NAME (default: auto)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the page (default: outputs/explore/NAME)")
-    parser.add_argument(
-        "--leaky-manifest", type=Path, metavar="FILE.csv",
-        help="also write a manifest with plain shuffled folds that ignore which clips share a recording, to measure"
-        " what such a leak is worth: python train.py data=folder data.root=FILE.csv protocol=crossval -m",
-    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with usage_errors(ConfigError):
-            return explore(Request(options.data, options.path, options.out, options.leaky_manifest))
+            return explore(Request(options.data, options.path, options.out))
     except DataError as error:
         print(f"audio-cls explore: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""`audio-cls explore`: checks what was asked for, listens, writes the page, and says what was found."""
+"""`audio-cls explore`: checks the arguments, measures the clips, writes the page and prints the findings."""
 
 import os
 import re
@@ -10,7 +10,6 @@ from audio_cls.config.dataset import load_clips, resolve_auto
 from audio_cls.config.schema import ConfigError, DataConfig
 from audio_cls.data.clips import ClipSet
 
-LEAKY_HEADER = "file,label,fold"
 MANY_FINDINGS = 12
 
 
@@ -19,7 +18,6 @@ class Request:
     kind: str
     root: str | None
     out: Path | None
-    leaky_manifest: Path | None
 
 
 def explore(request: Request) -> int:
@@ -31,11 +29,9 @@ def explore(request: Request) -> int:
     clip_set, from_manifest = _load(request)
     out = request.out or Path("outputs") / "explore" / clip_set.name
     _check_folder(out, clip_set, from_manifest)
-    if request.leaky_manifest is not None:
-        _check_manifest(request.leaky_manifest, clip_set, from_manifest)
 
     # matplotlib and scipy take a second to import
-    from audio_cls.reports.dataset import findings, leakage, page
+    from audio_cls.reports.dataset import findings, page
     from audio_cls.reports.dataset.finding import ERROR
     from audio_cls.reports.dataset.survey import survey
 
@@ -50,12 +46,6 @@ def explore(request: Request) -> int:
     if len(found) > MANY_FINDINGS:
         print(f"and {len(found) - MANY_FINDINGS} more findings on the page")
     print(f"page: {written}")
-    if request.leaky_manifest is not None:
-        leaked = leakage.write_leaky_manifest(clip_set, request.leaky_manifest)
-        print(
-            f"leaky manifest: {request.leaky_manifest}, {leaked} of {len(clip_set)} clips leak; measure it with\n"
-            f"  python train.py data=folder data.root={request.leaky_manifest} protocol=crossval study=leaky -m"
-        )
     return 1 if any(each.severity == ERROR for each in found) else 0
 
 
@@ -97,34 +87,10 @@ def _check_folder(out: Path, clip_set: ClipSet, from_manifest: bool) -> None:
         raise ConfigError(f"{out} lies among the clips, where nothing is written; choose another --out")
 
 
-def _check_manifest(path: Path, clip_set: ClipSet, from_manifest: bool) -> None:
-    from audio_cls.reports.dataset.leakage import check_leaky_manifest
-
-    option = f"--leaky-manifest {path}"
-    if path.suffix.lower() != ".csv":
-        raise ConfigError(f"{option} must end in .csv")
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{option}: {path.parent} is not a folder; make it, or choose another")
-    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option}: {path.parent} is read-only; choose another folder")
-    if path.is_dir() or (path.exists() and not _has_leaky_header(path)):
-        raise ConfigError(f"{option} exists and is not a leaky manifest; choose another name")
-    if _is_among_data(path, clip_set, from_manifest):
-        raise ConfigError(f"{option} lies among the clips, where nothing is written; choose another folder")
-    reason = check_leaky_manifest(clip_set)
-    if reason is not None:
-        raise ConfigError(f"--leaky-manifest: {reason}")
-
-
 def _is_ours(page: Path) -> bool:
     from audio_cls.reports.dataset.page import GENERATOR
 
     return page.is_file() and f'content="{GENERATOR}"'.encode() in page.read_bytes()[:1000]
-
-
-def _has_leaky_header(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.readline(200).strip() == LEAKY_HEADER.encode()
 
 
 def _is_among_data(path: Path, clip_set: ClipSet, from_manifest: bool) -> bool:

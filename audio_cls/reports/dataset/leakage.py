@@ -3,12 +3,9 @@
 Only classes are spread evenly over the folds then (scikit-learn's StratifiedKFold), sources are not looked at.
 """
 
-import csv
-import os
 import warnings
 from collections import Counter
 from math import comb
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +13,6 @@ from audio_cls.data.clips import ClipSet
 
 NUM_SHUFFLES = 100
 DEFAULT_FOLDS = 4  # data.num_folds in conf/data/folder.yaml
-MIN_FOLDS = 3  # what a manifest with folds has to have
 
 
 def num_plain_folds(clip_set: ClipSet) -> int:
@@ -52,7 +48,7 @@ def expected_leaked(labels: np.ndarray, sources: list[str | None], num_folds: in
     """The exact mean of `num_leaked` over all plain shuffles.
 
     Within a class every arrangement is as likely, and classes are shuffled independently. So all clips of a source lie
-    in fold f with the probability that each class it has clips in deals them all there: C(s, m) / C(n, m), with m of
+    in fold f with the probability that each class it has clips in assigns them all to it: C(s, m) / C(n, m), with m of
     the class's n clips from the source and s places in the fold.
     """
     folds = plain_folds(labels, num_folds, seed=0)  # how many of each class go where does not depend on the seed
@@ -78,38 +74,3 @@ def expected_leaked(labels: np.ndarray, sources: list[str | None], num_folds: in
 def leaked_over_shuffles(labels: np.ndarray, sources: list[str | None], num_folds: int) -> np.ndarray:
     """`num_leaked` for the shuffles with seeds 0 to 99."""
     return np.array([num_leaked(plain_folds(labels, num_folds, seed), sources) for seed in range(NUM_SHUFFLES)])
-
-
-def check_leaky_manifest(clip_set: ClipSet) -> str | None:
-    """Why there is no leaky manifest for these clips, or None."""
-    if clip_set.root is None:
-        return "synthetic clips are not files: give --data and --root of recordings"
-    if all(clip.source is None for clip in clip_set.clips):
-        return "the sources of the clips are not known, so train.py's own split is such a shuffle already"
-    num_folds = num_plain_folds(clip_set)
-    if num_folds < MIN_FOLDS:
-        return f"the clips lie in {num_folds} published folds, and a manifest needs at least {MIN_FOLDS}"
-    if max(Counter(clip.label for clip in clip_set.clips).values()) < num_folds:
-        return f"no class has {num_folds} clips, one for each fold"
-    return None
-
-
-def write_leaky_manifest(clip_set: ClipSet, path: Path, seed: int = 0) -> int:
-    """Writes file,label,fold with a plain shuffle in place of the folds, and without the sources, so that what the leak
-    is worth can be measured. Returns how many clips leak.
-
-    Files are relative to the manifest where they lie below it, else absolute.
-    """
-    labels = np.array([clip.label for clip in clip_set.clips])
-    folds = plain_folds(labels, num_plain_folds(clip_set), seed)
-    folder = path.absolute().parent
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "label", "fold"])
-        for clip, fold in zip(clip_set.clips, folds, strict=True):
-            place = clip.path.absolute()
-            shown = place.relative_to(folder) if place.is_relative_to(folder) else place
-            writer.writerow([shown.as_posix(), clip_set.classes[clip.label], fold + 1])
-    os.replace(temporary, path)
-    return num_leaked(folds, [clip.source for clip in clip_set.clips])

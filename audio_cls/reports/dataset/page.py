@@ -1,10 +1,7 @@
-"""The page: what the survey found, in words, tables, pictures and sounds, in one file."""
+"""The page of a data set: findings, tables, pictures and sounds in one file."""
 
-import csv
-import os
-import shutil
-import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ from matplotlib.figure import Figure
 
 from audio_cls.data.excerpts import EXCERPT_SECONDS
 from audio_cls.figures.clip import clip_figure
+from audio_cls.files import replacing_folder, write_csv, write_text
 from audio_cls.reports.dataset import pictures, sections
 from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
 from audio_cls.reports.dataset.finding import SEVERITIES, Finding
@@ -25,7 +23,6 @@ from audio_cls.wording import duration
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 GENERATOR = "audio-cls explore"
-FILES = ("index.html", "clips.csv", "figures")  # what is written, and replaced the next time
 COLUMNS = (
     *("clip", "class", "source", "fold", "problem", "frames", "sample_rate", "channels", "seconds", "rms_dbfs"),
     *("peak", "clipped", "digital_silence", "leading_silence_seconds", "trailing_silence_seconds", "offset"),
@@ -39,21 +36,12 @@ SECTIONS = (
 
 def write_page(survey: Survey, findings: list[Finding], folder: Path) -> Path:
     """Writes index.html, clips.csv and figures/ into the folder, over those of an earlier run; returns the page."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".explore-", dir=folder.parent))
-    try:
-        (temporary / "figures").mkdir()
-        content = render(TEMPLATE, _context(survey, findings, _Album(temporary / "figures")))
-        (temporary / "index.html").write_text(content, encoding="utf-8")
-        _write_table(survey, temporary / "clips.csv")
-        folder.mkdir(exist_ok=True)
-        for name in FILES:
-            if (folder / name).is_dir():
-                shutil.rmtree(folder / name)
-            os.replace(temporary / name, folder / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder / "index.html"
+    page = folder / "index.html"
+    with replacing_folder(folder / "figures") as figures:
+        content = render(TEMPLATE, _context(survey, findings, _Album(figures)))
+    write_text(page, content)
+    write_csv(folder / "clips.csv", COLUMNS, _rows(survey))
+    return page
 
 
 class _Album:
@@ -196,15 +184,13 @@ def _pictures(survey: Survey, album: _Album) -> dict[str, Any]:
     return {name: album.add(name, draw(survey), alt) for name, (draw, alt) in drawn.items()}
 
 
-def _write_table(survey: Survey, path: Path) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for index, clip in enumerate(survey.clip_set.clips):
-            row = [clip.name, survey.clip_set.classes[clip.label], clip.source, clip.fold, survey.bad.get(index)]
-            if index in survey.good:
-                each = survey.good[index]
-                row += [each.frames, each.sample_rate, each.channels, f"{each.seconds:.6f}", f"{each.rms_db:.2f}"]
-                row += [f"{each.peak:.6f}", f"{each.clipped:.6f}", f"{each.silent:.4f}"]
-                row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", f"{each.offset:.6f}"]
-            writer.writerow(row)
+def _rows(survey: Survey) -> Iterator[list[Any]]:
+    """What clips.csv says of each clip, in COLUMNS."""
+    for index, clip in enumerate(survey.clip_set.clips):
+        row = [clip.name, survey.clip_set.classes[clip.label], clip.source, clip.fold, survey.bad.get(index)]
+        if index in survey.good:
+            each = survey.good[index]
+            row += [each.frames, each.sample_rate, each.channels, f"{each.seconds:.6f}", f"{each.rms_db:.2f}"]
+            row += [f"{each.peak:.6f}", f"{each.clipped:.6f}", f"{each.silent:.4f}"]
+            row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", f"{each.offset:.6f}"]
+        yield row + [None] * (len(COLUMNS) - len(row))

@@ -1,13 +1,13 @@
-"""What the page's sections say: sentences and rows of tables, made from the survey."""
+"""The texts and tables of the page's sections, made from the survey."""
 
 from typing import Any
 
-from audio_cls.data.splits import published_folds
 from audio_cls.reports.dataset.examples import excerpt_of
 from audio_cls.reports.dataset.fingerprint import HOP_SECONDS, Match, num_neighbours
-from audio_cls.reports.dataset.leakage import check_leaky_manifest
+from audio_cls.reports.dataset.measure import Measures
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.reports.html.page import sound_uri
+from audio_cls.reports.tables import NONE, Cell, Table, make_table
 
 MAX_SHAPES = 15
 MAX_MATCHES = 40
@@ -39,14 +39,14 @@ def shape(survey: Survey) -> dict[str, Any]:
     rows, others = [], []
     for shape, group in survey.shapes:
         off = "" if shape == survey.shapes[0][0] else _difference(shape, survey.shapes[0][0])
-        rows.append(
-            {"shape": f"[{shape[0]}, {shape[1]}]", "rate": kilohertz(shape[2]), "clips": len(group), "off": off or "–"}
-        )
+        rows.append([f"[{shape[0]}, {shape[1]}]", _number(kilohertz(shape[2])), _number(len(group)), _number(off)])
         if off:
             others += [(survey.clip(index).name, f"[{shape[0]}, {shape[1]}], {off}") for index in group]
     return {
         "shape_text": text,
-        "shapes": rows[:MAX_SHAPES],
+        "shapes": make_table(
+            ["[channels, samples]", "rate", "clips", "off by"], rows[:MAX_SHAPES], "Shapes, commonest first"
+        ),
         "num_more_shapes": max(0, len(rows) - MAX_SHAPES),
         "other_shapes": others,
     }
@@ -67,33 +67,37 @@ def _difference(shape: tuple[int, int, int], usual: tuple[int, int, int]) -> str
     return ", ".join(parts)
 
 
-def level_tables(survey: Survey) -> list[dict[str, Any]]:
+def level_tables(survey: Survey) -> list[Table]:
+    """The clips with the extremes of each kind; a table that would be empty is left out."""
     good = survey.good
-    sounding = [index for index in good if good[index].silent < 1]
-    by_level = sorted(sounding, key=lambda index: good[index].rms_db)
-    tables = []
+    by_level = sorted((index for index in good if good[index].silent < 1), key=lambda index: good[index].rms_db)
+    by_silence = sorted((index for index in good if good[index].silent), key=lambda index: -good[index].silent)
+    by_clipping = sorted((index for index in good if good[index].clipped), key=lambda index: -good[index].clipped)
 
-    def table(title: str, heads: tuple[str, ...], indices: list[int], cells: Any) -> None:
-        rows = [(survey.clip(index).name, *cells(good[index])) for index in indices[:EXTREMES]]
-        if rows:
-            tables.append({"title": title, "heads": heads, "rows": rows})
+    def level(each: Measures) -> list[str]:
+        return [_decibels(each.rms_db), f"{each.peak:.3f}"]
 
-    def level(each: Any) -> tuple[str, str]:
-        return _decibels(each.rms_db), f"{each.peak:.3f}"
+    def silence(each: Measures) -> list[str]:
+        return [f"{each.silent:.0%}", f"{each.leading_seconds:.2f} s", f"{each.trailing_seconds:.2f} s"]
 
-    table("Softest", ("RMS dBFS", "peak"), by_level, level)
-    table("Loudest", ("RMS dBFS", "peak"), by_level[::-1], level)
-    table(
-        "Longest digital silence", ("of the time", "before", "after"),
-        sorted((index for index in good if good[index].silent > 0), key=lambda index: -good[index].silent),
-        lambda each: (f"{each.silent:.0%}", f"{each.leading_seconds:.2f} s", f"{each.trailing_seconds:.2f} s"),
-    )  # fmt: skip
-    table(
-        "Most samples at full scale", ("of the samples", "peak"),
-        sorted((index for index in good if good[index].clipped > 0), key=lambda index: -good[index].clipped),
-        lambda each: (f"{each.clipped:.3%}", f"{each.peak:.3f}"),
-    )  # fmt: skip
-    return tables
+    def clipping(each: Measures) -> list[str]:
+        return [f"{each.clipped:.3%}", f"{each.peak:.3f}"]
+
+    kinds = (
+        ("Softest", ("RMS dBFS", "peak"), by_level, level),
+        ("Loudest", ("RMS dBFS", "peak"), by_level[::-1], level),
+        ("Longest digital silence", ("of the time", "before", "after"), by_silence, silence),
+        ("Most samples at full scale", ("of the samples", "peak"), by_clipping, clipping),
+    )
+    return [
+        make_table(
+            ["clip", *heads],
+            [[_clip(survey, index), *map(_number, cells(good[index]))] for index in indices[:EXTREMES]],
+            caption,
+        )
+        for caption, heads, indices, cells in kinds
+        if indices
+    ]
 
 
 def sources(survey: Survey) -> dict[str, Any]:
@@ -116,18 +120,16 @@ def sources(survey: Survey) -> dict[str, Any]:
         rows = [_source_row(survey, source, indices) for source, indices in largest[:8] if len(indices) > 2]
     if not survey.has_folds:
         text += " There are no published folds: train.py makes its own, and keeps recordings whole where it knows them."
-    return {"sources_text": text, "largest_sources": rows}
+    heads = ["recording", "clips", "class", "fold"]
+    table = make_table(heads, rows, "Recordings with most clips") if rows else None
+    return {"sources_text": text, "largest_sources": table}
 
 
-def _source_row(survey: Survey, source: str, indices: list[int]) -> dict[str, Any]:
+def _source_row(survey: Survey, source: str, indices: list[int]) -> list[str | Cell]:
     labels = sorted({survey.clip(index).label for index in indices})
     folds = sorted({survey.clip(index).fold for index in indices} - {None})
-    return {
-        "source": source,
-        "clips": len(indices),
-        "classes": ", ".join(survey.clip_set.classes[label] for label in labels),
-        "folds": ", ".join(map(str, folds)) or "–",
-    }
+    classes = ", ".join(survey.clip_set.classes[label] for label in labels)
+    return [Cell(source, code=True), _number(len(indices)), classes, ", ".join(map(str, folds)) or NONE]
 
 
 def duplicates(survey: Survey) -> dict[str, Any]:
@@ -201,24 +203,7 @@ def leakage(survey: Survey) -> dict[str, Any]:
     )
     if leak.published is not None:
         text += f" With the published folds it is {leak.published}, as far as recordings are named."
-    commands = None if check_leaky_manifest(survey.clip_set) else _measure_commands(survey)
-    return {"leak": {"text": text, "num_shuffles": len(counts), "commands": commands}, "no_leak_text": ""}
-
-
-def _measure_commands(survey: Survey) -> str:
-    clip_set = survey.clip_set
-    kind = clip_set.name if clip_set.name in CREDITS else "folder"
-    honest = f"python train.py data={kind} data.root=PATH protocol=crossval study=honest -m"
-    if survey.has_folds:
-        present = sorted({clip.fold for clip in clip_set.clips} - {None})
-        if len(present) < (published_folds(clip_set) or 0):
-            folds = ",".join(str(fold - 1) for fold in present)
-            honest = honest.replace(" -m", f" fold={folds} data.allow_missing=true -m")
-    return (
-        f"audio-cls explore PATH --data {kind} --leaky-manifest leaky.csv\n"
-        "python train.py data=folder data.root=leaky.csv protocol=crossval study=leaky -m\n"
-        f"{honest}"
-    )
+    return {"leak": {"text": text, "num_shuffles": len(counts)}, "no_leak_text": ""}
 
 
 def sample_text(survey: Survey) -> str:
@@ -236,3 +221,11 @@ def kilohertz(rate: int) -> str:
 
 def _decibels(level: float) -> str:
     return f"{level:.1f}".replace("-", "−")
+
+
+def _number(value: object) -> Cell:
+    return Cell(str(value) or NONE, number=True)
+
+
+def _clip(survey: Survey, index: int) -> Cell:
+    return Cell(survey.clip(index).name, code=True)

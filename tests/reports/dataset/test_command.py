@@ -14,7 +14,6 @@ from support.command_line import contents, write_esc10, write_sounds
 from support.page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
 
 from audio_cls.cli.main import main
-from audio_cls.data.sources import read_manifest
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize, synthetic_clips
 
 SCRIPT, FORMULA = "<script>alert('x')", '$x^2$ & "quotes"'
@@ -128,7 +127,7 @@ def explored_manifest(manifest, tmp_path_factory):
     (folder / "out/index.html").write_text('<meta name="generator" content="audio-cls explore">', encoding="utf-8")
     (folder / "out/figures/example-999-1.png").touch()
     (folder / "out/notes.txt").write_text("mine", encoding="utf-8")
-    arguments = [str(manifest), "--out", str(folder / "out"), "--leaky-manifest", str(folder / "leaky.csv")]
+    arguments = [str(manifest), "--out", str(folder / "out")]
     return main(["explore", *arguments]), folder, Page((folder / "out/index.html").read_text(encoding="utf-8"))
 
 
@@ -146,20 +145,12 @@ def test_clips_of_another_shape_are_listed_with_the_difference(explored_manifest
     assert "[1, 4000], +1,600 samples, +0.400 s" in text
 
 
-def test_the_leaky_manifest_is_written_and_explained(explored_manifest):
-    _, folder, page = explored_manifest
-    read = read_manifest(folder / "leaky.csv")
-    assert (len(read), read.num_published_folds) == (24, 3)
-    assert "--leaky-manifest leaky.csv" in page.text
-    assert "python train.py data=folder data.root=leaky.csv protocol=crossval" in page.text
-
-
 def test_a_second_run_replaces_the_first_and_nothing_else(explored_manifest):
     _, folder, _ = explored_manifest
     assert not (folder / "out/figures/example-999-1.png").exists()
     assert (folder / "out/figures/example-001-1.png").exists()
     assert (folder / "out/notes.txt").read_text(encoding="utf-8") == "mine"
-    assert {path.name for path in folder.iterdir()} == {"out", "leaky.csv"}
+    assert {path.name for path in folder.iterdir()} == {"out"}
 
 
 @pytest.fixture
@@ -189,13 +180,6 @@ MISTAKES = {
     "sounds --out file": "file is a file; choose another --out",
     "sounds --out file/deeper": "file is a file; choose another --out",
     "sounds --out sounds/page": "sounds/page lies among the clips, where nothing is written",
-    "sounds --leaky-manifest leaky.csv": "--leaky-manifest: the sources of the clips are not known",
-    "--data synthetic --leaky-manifest leaky.csv": "--leaky-manifest: synthetic clips are not files",
-    "esc10 --leaky-manifest leaky.txt": "--leaky-manifest leaky.txt must end in .csv",
-    "esc10 --leaky-manifest no/leaky.csv": "no is not a folder; make it",
-    "esc10 --leaky-manifest esc10/leaky.csv": "esc10/leaky.csv lies among the clips",
-    "mine.csv --leaky-manifest mine.csv": "mine.csv exists and is not a leaky manifest",
-    "esc10 --leaky-manifest full": "must end in .csv",
 }
 
 
@@ -246,7 +230,7 @@ def test_help_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3], check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "--leaky-manifest" in done.stdout
+    assert "--out DIR" in done.stdout
 
 
 def test_without_esc10_and_network_the_synthetic_set_is_explored_and_that_is_said(workplace, monkeypatch, capsys):

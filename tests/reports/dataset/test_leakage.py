@@ -1,23 +1,17 @@
-"""How much plain shuffling leaks, and the manifest that lets it be measured."""
+"""How much plain shuffling leaks."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.data.sources import read_manifest
-from audio_cls.data.splits import make_split
 from audio_cls.data.synthetic import synthetic_clips
 from audio_cls.reports.dataset.leakage import (
-    check_leaky_manifest,
     expected_leaked,
     leaked_over_shuffles,
     num_leaked,
     num_plain_folds,
     plain_folds,
-    write_leaky_manifest,
 )
 
 LABELS = np.repeat([0, 1], 4)
@@ -60,54 +54,3 @@ def test_there_are_as_many_plain_folds_as_published_ones():
     without_fold_1 = tuple(clip for clip in clip_set.clips if clip.fold != 1)
     assert num_plain_folds(replace(clip_set, clips=without_fold_1)) == 4
     assert num_plain_folds(replace(clip_set, clips=tuple(replace(clip, fold=None) for clip in clip_set.clips))) == 4
-
-
-def clips_on_disk(root: Path, clips_per_source: int = 2) -> ClipSet:
-    """Two classes of twelve clips in three folds."""
-    clips = []
-    for index in range(24):
-        label, number = divmod(index, 12)
-        name = f'{"ab"[label]}/{number:02d}, take "1".wav'
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-        source = number // clips_per_source
-        clips.append(Clip(root / name, name, label, f"{label}-{source}", source % 3 + 1))
-    return ClipSet("mine", root, ("a", "b"), tuple(clips), 3)
-
-
-@pytest.mark.parametrize("where", ["beside", "elsewhere"])
-def test_the_leaky_manifest_keeps_clips_and_labels_and_leaves_the_sources_out(tmp_path, where):
-    clip_set = clips_on_disk(tmp_path / "data")
-    folder = tmp_path if where == "beside" else tmp_path / "other"
-    folder.mkdir(exist_ok=True)
-    leaked = write_leaky_manifest(clip_set, folder / "leaky.csv")
-    read = read_manifest(folder / "leaky.csv")
-    assert {(clip.path, read.classes[clip.label]) for clip in read.clips} == {
-        (clip.path, clip_set.classes[clip.label]) for clip in clip_set.clips
-    }
-    assert {clip.source for clip in read.clips} == {None}
-    assert {clip.fold for clip in read.clips} == {1, 2, 3}
-    source_of = {clip.path: clip.source for clip in clip_set.clips}
-    assert num_leaked([clip.fold for clip in read.clips], [source_of[clip.path] for clip in read.clips]) == leaked > 0
-
-
-def test_a_split_by_the_leaky_manifest_has_recordings_on_both_sides(tmp_path):
-    clip_set = clips_on_disk(tmp_path / "data")
-    write_leaky_manifest(clip_set, tmp_path / "leaky.csv")
-    read = read_manifest(tmp_path / "leaky.csv")
-    split = make_split(read, "crossval", 0, num_folds=3, split_seed=0)
-    source_of = {clip.path: clip.source for clip in clip_set.clips}
-    train, test = ({source_of[read.clips[index].path] for index in part} for part in (split.train, split.test))
-    assert train & test
-
-
-def test_a_leaky_manifest_that_would_say_nothing_is_refused(tmp_path):
-    clip_set = clips_on_disk(tmp_path)
-    assert check_leaky_manifest(clip_set) is None
-    assert "synthetic" in check_leaky_manifest(synthetic_clips(20))
-    unknown = replace(clip_set, clips=tuple(replace(clip, source=None) for clip in clip_set.clips))
-    assert "not known" in check_leaky_manifest(unknown)
-    two_folds = replace(clip_set, clips=tuple(clip for clip in clip_set.clips if clip.fold < 3))
-    assert "at least 3" in check_leaky_manifest(two_folds)
-    few = replace(clip_set, clips=tuple(replace(clip, fold=None) for clip in clip_set.clips[10:14]))
-    assert "no class has 4 clips" in check_leaky_manifest(few)
