@@ -58,8 +58,7 @@ def test_a_tone_keeps_its_frequency_and_length_in_every_format(tmp_path, name):
     assert np.sqrt(2 * np.mean(waveform[2000:14_000] ** 2)) == pytest.approx(0.5, rel=0.02)
 
 
-@pytest.mark.parametrize("rate", [4_000, 11_025, 22_050, 44_099, 44_100, 96_000, 383_999, 384_000])
-@pytest.mark.parametrize("target", [8_000, 44_100])
+@pytest.mark.parametrize(("rate", "target"), [(4_000, 44_100), (44_099, 44_100), (44_100, 8_000), (383_999, 8_000)])
 def test_a_tone_keeps_its_frequency_at_every_rate(tmp_path, rate, target):
     waveform = decode(write(tmp_path / "a.wav", tone(800, rate), rate, subtype="FLOAT"), target)
     assert abs(len(waveform) - target) <= 2
@@ -75,14 +74,14 @@ def test_what_lies_above_half_the_target_rate_is_removed():
     assert np.abs(resample(tone(10_000, 44_100), 44_100, 16_000)[1000:-1000]).max() < 0.01
 
 
-@pytest.mark.parametrize("channels", [1, 2, 8, 64])
+@pytest.mark.parametrize("channels", [1, 2, 64])
 def test_channels_are_averaged(tmp_path, channels):
     samples = np.outer(tone(440, 16_000), np.arange(1, channels + 1) / channels).astype(np.float32)
     waveform = decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000)
     np.testing.assert_allclose(waveform, samples.mean(axis=1), atol=1e-6)
 
 
-@pytest.mark.parametrize("num_samples", [1, 2, 100, 700_001])
+@pytest.mark.parametrize("num_samples", [1, 700_001])
 def test_any_length_is_accepted(tmp_path, num_samples):
     path = write(tmp_path / "a.flac", np.full(num_samples, 0.25), 44_100)
     assert len(decode(path, 44_100)) == num_samples
@@ -93,8 +92,7 @@ def test_probe_tells_the_header(tmp_path):
     assert probe(write(tmp_path / "a.wav", np.zeros((300, 2)), 22_050)) == AudioInfo(300, 22_050, 2)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("kept", [0.99, 0.6, 0.2])
+@pytest.mark.parametrize(("name", "kept"), [*((name, 0.99) for name in FORMATS), ("pcm.wav", 0.2), ("a.mp3", 0.2)])
 def test_a_truncated_file_is_recognised_in_every_format(tmp_path, name, kept):
     noise = 0.1 * np.random.default_rng(0).standard_normal(3 * 48_000)
     path = write(tmp_path / name, noise, **FORMATS[name])
@@ -188,7 +186,7 @@ def test_samples_that_are_not_finite_are_recognised_in_any_channel(tmp_path, val
         decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000)
 
 
-@pytest.mark.parametrize("rate", [1, 3_999, 384_001, 2_000_000_000])
+@pytest.mark.parametrize("rate", [3_999, 384_001, 2_000_000_000])
 def test_absurd_rates_are_recognised(tmp_path, rate):
     path = write(tmp_path / "a.wav", np.zeros(10), 44_100)
     content = bytearray(path.read_bytes())

@@ -155,7 +155,7 @@ def test_nothing_is_written_into_the_data(clips, tmp_path, cache):
     open_store(clips, RATE, clips.root / ".cache")
 
 
-@pytest.mark.parametrize("rate", [0, 3_999, 384_001])
+@pytest.mark.parametrize("rate", [3_999, 384_001])
 def test_an_absurd_rate_is_refused(clips, cache, rate):
     with pytest.raises(DataError, match=f"data.sample_rate={rate}: must be 4000 to 384000"):
         open_store(clips, rate, cache)
@@ -321,8 +321,9 @@ def test_a_short_clip_begins_anew_after_zeros_up_to_the_shortest_period(clips, c
         assert np.array_equal(loop, np.take(period, np.arange(start, start + 400), mode="wrap"))
 
 
-@pytest.mark.parametrize("start", [0, 30, 1_000, 2_390, 2_419, 2_425, 2_499, 5_000])
-@pytest.mark.parametrize("num_samples", [10, 400, 6_000])
+@pytest.mark.parametrize(
+    ("start", "num_samples"), [(0, 10), (0, 6_000), (2_390, 400), (2_419, 10), (2_425, 400), (5_000, 6_000)]
+)
 def test_a_clips_end_is_faded_into_its_beginning(clips, cache, start, num_samples):
     store = open_store(clips, RATE, cache)
     clip, fade = waveforms_of(clips)[2], np.sin(np.linspace(0, np.pi / 2, RATE // 100))

@@ -313,7 +313,7 @@ def draw_all(name: str) -> dict[str, Callable[[], Figure]]:
     }
 
 
-@pytest.mark.parametrize("name", ["$5 and $6", "a $\\unknown{$ b", "_silence_", "_", "<&>"])
+@pytest.mark.parametrize("name", ["a $\\unknown{$ b", "_silence_"])
 @pytest.mark.parametrize("kind", ["confusion", "f1", "roc", "precision_recall"])
 def test_any_name_of_a_class_is_drawn_as_it_is(tmp_path, name, kind):
     figure = draw_all(name)[kind]()

@@ -35,8 +35,8 @@ def test_rates_are_octaves_from_the_fastest_to_the_slowest_that_a_crop_shows():
     assert modulation_rates(10.0, 0.1) == []
 
 
-@pytest.mark.parametrize("rate", [0.625, 2.5, 10.0, 40.0])
-@pytest.mark.parametrize("scale", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("rate", [0.625, 40.0])
+@pytest.mark.parametrize("scale", [1, 16])
 @pytest.mark.parametrize("direction", [-1, 1])
 def test_a_ripple_is_strongest_at_its_own_rate_and_scale_whichever_way_it_moves(modulation, rate, scale, direction):
     assert strongest(modulation, ripple(rate, direction * scale)) == (rate, scale)
@@ -47,8 +47,7 @@ def test_what_rises_in_all_bands_at_once_has_scale_0(modulation, rate):
     assert strongest(modulation, ripple(rate)) == (rate, 0)
 
 
-@pytest.mark.parametrize("rate", [1.25, 5.0, 20.0])
-@pytest.mark.parametrize("scale", [4, 8, 16])
+@pytest.mark.parametrize(("rate", "scale"), [(1.25, 16), (5.0, 8), (20.0, 4)])
 def test_the_power_of_a_ripple_at_a_filters_centre_is_the_square_of_its_depth(modulation, rate, scale):
     power = modulation(ripple(rate, scale, depth=10.0))[0].unflatten(0, (-1, len(SCALES)))
     at = power[modulation.rates.index(rate), SCALES.index(scale), 3:5, 4:-4]

@@ -30,7 +30,7 @@ def random_case(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_scores_are_those_of_scikit_learn(seed):
     probabilities, labels = random_case(seed)
     scores = score(probabilities, labels)
@@ -57,7 +57,7 @@ def test_perfect_probabilities_score_one_although_a_class_is_absent():
     assert scores.f1_per_class == [1, 1, None, 1, None]
 
 
-@pytest.mark.parametrize("num_classes", range(2, 21))
+@pytest.mark.parametrize("num_classes", [2, 10])
 def test_no_score_of_a_perfect_model_is_above_one(num_classes):
     """The mean of ten ones is 1.0000001 in float32."""
     labels = torch.arange(num_classes)
