@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audio_cls.config.job import Job, clips, num_folds
+from audio_cls.data.batches import Batch, TrainBatches
 from audio_cls.experiment.build import make_datamodule, make_module
 from audio_cls.training.callbacks import HISTORY_COLUMNS
-from audio_cls.training.datamodule import Batch, ClipDataModule, TrainBatches
+from audio_cls.training.datamodule import ClipDataModule
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import make_optimizer, make_schedule
@@ -51,7 +52,7 @@ class BareTraining:
         clip_set = clips(job)
         self.job = job
         self.module: ClassifierModule = make_module(job, clip_set.classes)
-        self.datamodule: ClipDataModule = make_datamodule(job, clip_set, num_folds(job), self.module)
+        self.datamodule: ClipDataModule = make_datamodule(job, clip_set, num_folds(job))
         self.current_epoch = self.num_steps = 0
         self.datamodule.trainer = self  # it asks for the epoch's number only
         self.batches: TrainBatches = self.datamodule.train_dataloader()
@@ -122,14 +123,14 @@ class BareTraining:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         trained = self.module.network
-        self.module.network = self.average.network if self.average is not None else trained
+        self.module.clip_classifier.network = self.average.network if self.average is not None else trained
         self.module.eval()
         metrics, loss = ClipMetrics(len(self.module.classes)), 0.0
         for batch in self.datamodule.val_dataloader():
-            probabilities = self.module.clip_probabilities(batch["waveform"])
+            probabilities = self.module.clip_classifier.clip_probabilities(batch["waveform"])
             metrics.update(probabilities, batch["label"])
             loss += float(F.nll_loss(probabilities.clamp(min=1e-12).log(), batch["label"], reduction="sum"))
-        self.module.network = trained
+        self.module.clip_classifier.network = trained
         self.module.train()
         scores = metrics.compute().scalars()
         return {

@@ -10,6 +10,7 @@ import torch
 
 from audio_cls.config.schema import InputConfig
 from audio_cls.data import synthetic
+from audio_cls.data.batches import evaluation_crops
 from audio_cls.data.decode import decode, resample
 from audio_cls.experiment.build import make_module
 from audio_cls.training.allocator import keep_freed_memory
@@ -76,14 +77,9 @@ def _prediction(module: ClassifierModule, path: Path, settings: InputConfig, siz
 
     @torch.inference_mode()
     def predict() -> torch.Tensor:
-        crops = np.zeros((size, num_crops, 1, num_samples), np.float32)
-        for clip in crops:
-            waveform = decode(path, settings.sample_rate)
-            starts = np.linspace(0, max(0, len(waveform) - num_samples), num_crops).round().astype(int)
-            for crop, start in zip(clip, starts, strict=True):
-                piece = waveform[start : start + num_samples]
-                crop[0, : len(piece)] = piece
-        return module.clip_probabilities(torch.from_numpy(crops))
+        waveforms = (decode(path, settings.sample_rate) for _ in range(size))
+        crops = np.stack([evaluation_crops(waveform, num_samples, num_crops) for waveform in waveforms])
+        return module.clip_classifier.clip_probabilities(torch.from_numpy(crops).unsqueeze(2))
 
     return predict
 

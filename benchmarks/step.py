@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audio_cls.models.attention import MultiHeadSelfAttention
-from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.models.attention_maps import transformer_of
+from audio_cls.models.transformer import MultiHeadSelfAttention, TransformerEncoder
 from audio_cls.training.allocator import keep_freed_memory
 from benchmarks import data
 from benchmarks.bare import BareTraining
@@ -43,7 +43,7 @@ def measure(options: Options) -> Numbers:
         for heads, training in trainings.items():
             numbers["step"][heads] = _compare_steps(training, quick)
             numbers["encoder"][heads] = {
-                str(tokens): _compare_encoders(training.module.network, tokens, quick) for tokens in ENCODER_TOKENS
+                str(tokens): _compare_encoders(encoder_of(training), tokens, quick) for tokens in ENCODER_TOKENS
             }
         numbers["settings"] = _settings(trainings["4"], quick)
         numbers["domain"] = _domains([*source, "experiment=best"], Path(folder) / "outputs", quick)
@@ -55,7 +55,11 @@ def measure(options: Options) -> Numbers:
 # Against torch's encoder
 
 
-def torch_encoder(network: TransformerClassifier, job_model: dict[str, Any]) -> nn.TransformerEncoder:
+def encoder_of(training: BareTraining) -> TransformerEncoder:
+    return transformer_of(training.module.network).encoder
+
+
+def torch_encoder(ours: TransformerEncoder, job_model: dict[str, Any]) -> nn.TransformerEncoder:
     """torch's encoder with the weights of ours."""
     layer = nn.TransformerEncoderLayer(
         job_model["d_model"],
@@ -68,16 +72,27 @@ def torch_encoder(network: TransformerClassifier, job_model: dict[str, Any]) -> 
     )
     encoder = nn.TransformerEncoder(layer, job_model["num_layers"], enable_nested_tensor=False)
     with torch.no_grad():
-        for theirs, ours in zip(encoder.layers, network.blocks, strict=True):
-            projections = (ours.attention.query, ours.attention.key, ours.attention.value)
+        for theirs, block in zip(encoder.layers, ours.blocks, strict=True):
+            projections = (block.attention.query, block.attention.key, block.attention.value)
             theirs.self_attn.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))
             theirs.self_attn.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
-            theirs.self_attn.out_proj.load_state_dict(ours.attention.output.state_dict())
-            theirs.linear1.load_state_dict(ours.feedforward[0].state_dict())
-            theirs.linear2.load_state_dict(ours.feedforward[3].state_dict())
-            theirs.norm1.load_state_dict(ours.attention_norm.state_dict())
-            theirs.norm2.load_state_dict(ours.feedforward_norm.state_dict())
+            theirs.self_attn.out_proj.load_state_dict(block.attention.output.state_dict())
+            theirs.linear1.load_state_dict(block.feedforward[0].state_dict())
+            theirs.linear2.load_state_dict(block.feedforward[3].state_dict())
+            theirs.norm1.load_state_dict(block.attention_norm.state_dict())
+            theirs.norm2.load_state_dict(block.feedforward_norm.state_dict())
     return encoder
+
+
+class Block(nn.Module):
+    """torch's encoder in the place of our blocks."""
+
+    def __init__(self, encoder: nn.TransformerEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor, need_weights: bool = False) -> tuple[Tensor, None]:
+        return self.encoder(x), None
 
 
 def _with_torch_encoder(training: BareTraining) -> BareTraining:
@@ -85,7 +100,8 @@ def _with_torch_encoder(training: BareTraining) -> BareTraining:
     other = BareTraining(training.job)
     network = other.module.network
     network.load_state_dict(training.module.network.state_dict())
-    network.blocks = nn.ModuleList([torch_encoder(network, training.job.config.model.model_dump())])
+    encoder = encoder_of(other)
+    encoder.blocks = nn.ModuleList([Block(torch_encoder(encoder, training.job.config.model.model_dump()))])
     return _with_new_optimizer(other)
 
 
@@ -125,10 +141,10 @@ def _interleaved_steps(trainings: dict[str, BareTraining], batch: dict[str, Tens
     )
 
 
-def _compare_encoders(network: TransformerClassifier, num_tokens: int, quick: bool) -> dict[str, list[float]]:
+def _compare_encoders(encoder: TransformerEncoder, num_tokens: int, quick: bool) -> dict[str, list[float]]:
     """Forward and backward of the blocks alone, in training mode."""
-    ours = nn.Sequential(*copy.deepcopy(network.blocks)).train()
-    first = network.blocks[0]
+    blocks = copy.deepcopy(encoder.blocks).train()
+    first = encoder.blocks[0]
     model = {
         "d_model": first.attention_norm.normalized_shape[0],
         "num_heads": first.attention.num_heads,
@@ -136,9 +152,15 @@ def _compare_encoders(network: TransformerClassifier, num_tokens: int, quick: bo
         "dropout": first.dropout.p,
         "activation": "gelu",
         "norm": first.norm,
-        "num_layers": len(network.blocks),
+        "num_layers": len(encoder.blocks),
     }
-    theirs = torch_encoder(network, model).train()
+    theirs = torch_encoder(encoder, model).train()
+
+    def ours(x: Tensor) -> Tensor:
+        for block in blocks:
+            x, _ = block(x)
+        return x
+
     x = torch.randn(32 if num_tokens < 100 and not quick else 4, num_tokens, model["d_model"], requires_grad=True)
     calls = {name: lambda it=it: it(x).sum().backward() for name, it in {"audio_cls": ours, "torch": theirs}.items()}
     return interleaved(
@@ -164,14 +186,14 @@ def _settings(training: BareTraining, quick: bool) -> Numbers:
 
     def contiguous(other: BareTraining) -> None:
         """Channels outermost is torch's default; layers keep the format of what the first of them is given."""
-        for layers in other.module.network.stem.children():
+        for layers in transformer_of(other.module.network).stem.children():
             if isinstance(layers, nn.Sequential):
                 layers.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
 
     others = {
         "channels outermost in the convolutions": changed(contiguous),
         "their weights with channels innermost, too": changed(
-            lambda other: other.module.network.stem.to(memory_format=torch.channels_last)
+            lambda other: transformer_of(other.module.network).stem.to(memory_format=torch.channels_last)
         ),
         "AdamW over lists of tensors (foreach)": changed(lambda _: None, fused=False, foreach=True),
         "AdamW tensor by tensor": changed(lambda _: None, fused=False, foreach=False),
@@ -248,7 +270,7 @@ def attention_memory(way: str, num_tokens: int, dropout: float) -> float:
         if way == "torch":
             output, _ = layer(x, x, x, need_weights=False)
         else:
-            output = layer(x, need_weights=True)[0] if way == "written out" else layer(x)
+            output, _ = layer(x, need_weights=way == "written out")
         output.sum().backward()
 
     train(torch.randn(1, 16, 96))

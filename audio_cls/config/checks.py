@@ -4,7 +4,6 @@ Hydra refuses keys that do not exist; this module refuses values that cannot wor
 Each mistake is one line: the value, the rule, and what to change.
 """
 
-import math
 import re
 from typing import Any, TypeVar
 
@@ -22,7 +21,18 @@ from audio_cls.config.schema import (
     WandbConfig,
     shown,
 )
-from audio_cls.models.sizes import band_edges
+from audio_cls.models.sizes import (
+    BAND_GROUPS,
+    CNN_CHANNELS,
+    POOLING,
+    WAVEFORM_TOKEN_SAMPLES,
+    count_empty_bands,
+    fitting_heads,
+    frame_token_widths,
+    heads_fit,
+    modulation_rates,
+    pooling_fits,
+)
 from audio_cls.targets import arguments_for
 from audio_cls.wording import did_you_mean, one_line
 
@@ -30,10 +40,6 @@ NO_HEADS = (
     "heads belongs to model=transformer, and this model has none; run two commands into one study:"
     " `python train.py model=cnn -m` and `python train.py model=transformer heads=1,2,4 -m`"
 )
-MIN_WAVEFORM_SAMPLES = 1024  # what the waveform stem makes one token of
-MODULATION_GROUPS = 8  # of mel bands, which modulations are averaged over
-HIGHEST_RATE, FEWEST_CYCLES = 0.4, 1.25  # of a modulation, as a share of the frame rate and in a crop
-FRAME_WIDTH = 128  # channels that stem=frames joins at each time step
 
 S = TypeVar("S", bound=Section)
 
@@ -113,36 +119,38 @@ def _check_model(config: Config) -> None:
     samples = config.input.crop_samples
     rate = config.input.sample_rate
     crop = f"input.crop_seconds={config.input.crop_seconds} at input.sample_rate={rate} is {samples} samples"
-    fitting_crop = f"try input.crop_seconds={samples // 8 * 8 / rate:.9g}"
+    fitting_crop = f"try input.crop_seconds={max(1, samples // POOLING) * POOLING / rate:.9g}"
     model = config.model
     if isinstance(model, OtherModel):
         _check_other_model(model, rate, samples)
         return
     if isinstance(model, CNNConfig):
-        if samples % 8:
-            raise ConfigError(f"{crop}; the CNN pools by 8, so it needs a multiple of 8: {fitting_crop}")
+        if not pooling_fits(samples):
+            rule = f"the CNN pools by {POOLING}, so it needs a multiple of {POOLING}"
+            raise ConfigError(f"{crop}; {rule}: {fitting_crop}")
         return
-    if model.d_model % model.num_heads:
-        fitting = [str(heads) for heads in range(1, min(model.d_model, 16) + 1) if model.d_model % heads == 0]
+    if not heads_fit(model.num_heads, model.d_model):
         raise ConfigError(
             f"heads={model.num_heads} does not divide model.d_model={model.d_model};"
-            f" use heads={'|'.join(fitting)} or another model.d_model"
+            f" use heads={'|'.join(map(str, fitting_heads(model.d_model)))} or another model.d_model"
         )
     if (model.stem == "spectrogram") != (model.front_end != "waveform"):
         fitting_stem = "waveform, channels or frames" if model.front_end == "waveform" else "spectrogram"
         raise ConfigError(
             f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}"
         )
-    if model.stem in ("channels", "frames") and samples % 8:
-        raise ConfigError(f"{crop}; model.stem={model.stem} pools by 8, so it needs a multiple of 8: {fitting_crop}")
-    if model.stem == "channels" and model.d_model * 8 != samples:
+    if model.stem in ("channels", "frames") and not pooling_fits(samples):
+        rule = f"model.stem={model.stem} pools by {POOLING}, so it needs a multiple of {POOLING}"
+        raise ConfigError(f"{crop}; {rule}: {fitting_crop}")
+    if model.stem == "channels" and model.d_model * POOLING != samples:
         raise ConfigError(
-            f"model.stem=channels needs model.d_model = crop samples / 8; {crop}, so model.d_model={samples // 8}"
+            f"model.stem=channels needs model.d_model = crop samples / {POOLING}; {crop}, so model.d_model="
+            f"{samples // POOLING}"
         )
     if model.stem == "frames":
-        _check_frames(model.d_model, samples // 8, crop)
-    if model.stem == "waveform" and samples < MIN_WAVEFORM_SAMPLES:
-        raise ConfigError(f"{crop}; model.stem=waveform needs {MIN_WAVEFORM_SAMPLES} or more: use a longer crop")
+        _check_frames(model.d_model, samples, crop)
+    if model.stem == "waveform" and samples < WAVEFORM_TOKEN_SAMPLES:
+        raise ConfigError(f"{crop}; model.stem=waveform needs {WAVEFORM_TOKEN_SAMPLES} or more: use a longer crop")
     if model.front_end != "waveform":
         if model.hop_length > model.n_fft:
             raise ConfigError(
@@ -155,11 +163,11 @@ def _check_model(config: Config) -> None:
         _check_mel_bands(rate, model)
         if model.front_end == "log_mel_texture":
             _check_modulations(rate, config.input.crop_seconds, model)
-            _check_parts(config, model)
-    if model.num_parts > 1 and model.front_end != "log_mel_texture":
+            _check_segments(config, model)
+    if model.num_segments > 1 and model.front_end != "log_mel_texture":
         raise ConfigError(
-            f"model.num_parts={model.num_parts} needs model.front_end=log_mel_texture, not {model.front_end};"
-            " set model.num_parts=1"
+            f"model.num_segments={model.num_segments} needs model.front_end=log_mel_texture, not {model.front_end};"
+            " set model.num_segments=1"
         )
     if model.num_layers == 0 and model.pool == "cls":
         raise ConfigError(
@@ -180,25 +188,24 @@ def _check_other_model(model: OtherModel, sample_rate: int, num_samples: int) ->
         raise ConfigError(f"model={model.name}: {one_line(error)}") from None
 
 
-def _check_frames(d_model: int, num_steps: int, crop: str) -> None:
+def _check_frames(d_model: int, samples: int, crop: str) -> None:
     """Refuses tokens that are no whole time steps, or that do not fill the crop, as the stem does."""
-    if d_model % FRAME_WIDTH:
-        rule = f"model.stem=frames joins the {FRAME_WIDTH} channels of whole time steps"
-    elif num_steps % (d_model // FRAME_WIDTH):
-        rule = f"model.stem=frames needs whole tokens; {crop}, so {num_steps} time steps of {FRAME_WIDTH} channels"
-    else:
+    fitting = [width for width in frame_token_widths(samples) if width <= MAX_D_MODEL]
+    if d_model in fitting:
         return
-    most = min(num_steps, MAX_D_MODEL // FRAME_WIDTH)
-    fitting = [FRAME_WIDTH * steps for steps in range(1, most + 1) if num_steps % steps == 0]
+    num_steps = samples // POOLING
+    rule = f"model.stem=frames needs whole tokens; {crop}, so {num_steps} time steps of {CNN_CHANNELS} channels"
+    if d_model % CNN_CHANNELS:
+        rule = f"model.stem=frames joins the {CNN_CHANNELS} channels of whole time steps"
     nearest = sorted(sorted(fitting, key=lambda width: abs(width - d_model))[:3])
     raise ConfigError(f"model.d_model={d_model}: {rule}; use model.d_model={'|'.join(map(str, nearest))}")
 
 
 def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:
     """Refuses mel bands without any frequency in them, as the front end does once torch is imported."""
-    if has_empty_band(sample_rate, model.num_mels, model.n_fft):
+    if count_empty_bands(sample_rate, model.num_mels, model.n_fft):
         fewer = range(model.num_mels, 0, -1)
-        most = next((num for num in fewer if not has_empty_band(sample_rate, num, model.n_fft)), 1)
+        most = next((num for num in fewer if not count_empty_bands(sample_rate, num, model.n_fft)), 1)
         raise ConfigError(
             f"model.num_mels={model.num_mels} leaves mel bands empty at model.n_fft={model.n_fft} and"
             f" input.sample_rate={sample_rate}; use model.num_mels={most} or less, or a larger model.n_fft"
@@ -207,42 +214,30 @@ def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:
 
 def _check_modulations(sample_rate: int, crop_seconds: float, model: TransformerConfig) -> None:
     """Refuses what the modulations cannot be computed of, as the front end does once torch is imported."""
-    if model.num_mels % MODULATION_GROUPS:
-        fitting = round(model.num_mels / MODULATION_GROUPS) * MODULATION_GROUPS
+    if model.num_mels % BAND_GROUPS:
+        fitting = round(model.num_mels / BAND_GROUPS) * BAND_GROUPS
         raise ConfigError(
             f"model.num_mels={model.num_mels} does not fit model.front_end=log_mel_texture, which needs a multiple of"
-            f" {MODULATION_GROUPS}; use model.num_mels={fitting} or model.front_end=log_mel"
+            f" {BAND_GROUPS}; use model.num_mels={fitting} or model.front_end=log_mel"
         )
-    if not has_modulations(sample_rate, model.hop_length, crop_seconds):
+    if not modulation_rates(sample_rate / model.hop_length, crop_seconds):
         raise ConfigError(
-            f"model.hop_length={model.hop_length} at input.sample_rate={sample_rate} is too long to see anything move"
-            f" in input.crop_seconds={crop_seconds:g}; use a shorter model.hop_length, longer crops or"
+            f"model.hop_length={model.hop_length} at input.sample_rate={sample_rate} is too long to show any"
+            f" modulation in input.crop_seconds={crop_seconds:g}; use a shorter model.hop_length, longer crops or"
             " model.front_end=log_mel"
         )
 
 
-def _check_parts(config: Config, model: TransformerConfig) -> None:
-    """Refuses parts of a crop that are too short to be heard alone."""
+def _check_segments(config: Config, model: TransformerConfig) -> None:
+    """Refuses segments of a crop that are too short to show any modulation."""
     rate, seconds = config.input.sample_rate, config.input.crop_seconds
-    fewer = range(model.num_parts, 0, -1)
-    most = next(parts for parts in fewer if has_modulations(rate, model.hop_length, seconds / parts))
-    if most < model.num_parts:
+    fewer = range(model.num_segments, 0, -1)
+    most = next(count for count in fewer if modulation_rates(rate / model.hop_length, seconds / count))
+    if most < model.num_segments:
         raise ConfigError(
-            f"model.num_parts={model.num_parts} leaves parts of {seconds / model.num_parts:.3g} s, too short to see"
-            f" anything move; use model.num_parts={most} or less, or longer crops"
+            f"model.num_segments={model.num_segments} leaves segments of {seconds / model.num_segments:.3g} s, too"
+            f" short to show any modulation; use model.num_segments={most} or less, or longer crops"
         )
-
-
-def has_modulations(sample_rate: int, hop_length: int, crop_seconds: float) -> bool:
-    """Whether the fastest modulation that frames can show has enough cycles in a crop."""
-    return HIGHEST_RATE * sample_rate / hop_length * crop_seconds >= FEWEST_CYCLES
-
-
-def has_empty_band(sample_rate: int, num_mels: int, n_fft: int) -> bool:
-    """Whether a triangular band, evenly spaced on Slaney's mel scale, lies between two frequencies of the FFT."""
-    edges = band_edges(num_mels, sample_rate / 2)
-    spacing = sample_rate / n_fft  # Hz
-    return any(math.floor(low / spacing) + 1 >= high / spacing for low, high in zip(edges[:-2], edges[2:], strict=True))
 
 
 def _check_augment(config: Config) -> None:
@@ -258,9 +253,9 @@ def _check_augment(config: Config) -> None:
                 "augment.domain=power needs a spectrogram, and this model reads the waveform;"
                 " set augment.domain=waveform"
             )
-        if not config.augment.loop:
+        if not config.augment.circular:
             raise ConfigError(
-                "augment.domain=power plays clips as loops; set augment.loop=true or augment.domain=waveform"
+                "augment.domain=power repeats clips circularly; set augment.circular=true or augment.domain=waveform"
             )
     if config.augment.gain_db and not on_waveform:
         raise ConfigError(

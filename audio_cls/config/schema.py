@@ -116,7 +116,7 @@ class TransformerConfig(Section):
     stem: Literal["spectrogram", "waveform", "channels", "frames"]
     stem_width: int = Field(ge=1, le=1_024)
     num_stem_layers: int = Field(ge=3, le=12)
-    num_parts: int = Field(ge=1, le=64)
+    num_segments: int = Field(ge=1, le=64)
     num_heads: int = Field(ge=1, le=64)
     d_model: int = Field(ge=2, le=MAX_D_MODEL)
     num_layers: int = Field(ge=0, le=48)
@@ -131,7 +131,7 @@ class TransformerConfig(Section):
 class AugmentConfig(Section):
     domain: Literal["waveform", "power"]
     random_crop: bool
-    loop: bool
+    circular: bool
     gain_db: float = Field(ge=0, le=60)
     time_scale: float = Field(ge=1, le=MAX_TIME_SCALE)
     mix: bool

@@ -1,4 +1,4 @@
-"""Mel power of whole clips, played as loops at a few speeds: the costly part of a spectrogram front end, made once.
+"""Mel power of repeated clips at a few speeds, made once: the costly part of a spectrogram front end.
 
 Axis letters: B batch, M mel bands, F frames.
 """
@@ -36,7 +36,7 @@ class MelPower(Protocol):
 
 
 class PowerStore:
-    """Read-only mel power by index of clip and speed; `num_frames` (clips, speeds) int64 says how long each loop is."""
+    """Read-only mel power by index of clip and speed; `num_frames` (clips, speeds) int64 is the period of each."""
 
     def __init__(self, folder: Path) -> None:
         """Raises ValueError or OSError where the folder does not hold a whole store."""
@@ -49,7 +49,7 @@ class PowerStore:
         self._floats = FloatFile(folder / "power.f32", int(lengths.sum()))
 
     def crops(self, clips: np.ndarray, speeds: np.ndarray, starts: np.ndarray, num_frames: int) -> np.ndarray:
-        """Crops of loops from frame `starts` on, (B, num_frames, M) float32; a loop goes on with its beginning.
+        """Crops from frame `starts` on, (B, num_frames, M) float32; a clip goes on with its beginning.
 
         `speeds` are indices, as `clips` are: 0 is the slowest.
         """
@@ -85,7 +85,7 @@ def open_power_store(
         with open(partial / "power.f32", "wb") as file, progress_bar(progress) as bar, torch.no_grad():
             task = bar.add_task("mel power of all clips", total=len(waveforms))
             made = in_order(
-                lambda clip: _power_at_speeds(waveforms.loop(clip, min_period), front_end, speeds),
+                lambda clip: _power_at_speeds(waveforms.period(clip, min_period), front_end, speeds),
                 range(len(waveforms)),
                 os.cpu_count() or 1,
             )
@@ -108,14 +108,14 @@ def playback_speeds(time_scale: float) -> list[float]:
     return [time_scale ** (2 * n / (NUM_SPEEDS - 1) - 1) for n in range(NUM_SPEEDS)]
 
 
-def _power_at_speeds(loop: np.ndarray, front_end: MelPower, speeds: Sequence[float]) -> list[np.ndarray]:
-    """(frames, M) float32 for each speed, of one period (samples,) of a loop. Pitch moves with speed."""
-    hop, waveform = front_end.hop_length, torch.from_numpy(loop)[None, None]
-    # So that no frame sees anything but the loop: some of it before its beginning and after its end, and cut off again.
+def _power_at_speeds(period: np.ndarray, front_end: MelPower, speeds: Sequence[float]) -> list[np.ndarray]:
+    """(frames, M) float32 for each speed, of one period (samples,) of a repeated clip. Pitch moves with speed."""
+    hop, waveform = front_end.hop_length, torch.from_numpy(period)[None, None]
+    # So that no frame sees silence: some of the period before its beginning and after its end, and cut off again.
     margin = math.ceil(front_end.n_fft / 2 / hop)
     powers = []
     for speed in speeds:
-        num_frames = max(1, round(len(loop) / speed / hop))
+        num_frames = max(1, round(len(period) / speed / hop))
         played = F.interpolate(waveform, num_frames * hop, mode="linear", align_corners=True)
         around = torch.arange(-margin * hop, (num_frames + margin) * hop) % (num_frames * hop)
         power = front_end.mel_power(played[..., around])[0, :, margin : margin + num_frames]  # (M, frames)

@@ -65,16 +65,16 @@ class WaveformStore:
                 self._floats.read(crop[at : at + length], begin)
         return crops
 
-    def loops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int, min_period: int) -> np.ndarray:
-        """Crops of the clips played over and over, from sample `starts` on, (len(indices), num_samples) float32.
+    def circular_crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int, min_period: int) -> np.ndarray:
+        """Crops of the clips repeated without end, from sample `starts` on, (len(indices), num_samples) float32.
 
         A clip's end is faded into its beginning over 10 ms, so that no click is heard that the sound does not have. A
         clip shorter than `min_period` is followed by zeros before it begins again, and not faded.
         """
         indices = self._checked(indices)
-        loops = np.zeros((len(indices), num_samples), np.float32)
+        crops = np.zeros((len(indices), num_samples), np.float32)
         lengths, begins = self.lengths[indices].tolist(), self._begins[indices].tolist()
-        for loop, start, length, begin in zip(loops, np.asarray(starts).tolist(), lengths, begins, strict=True):
+        for crop, start, length, begin in zip(crops, np.asarray(starts).tolist(), lengths, begins, strict=True):
             fade, period = self._fade_and_period(length, min_period)
             for first in range(-(start % period) - period, num_samples, period):  # where the clip begins in the crop
                 low, high = max(first, 0), min(first + length, num_samples)
@@ -82,16 +82,16 @@ class WaveformStore:
                     part = np.empty(high - low, np.float32)
                     self._floats.read(part, begin + low - first)
                     _fade(part, low - first, length, fade)
-                    loop[low:high] += part
-        return loops
+                    crop[low:high] += part
+        return crops
 
-    def loop(self, index: int, min_period: int) -> np.ndarray:
-        """One period of a clip that is played over and over as in `loops`, from its beginning, (samples,) float32."""
-        _, period = self._fade_and_period(int(self.lengths[index]), min_period)
-        return self.loops(np.array([index]), np.array([0]), period, min_period)[0]
+    def period(self, index: int, min_period: int) -> np.ndarray:
+        """One period of a clip that is repeated as in `circular_crops`, from its beginning, (samples,) float32."""
+        _, num_samples = self._fade_and_period(int(self.lengths[index]), min_period)
+        return self.circular_crops(np.array([index]), np.array([0]), num_samples, min_period)[0]
 
     def _fade_and_period(self, length: int, min_period: int) -> tuple[np.ndarray, int]:
-        """The rise that a loop of a clip of `length` samples begins with, and after how many samples it repeats."""
+        """The rise that a repeated clip of `length` samples begins with, and after how many samples it repeats."""
         fade = np.sin(np.linspace(0, np.pi / 2, max(1, self.sample_rate // 100), dtype=np.float32))
         fade = fade if length >= max(min_period, 2 * len(fade)) else fade[:0]
         return fade, max(length - len(fade), min_period)

@@ -14,10 +14,12 @@ from lightning.pytorch.callbacks import Callback, LambdaCallback
 from lightning.pytorch.loggers import Logger
 
 from audio_cls.config.job import Job, num_threads
-from audio_cls.config.schema import CNNConfig
+from audio_cls.config.schema import Config, TransformerConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
+from audio_cls.models.log_mel import LogMel
 from audio_cls.results import job_files
+from audio_cls.training.augment import input_samples
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
 from audio_cls.training.datamodule import ClipDataModule
@@ -36,15 +38,14 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
         "loss_on": config.trainer.loss_on,
         "seed": config.seed,
     }
-    model = config.model.model_dump(exclude={"name"})
-    samples = config.input.crop_samples
-    if isinstance(config.model, CNNConfig):
-        return CNNModule(list(classes), samples, model, **recipe)
-    return TransformerModule(list(classes), samples, config.input.sample_rate, model, **recipe)
+    model = config.model.model_dump(by_alias=True)
+    module = {"cnn": CNNModule, "transformer": TransformerModule}.get(model["name"], ClassifierModule)
+    return module(list(classes), config.input.crop_samples, config.input.sample_rate, model, **recipe)
 
 
-def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierModule) -> ClipDataModule:
+def make_datamodule(job: Job, clip_set: ClipSet, folds: int) -> ClipDataModule:
     config = job.config
+    crop_samples, time_scale = config.input.crop_samples, config.augment.time_scale
     return ClipDataModule(
         clip_set,
         protocol=config.protocol,
@@ -53,17 +54,24 @@ def make_datamodule(job: Job, clip_set: ClipSet, folds: int, module: ClassifierM
         split_seed=config.data.split_seed,
         allow_missing=config.data.allow_missing,
         sample_rate=config.input.sample_rate,
-        crop_samples=config.input.crop_samples,
-        train_samples=module.augment.time_scale.input_samples,
+        crop_samples=crop_samples,
+        train_samples=input_samples(crop_samples, time_scale),
         batch_size=config.trainer.batch_size,
         crops_per_clip=config.trainer.crops_per_clip,
         random_crop=config.augment.random_crop,
-        loop=config.augment.loop,
-        front_end=module.network.front_end if config.augment.domain == "power" else None,
-        time_scale=config.augment.time_scale,
+        circular=config.augment.circular,
+        front_end=make_front_end(config) if config.augment.domain == "power" else None,
+        time_scale=time_scale,
         eval_crops=config.input.eval_crops,
         seed=config.seed,
     )
+
+
+def make_front_end(config: Config) -> LogMel:
+    """What computes mel power as the network's front end does."""
+    model = config.model
+    assert isinstance(model, TransformerConfig)  # the checks refuse augment.domain=power for others
+    return LogMel(config.input.sample_rate, model.num_mels, model.n_fft, model.hop_length)
 
 
 def make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Trainer:

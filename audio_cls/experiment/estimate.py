@@ -6,8 +6,9 @@ import time
 import torch
 
 from audio_cls.config.job import Job, clips, num_folds
-from audio_cls.experiment.build import cpu_settings, make_module
+from audio_cls.experiment.build import cpu_settings, make_front_end, make_module
 from audio_cls.training.allocator import keep_freed_memory
+from audio_cls.training.augment import input_samples
 
 # Evaluating a crop costs a third of training on it, and there is one validation clip to three training clips.
 EVALUATION_SHARE = 1 / 9
@@ -20,10 +21,11 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
     module = make_module(job, clip_set.classes)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-6)
     keep_freed_memory()
-    noise = torch.randn(config.trainer.batch_size, 1, module.augment.time_scale.input_samples)
+    num_samples = input_samples(config.input.crop_samples, config.augment.time_scale)
+    noise = torch.randn(config.trainer.batch_size, 1, num_samples)
     sound = {"waveform": noise}
     if config.augment.domain == "power":
-        sound = {"power": module.network.front_end.mel_power(noise[..., : config.input.crop_samples])}
+        sound = {"power": make_front_end(config).mel_power(noise[..., : config.input.crop_samples])}
     batch = {**sound, "label": torch.zeros(config.trainer.batch_size, dtype=torch.long)}
     seconds = []
     with cpu_settings(job):

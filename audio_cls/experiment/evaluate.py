@@ -47,7 +47,7 @@ def predict_clips(module: ClassifierModule, datamodule: ClipDataModule, indices:
     module.eval()
     for batch in datamodule.evaluation_batches(indices):
         rows = probabilities[scored : scored + len(batch["label"])]
-        rows.copy_(module.clip_probabilities(batch["waveform"].to(module.device)))
+        rows.copy_(module.clip_classifier.clip_probabilities(batch["waveform"].to(module.device)))
         scored += len(rows)
     module.train(training)
     metrics = ClipMetrics(len(module.classes))

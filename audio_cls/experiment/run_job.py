@@ -62,7 +62,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         keep_freed_memory()
         pl.seed_everything(config.seed, verbose=False)
         module = make_module(job, clip_set.classes)
-        datamodule = make_datamodule(job, clip_set, folds, module)
+        datamodule = make_datamodule(job, clip_set, folds)
         datamodule.prepare_data()  # now: bad files are named before anything else starts
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)

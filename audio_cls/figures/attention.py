@@ -24,7 +24,7 @@ from audio_cls.figures.style import (
     new_figure,
     short,
 )
-from audio_cls.models.attention_maps import check_explainable
+from audio_cls.models.attention_maps import transformer_of
 from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
 from audio_cls.serving.attention import ClipAttention, ShownClip, explain_clip, find_clip
 from audio_cls.serving.load import load_classifier
@@ -90,7 +90,7 @@ def _draw_waveform(axes: Axes, clip: ShownClip, seconds: float) -> None:
 
 def _draw_spectrogram(axes: Axes, clip: ShownClip, attention: ClipAttention, seconds: float) -> None:
     """Log-mel levels, with the bands of the first classifier where it has any, at evenly spaced moments."""
-    front_end = attention.classifier.module.network.front_end
+    front_end = transformer_of(attention.classifier.module.network).front_end
     if not isinstance(front_end, LogMel) or front_end.sample_rate != clip.sample_rate:
         front_end = LogMel(clip.sample_rate)
     window, bands = front_end.window.numpy(), front_end.mel_bands.numpy()  # (M, n_fft/2 + 1)
@@ -179,7 +179,7 @@ def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
     """The attention of the transformers of several jobs, with 1, 2 and 4 heads for instance, to the same clip."""
     classifiers = [load_classifier(job) for job in jobs]
     for classifier in classifiers:
-        check_explainable(classifier.module.network)
+        transformer_of(classifier.module.network)
     shown = find_clip(classifiers[0], clip)
     explained = [
         explain_clip(classifier, resample(shown.waveform, shown.sample_rate, classifier.sample_rate))

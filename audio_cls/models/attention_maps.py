@@ -4,13 +4,13 @@ Axis letters: B batch, T samples, F frames, N sound tokens (without CLS), H head
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from audio_cls.models.late_fusion import LateFusion
 from audio_cls.models.log_mel import LogMel
-from audio_cls.models.stems import FrameTokens
+from audio_cls.models.token_times import SAMPLES, TokenTimes
 from audio_cls.models.transformer import TransformerClassifier
 
 TINY = 1e-12  # a CLS token that looks at itself alone looks at no sound token more than at another
@@ -18,22 +18,6 @@ TINY = 1e-12  # a CLS token that looks at itself alone looks at no sound token m
 
 class NoAttention(ValueError):
     """A network that has no attention to show, or none that means a time."""
-
-
-@dataclass(frozen=True)
-class TokenTimes:
-    """Where the tokens of a crop lie on its time axis, in samples: the centre of token n is `centre + n * stride`.
-
-    A token is computed from `width` samples around its centre, more than `stride`: neighbours overlap.
-    """
-
-    stride: int
-    width: int
-    centre: float
-
-    def centres(self, num_tokens: int) -> Tensor:
-        """Centres of the tokens in samples from the start of the crop, (N,) float64."""
-        return self.centre + self.stride * torch.arange(num_tokens, dtype=torch.float64)
 
 
 def cls_attention(weights: Sequence[Tensor]) -> Tensor:
@@ -70,43 +54,27 @@ def rollout(weights: Sequence[Tensor]) -> Tensor:
 
 
 def token_times(network: nn.Module) -> TokenTimes:
-    """Which time a token of the network stands for, from the strides, kernels and paddings of its layers.
+    """Where the tokens of the network lie on the time axis of a crop. Raises NoAttention as `transformer_of` does."""
+    transformer = transformer_of(network)
+    front_end = transformer.front_end
+    return transformer.stem.token_times(front_end.frame_times if isinstance(front_end, LogMel) else SAMPLES)
 
-    Raises NoAttention for a network without a CLS token, and for stem='channels', whose tokens are no moments.
+
+def transformer_of(network: nn.Module) -> TransformerClassifier:
+    """The transformer in the network, whose attention can be shown.
+
+    Raises NoAttention, saying why, unless there is one with a CLS token and tokens that are moments of the sound.
     """
-    check_explainable(network)
-    stride, width, centre = 1, 1, 0.0
-    if isinstance(network.front_end, LogMel):  # frames are centred on multiples of the hop
-        stride, width = network.front_end.step, network.front_end.frame_samples
-        centre = (width - network.front_end.n_fft) / 2
-    layers = [
-        [_along_time(size) for size in (layer.kernel_size, layer.padding, layer.stride)]
-        for layer in network.stem.convolutions
-        if hasattr(layer, "kernel_size")  # convolutions and poolings
-    ]
-    if isinstance(network.stem, FrameTokens):
-        layers.append([network.stem.steps, 0, network.stem.steps])
-    for kernel_size, padding, pace in layers:
-        width += (kernel_size - 1) * stride
-        centre += ((kernel_size - 1) / 2 - padding) * stride
-        stride *= pace
-    return TokenTimes(stride, width, centre)
-
-
-def _along_time(size: int | tuple[int, ...]) -> int:
-    return size[-1] if isinstance(size, tuple) else size  # time is the last axis
-
-
-def check_explainable(network: nn.Module) -> None:
-    """Raises NoAttention, saying why, unless the network has a CLS token that looks at moments of sound."""
-    if not isinstance(network, TransformerClassifier):
-        raise NoAttention("the CNN has no attention; choose a job with model=transformer")
-    if network.cls is None:
+    transformer = network.transformer if isinstance(network, LateFusion) else network
+    if not isinstance(transformer, TransformerClassifier):
+        raise NoAttention(f"{type(network).__name__} has no attention to show; choose a job with model=transformer")
+    if transformer.encoder.cls is None:
         raise NoAttention("pool=mean has no CLS token whose attention could be shown; train one with model.pool=cls")
-    if not hasattr(network.stem, "convolutions"):
+    if transformer.stem.token_times(SAMPLES) is None:
         raise NoAttention(
             "the tokens of stem=channels are channels, not moments; train one with model.stem=spectrogram or waveform"
         )
+    return transformer
 
 
 def _shared(attention: Tensor) -> Tensor:

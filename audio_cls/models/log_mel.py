@@ -1,15 +1,15 @@
-"""What stands before the network: the waveform made comparable from clip to clip. Nothing here is learned.
+"""The front end before the network: the waveform as a spectrogram that is comparable from clip to clip.
 
 Axis letters: B batch, T samples, M mel bands, F frames.
 """
-
-import warnings
 
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 from audio_cls.models.features import Features
+from audio_cls.models.sizes import count_empty_bands, num_frames
+from audio_cls.models.token_times import TokenTimes
 
 POWER_FLOOR = 1e-10  # keeps the logarithm of digital silence finite; 150 dB below a full-scale tone
 CACHED_SAMPLES = 2**20  # of all frames together, 4 MiB
@@ -28,8 +28,8 @@ class LogMel(nn.Module):
           (at 44.1 kHz and n_fft=1024 from 116 bands on, Slaney's from 185).
         - Bands sum their power, without Slaney's division by band width: wider bands make up for the fall of most
           recordings' spectra towards high frequencies.
-        - The level is cut 80 dB below the clip's loudest point, so that a stretch of digital silence (padding, a gated
-          recording) does not dominate the clip's statistics.
+        - The dynamic range is limited to 80 dB below the clip's loudest point, so that a stretch of digital silence
+          (padding, a gated recording) does not dominate the clip's mean and deviation.
         - One mean and one deviation a clip, over all bands and frames: how far the microphone stood says nothing about
           the class, so gain goes; the shape of the spectrum says a lot (steady rain is little else), so it stays,
           which one mean per band would not let it. It needs no statistics of a data set, hence nothing can leak.
@@ -39,22 +39,8 @@ class LogMel(nn.Module):
     Raises ValueError when the bands cannot be formed, and on clips shorter than `n_fft`.
     """
 
-    def __init__(
-        self,
-        sample_rate: int,
-        num_mels: int = 64,
-        n_fft: int = 1024,
-        hop_length: int = 512,
-        f_min: float = 0.0,
-        f_max: float | None = None,
-    ) -> None:
+    def __init__(self, sample_rate: int, num_mels: int = 64, n_fft: int = 1024, hop_length: int = 512) -> None:
         super().__init__()
-        f_max = sample_rate / 2 if f_max is None else f_max
-        if not 0 <= f_min < f_max <= sample_rate / 2:
-            raise ValueError(
-                f"f_min={f_min:g}, f_max={f_max:g} Hz: need 0 <= f_min < f_max <= {sample_rate / 2:g}, "
-                f"half of sample_rate={sample_rate}"
-            )
         if not 1 <= hop_length <= n_fft:
             raise ValueError(f"hop_length={hop_length}: frames must touch; set it between 1 and n_fft={n_fft}")
         self.sample_rate = sample_rate
@@ -62,28 +48,23 @@ class LogMel(nn.Module):
         self.hop_length = hop_length
         # Derived from the arguments, so they move with the module but stay out of checkpoints.
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.register_buffer("mel_bands", _mel_bands(sample_rate, num_mels, n_fft, f_min, f_max), persistent=False)
+        self.register_buffer("mel_bands", _mel_bands(sample_rate, num_mels, n_fft), persistent=False)
 
     @property
-    def step(self) -> int:
-        """Samples between two frames."""
-        return self.hop_length
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples that one frame is computed from."""
-        return self.n_fft
+    def frame_times(self) -> TokenTimes:
+        """Where the frames of the spectrogram lie in the sound; each is centred on a multiple of the hop."""
+        return TokenTimes(stride=self.hop_length, width=self.n_fft, centre=0.0)
 
     def num_frames(self, num_samples: int) -> int:
         """How many frames a clip of `num_samples` gives."""
-        return num_samples // self.hop_length + 1
+        return num_frames(num_samples, self.hop_length)
 
     def forward(self, waveforms: Tensor) -> Features:
         return self.from_power(self.mel_power(waveforms))
 
     def from_power(self, power: Tensor) -> Features:
         """Features of the power (B, M, F) that `mel_power` returns."""
-        return Features(standardize(cut(decibels(power))).unsqueeze(1))
+        return Features(standardize(limit_dynamic_range(decibels(power))).unsqueeze(1))
 
     def mel_power(self, waveforms: Tensor) -> Tensor:
         """Power of the mel bands, (B, M, F)."""
@@ -97,7 +78,7 @@ class LogMel(nn.Module):
         clips = len(waveforms)
         if waveforms.device.type == "cpu":
             # A few clips at a time, so that their frames stay in the processor's cache: up to four times as fast.
-            clips = max(1, CACHED_SAMPLES // (self.n_fft * (waveforms.shape[-1] // self.hop_length + 1)))
+            clips = max(1, CACHED_SAMPLES // (self.n_fft * num_frames(waveforms.shape[-1], self.hop_length)))
         return torch.cat([self._mel_power(few) for few in waveforms.split(clips)])
 
     def _mel_power(self, waveforms: Tensor) -> Tensor:
@@ -114,7 +95,7 @@ def decibels(power: Tensor) -> Tensor:
     return 10 * power.clamp(min=POWER_FLOOR).log10()
 
 
-def cut(level: Tensor, range_db: float = RANGE_DB) -> Tensor:
+def limit_dynamic_range(level: Tensor, range_db: float = RANGE_DB) -> Tensor:
     """Levels (B, M, F) in dB, raised to `range_db` below the loudest of each clip where they are lower."""
     return torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - range_db)
 
@@ -125,15 +106,14 @@ def standardize(level: Tensor) -> Tensor:
     return level / level.square().mean((1, 2), keepdim=True).sqrt().clamp(min=0.01)
 
 
-def _mel_bands(sample_rate: int, num_mels: int, n_fft: int, f_min: float, f_max: float) -> Tensor:
+def _mel_bands(sample_rate: int, num_mels: int, n_fft: int) -> Tensor:
     """Triangular bands (M, n_fft/2 + 1) on Slaney's mel scale, each reaching 1 at its centre."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty bands: an error here
-        bands = melscale_fbanks(n_fft // 2 + 1, f_min, f_max, num_mels, sample_rate, norm=None, mel_scale="slaney").T
-    num_empty = int((bands.amax(dim=1) == 0).sum())
+    num_empty = count_empty_bands(sample_rate, num_mels, n_fft)
     if num_empty:
         raise ValueError(
             f"num_mels={num_mels}: {num_empty} bands are narrower than the {sample_rate / n_fft:.1f} Hz between the "
             f"frequencies of n_fft={n_fft}, so they hold nothing; lower num_mels or raise n_fft"
         )
-    return bands.contiguous()
+    nyquist = sample_rate / 2
+    bands = melscale_fbanks(n_fft // 2 + 1, 0.0, nyquist, num_mels, sample_rate, norm=None, mel_scale="slaney")
+    return bands.T.contiguous()

@@ -12,11 +12,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-NUM_GROUPS = 8  # G, of neighbouring mel bands, over which the power of a modulation is averaged
+from audio_cls.models.sizes import BAND_GROUPS, FEWEST_CYCLES, HIGHEST_RATE, modulation_rates
+
 TOKEN_FRAMES = 64  # over which the power of a modulation is averaged: one token of the stem
 SCALES = (0, 1, 2, 4, 8, 16)  # cycles over 64 mel bands; 0: all bands of a group rise and fall together
-HIGHEST_RATE = 0.4  # of the frame rate
-FEWEST_CYCLES = 1.25  # of the slowest rate in a crop
 RATE_WIDTH, SCALE_WIDTH = 0.32, 0.42  # standard deviations of the filters, octaves
 
 
@@ -27,7 +26,7 @@ class ModulationPower(nn.Module):
         level (B, M, F) in dB -> (B, R * S, 8, ceil(F / 64)), rate by rate from the slowest
 
     Rates are octaves in Hz up to 0.4 of the frame rate, scales octaves in cycles over the mel bands. A filter is a
-    Gaussian over octaves along each axis; upward and downward sweeps are added. Nothing is learned.
+    Gaussian over octaves along each axis; upward and downward sweeps are added. It has no parameters.
 
     Args:
         num_mels: M, a multiple of 8.
@@ -37,8 +36,8 @@ class ModulationPower(nn.Module):
 
     def __init__(self, num_mels: int, frame_rate: float, seconds: float) -> None:
         super().__init__()
-        if num_mels % NUM_GROUPS:
-            raise ValueError(f"num_mels={num_mels}: the modulations need a multiple of {NUM_GROUPS}")
+        if num_mels % BAND_GROUPS:
+            raise ValueError(f"num_mels={num_mels}: the modulations need a multiple of {BAND_GROUPS}")
         self.frame_rate = frame_rate
         self.rates = modulation_rates(frame_rate, seconds)
         if not self.rates:
@@ -59,18 +58,19 @@ class ModulationPower(nn.Module):
     def forward(self, level: Tensor) -> Tensor:
         num_tokens = math.ceil(level.shape[-1] / TOKEN_FRAMES)
         num_frames = num_tokens * TOKEN_FRAMES
-        # Padded with zeros after the mean is gone: the padding does not move.
+        # Padded with zeros after the mean is gone: the padding has no modulations.
         spectrum = torch.fft.rfft(level - level.mean(-1, keepdim=True), n=num_frames)  # (B, M, num_frames/2 + 1)
         powers = []
         for first, size, window in self._filters_for(num_tokens, level.device):
             # Shifted to frequency 0 and sampled as often as its width asks for: the magnitude stays what it was.
             band = spectrum[..., first : first + len(window)] * (window * (size / num_frames))
             envelope = torch.view_as_real(torch.fft.ifft(band, n=size))  # (B, M, size, 2)
-            moving = (self.scale_filters @ envelope.flatten(2)).unflatten(-1, (num_tokens, -1))  # (B, P, N, 2 size / N)
+            filtered = self.scale_filters @ envelope.flatten(2)  # (B, P, 2 size)
+            filtered = filtered.unflatten(-1, (num_tokens, -1))  # (B, P, N, 2 size / N)
             # The mean of squares by way of the norm, which reads them once.
-            mean = torch.linalg.vector_norm(moving, dim=-1).square_() / moving.shape[-1]
+            mean = torch.linalg.vector_norm(filtered, dim=-1).square_() / filtered.shape[-1]
             powers.append(self.scale_means @ mean)  # (B, S * 8, N)
-        return torch.stack(powers, dim=1).unflatten(2, (len(SCALES), NUM_GROUPS)).flatten(1, 2)  # (B, R * S, 8, N)
+        return torch.stack(powers, dim=1).unflatten(2, (len(SCALES), BAND_GROUPS)).flatten(1, 2)  # (B, R * S, 8, N)
 
     def _filters_for(self, num_tokens: int, device: torch.device) -> list[tuple[int, int, Tensor]]:
         """For each rate: the first frequency of its band, the samples its envelope needs, the filter over the band."""
@@ -82,13 +82,6 @@ class ModulationPower(nn.Module):
                 for first, window in (_bandpass(frequencies, rate, RATE_WIDTH) for rate in self.rates)
             ]
         return self._rate_filters[key]
-
-
-def modulation_rates(frame_rate: float, seconds: float) -> list[float]:
-    """Octaves in Hz, slowest first, that crops of `seconds` can show."""
-    fastest = HIGHEST_RATE * frame_rate
-    cycles = fastest * seconds / FEWEST_CYCLES
-    return [] if cycles < 1 else [fastest / 2**n for n in reversed(range(int(math.log2(cycles)) + 1))]
 
 
 def _bandpass(frequencies: Tensor, centre: float, width: float) -> tuple[int, Tensor]:
@@ -121,8 +114,8 @@ def _scale_filters(num_mels: int) -> tuple[Tensor, Tensor]:
         else:
             first, window = _bandpass(cycles, scale, SCALE_WIDTH)
             window = window / 2
-        per_group = 1 if scale == 0 else 2 ** max(0, math.ceil(math.log2(len(window) / (NUM_GROUPS * 1.5))))
-        positions = (torch.arange(NUM_GROUPS * per_group) + 0.5) * num_mels / (NUM_GROUPS * per_group) - 0.5
+        per_group = 1 if scale == 0 else 2 ** max(0, math.ceil(math.log2(len(window) / (BAND_GROUPS * 1.5))))
+        positions = (torch.arange(BAND_GROUPS * per_group) + 0.5) * num_mels / (BAND_GROUPS * per_group) - 0.5
         frequencies = torch.arange(first, first + len(window)) / padded  # cycles a band
         waves = torch.exp(2j * math.pi * positions[:, None] * frequencies) * window / padded
         if scale == 0:
@@ -132,6 +125,6 @@ def _scale_filters(num_mels: int) -> tuple[Tensor, Tensor]:
         rows += parts
         # The mean of one token's squares is over both parts of the envelope, hence 2; two sweeps, hence 2 again.
         weight = 2 * (1 if scale == 0 else 2) / per_group
-        gather = torch.eye(NUM_GROUPS).repeat_interleave(per_group, dim=1) * weight
+        gather = torch.eye(BAND_GROUPS).repeat_interleave(per_group, dim=1) * weight
         means.append(torch.cat([gather] * len(parts), dim=1))
     return torch.cat(rows).contiguous(), torch.block_diag(*means)

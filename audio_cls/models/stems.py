@@ -4,15 +4,14 @@ Axis letters: B batch, T samples, M mel bands, F frames, C channels, N tokens, D
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from audio_cls.models.attention import make_activation
-from audio_cls.models.cnn import NUM_CHANNELS, POOLING, check_num_samples, waveform_features
 from audio_cls.models.features import Features
-from audio_cls.models.modulation import NUM_GROUPS
+from audio_cls.models.sizes import BAND_GROUPS, FRAMES_PER_TOKEN, WAVEFORM_TOKEN_SAMPLES
+from audio_cls.models.token_times import TokenTimes
+from audio_cls.models.transformer import ACTIVATIONS, Activation
 
 
 class SpectrogramStem(nn.Module):
@@ -32,7 +31,7 @@ class SpectrogramStem(nn.Module):
         d_model: int,
         width: int = 16,
         num_layers: int = 3,
-        activation: Literal["gelu", "relu"] = "gelu",
+        activation: Activation = "gelu",
     ) -> None:
         super().__init__()
         self.convolutions = spectrogram_convolutions(width, num_layers, activation)
@@ -40,7 +39,11 @@ class SpectrogramStem(nn.Module):
 
     def num_tokens(self, num_frames: int) -> int:
         """How many tokens `num_frames` frames give."""
-        return math.ceil(num_frames / 8)
+        return math.ceil(num_frames / FRAMES_PER_TOKEN)
+
+    def token_times(self, inputs: TokenTimes) -> TokenTimes:
+        """Where the tokens lie in the sound, for frames that lie at `inputs`."""
+        return inputs.through(self.convolutions)
 
     def forward(self, features: Features) -> Tensor:
         # Channels innermost suit convolutions on a CPU; layers keep their input's format.
@@ -49,18 +52,18 @@ class SpectrogramStem(nn.Module):
         return self.projection(x)  # (B, N, D)
 
 
-def spectrogram_convolutions(width: int, num_layers: int, activation: str) -> nn.Sequential:
+def spectrogram_convolutions(width: int, num_layers: int, activation: Activation) -> nn.Sequential:
     """(B, 1, M, F) -> (B, 4 * width, ceil(M / 8), ceil(F / 8))."""
     if num_layers < 3:
         raise ValueError(f"num_stem_layers={num_layers}: three strided layers always stand; set it to 3 or more")
-    layers = []
+    layers: list[nn.Module] = []
     in_channels = 1
     for layer in range(num_layers):
         channels = width * (1, 2, 4)[min(layer, 2)]
         kernel_size, stride = 5 if layer == 0 else 3, 2 if layer < 3 else 1
         # Without a bias: BatchNorm brings its own.
         layers.append(nn.Conv2d(in_channels, channels, kernel_size, stride, padding=kernel_size // 2, bias=False))
-        layers += [nn.BatchNorm2d(channels), make_activation(activation)]
+        layers += [nn.BatchNorm2d(channels), ACTIVATIONS[activation]()]
         in_channels = channels
     return nn.Sequential(*layers)
 
@@ -82,25 +85,30 @@ class TextureStem(nn.Module):
         width: int = 16,
         modulation_width: int = 48,
         num_layers: int = 3,
-        activation: Literal["gelu", "relu"] = "gelu",
+        activation: Activation = "gelu",
     ) -> None:
         super().__init__()
         self.convolutions = spectrogram_convolutions(width, num_layers, activation)
         self.modulation_convolutions = nn.Sequential(
             nn.Conv2d(num_modulations, modulation_width, 1, bias=False),
             nn.BatchNorm2d(modulation_width),
-            make_activation(activation),
+            ACTIVATIONS[activation](),
             nn.Conv2d(modulation_width, modulation_width, 3, padding=1, bias=False),
             nn.BatchNorm2d(modulation_width),
-            make_activation(activation),
+            ACTIVATIONS[activation](),
         )
-        self.projection = _projection(4 * width * math.ceil(num_mels / 8) + modulation_width * NUM_GROUPS, d_model)
+        self.projection = _projection(4 * width * math.ceil(num_mels / 8) + modulation_width * BAND_GROUPS, d_model)
 
     def num_tokens(self, num_frames: int) -> int:
         """How many tokens `num_frames` frames of the spectrogram give."""
-        return math.ceil(num_frames / 8)
+        return math.ceil(num_frames / FRAMES_PER_TOKEN)
+
+    def token_times(self, inputs: TokenTimes) -> TokenTimes:
+        """Where the tokens lie in the sound, for frames that lie at `inputs`; modulations are heard from further."""
+        return inputs.through(self.convolutions)
 
     def forward(self, features: Features) -> Tensor:
+        assert features.modulations is not None
         spectrogram = features.spectrogram.to(memory_format=torch.channels_last)
         modulations = features.modulations.to(memory_format=torch.channels_last)
         maps = self.convolutions(spectrogram), self.modulation_convolutions(modulations)  # (B, C, M/8 or 8, N) each
@@ -117,108 +125,37 @@ class WaveformStem(nn.Module):
     Raises ValueError on shorter clips.
     """
 
-    STRIDES = (8, 4, 4, 4, 2)
+    STRIDES = (8, 4, 4, 4, 2)  # 1024 together
     WIDTHS = (1, 2, 4, 4, 8)
 
-    def __init__(self, d_model: int, width: int = 16, activation: Literal["gelu", "relu"] = "gelu") -> None:
+    def __init__(self, d_model: int, width: int = 16, activation: Activation = "gelu") -> None:
         super().__init__()
-        self.stride = math.prod(self.STRIDES)  # samples to a token
-        layers = []
+        layers: list[nn.Module] = []
         in_channels = 1
         for stride, widening in zip(self.STRIDES, self.WIDTHS, strict=True):
             channels = width * widening
             layers.append(nn.Conv1d(in_channels, channels, 2 * stride + 1, stride, padding=stride, bias=False))
-            layers += [nn.BatchNorm1d(channels), make_activation(activation)]
+            layers += [nn.BatchNorm1d(channels), ACTIVATIONS[activation]()]
             in_channels = channels
         self.convolutions = nn.Sequential(*layers)
         self.projection = _projection(in_channels, d_model)
 
     def num_tokens(self, num_samples: int) -> int:
         """How many tokens a clip of `num_samples` gives."""
-        return math.ceil(num_samples / self.stride)
+        return math.ceil(num_samples / WAVEFORM_TOKEN_SAMPLES)
+
+    def token_times(self, inputs: TokenTimes) -> TokenTimes:
+        """Where the tokens lie in the sound, for samples that lie at `inputs`."""
+        return inputs.through(self.convolutions)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        if waveforms.shape[-1] < self.stride:
+        if waveforms.shape[-1] < WAVEFORM_TOKEN_SAMPLES:
             raise ValueError(
-                f"clips of {waveforms.shape[-1]} samples: one token takes {self.stride}; pad the clips to that at least"
+                f"clips of {waveforms.shape[-1]} samples: one token takes {WAVEFORM_TOKEN_SAMPLES}; "
+                "pad the clips to that at least"
             )
         x = self.convolutions(waveforms)  # (B, C, N)
         return self.projection(x.transpose(1, 2))  # (B, N, C) -> (B, N, D)
-
-
-class ChannelTokens(nn.Module):
-    """The features of `WaveformCNN` as they stand: its 128 channels are the tokens, the time steps their features.
-
-    Shape:
-        waveforms (B, 1, T) -> (B, 128, T / 8): N = 128 and D = T / 8 without a projection, so T is fixed
-
-    Attention then compares filters rather than moments. It is kept to be compared with, not to be used.
-    Raises ValueError when `d_model` is not `num_samples` / 8, and on clips of another length.
-    """
-
-    def __init__(self, d_model: int, num_samples: int) -> None:
-        super().__init__()
-        check_num_samples(num_samples)
-        if d_model != num_samples // 8:
-            raise ValueError(
-                f"d_model={d_model}: with stem=channels a token is num_samples={num_samples} / 8 time steps; "
-                f"set d_model={num_samples // 8}"
-            )
-        self.num_samples = num_samples
-        self.features = waveform_features()
-
-    def num_tokens(self, num_samples: int) -> int:
-        """128, the channels, whatever the length."""
-        return NUM_CHANNELS
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        if waveforms.shape[-1] != self.num_samples:
-            raise ValueError(
-                f"clips of {waveforms.shape[-1]} samples: stem=channels was built for num_samples={self.num_samples}; "
-                "crop or pad the clips to it"
-            )
-        return self.features(waveforms)  # (B, 128, T/8), read as (B, N, D)
-
-
-class FrameTokens(nn.Module):
-    """The features of `WaveformCNN` as they stand, cut along time: k consecutive time steps of all channels a token.
-
-    Shape:
-        waveforms (B, 1, T) -> (B, T / 8 / k, 128 * k): D = 128 * k without a projection, so D says what k is
-
-    The same numbers as those of `ChannelTokens` with the other axis as tokens, to tell what that choice is worth: with
-    16,000 samples its 128 tokens of width 2000 stand against 125 of width 2048. Within a token, step after step.
-    Raises ValueError when `d_model` is no multiple of 128, or its k no divisor of `num_samples` / 8, and on clips that
-    are not whole tokens.
-    """
-
-    def __init__(self, d_model: int, num_samples: int) -> None:
-        super().__init__()
-        check_num_samples(num_samples)
-        num_steps = num_samples // POOLING
-        if d_model % NUM_CHANNELS or num_steps % (d_model // NUM_CHANNELS):
-            fitting = [NUM_CHANNELS * steps for steps in range(1, num_steps + 1) if num_steps % steps == 0]
-            raise ValueError(
-                f"d_model={d_model}: with stem=frames a token is whole time steps of {NUM_CHANNELS} channels, and whole"
-                f" tokens make up num_samples={num_samples} / {POOLING} = {num_steps} of them; "
-                f"set d_model={min(fitting, key=lambda width: abs(width - d_model))}"
-            )
-        self.d_model = d_model
-        self.steps = d_model // NUM_CHANNELS  # k
-        self.convolutions = waveform_features()
-
-    def num_tokens(self, num_samples: int) -> int:
-        """How many tokens a clip of `num_samples` gives."""
-        return num_samples // (POOLING * self.steps)
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        if waveforms.shape[-1] % (POOLING * self.steps) or not waveforms.shape[-1]:
-            raise ValueError(
-                f"clips of {waveforms.shape[-1]} samples: a token of stem=frames takes {POOLING * self.steps}; "
-                "crop or pad the clips to a multiple of that"
-            )
-        x = self.convolutions(waveforms)  # (B, 128, T/8)
-        return x.transpose(1, 2).reshape(x.shape[0], -1, self.d_model)  # (B, T/8, 128) -> (B, N, D)
 
 
 def _projection(in_features: int, d_model: int) -> nn.Linear:

@@ -15,14 +15,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audio_cls.models.features import Features
-from audio_cls.models.log_mel import LogMel, cut, decibels, standardize
-from audio_cls.models.modulation import NUM_GROUPS, TOKEN_FRAMES, ModulationPower
+from audio_cls.models.log_mel import LogMel, decibels, limit_dynamic_range, standardize
+from audio_cls.models.modulation import TOKEN_FRAMES, ModulationPower
+from audio_cls.models.sizes import BAND_GROUPS
+from audio_cls.models.token_times import TokenTimes
 
 STEP_FRAMES = TOKEN_FRAMES // 8  # frames of the modulations to one of the spectrogram beside them
-MOVING_RANGE_DB = 45.0  # quieter than this below the clip's loudest point counts as silence: noise there moves, too
+MODULATION_RANGE_DB = (
+    45.0  # quieter than this below the clip's loudest point counts as silence: noise is modulated, too
+)
 COMPRESSION = 0.3  # exponent of an envelope's power, near that of loudness
 NUM_MOMENTS = 6
-MOVING_FLOOR = 0.003  # dB squared; keeps the logarithm of what does not move finite
+MODULATION_FLOOR = 0.003  # dB squared; keeps the logarithm of a constant level's modulations finite
 LARGEST_STATISTIC = 5.0  # in deviations: a moment of a few loud frames may be anything
 
 
@@ -49,18 +53,13 @@ class LogMelTexture(LogMel):
         super().__init__(sample_rate, num_mels, n_fft, hop_length)
         self.modulation = ModulationPower(num_mels, sample_rate / hop_length, num_samples / sample_rate)
         self.normalize_modulations = nn.BatchNorm2d(self.modulation.num_bands, affine=False)
-        self.num_statistics = (1 + NUM_MOMENTS) * num_mels + self.modulation.num_bands * NUM_GROUPS
+        self.num_statistics = (1 + NUM_MOMENTS) * num_mels + self.modulation.num_bands * BAND_GROUPS
         self.normalize_statistics = nn.BatchNorm1d(self.num_statistics, affine=False)
 
     @property
-    def step(self) -> int:
-        """Samples between two frames of the spectrogram."""
-        return self.hop_length * STEP_FRAMES
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples that one frame of the spectrogram is computed from."""
-        return self.n_fft + self.hop_length * (STEP_FRAMES - 1)
+    def frame_times(self) -> TokenTimes:
+        """Where the frames of the spectrogram lie in the sound."""
+        return super().frame_times.after(kernel_size=STEP_FRAMES, stride=STEP_FRAMES)
 
     def num_frames(self, num_samples: int) -> int:
         """How many frames the spectrogram of `num_samples` has."""
@@ -70,36 +69,36 @@ class LogMelTexture(LogMel):
         """All three of the power (B, M, F) that `mel_power` returns."""
         # The last mean is over the frames that are there.
         steps = F.avg_pool1d(power, STEP_FRAMES, ceil_mode=True, count_include_pad=False)
-        level = cut(decibels(power))
-        moving = cut(level, MOVING_RANGE_DB)
-        modulations = self.modulation(moving)  # (B, C, 8, N)
-        statistics = [standardize(level).mean(-1), _log(modulations.mean(-1)), band_moments(level, moving)]
-        statistics = self.normalize_statistics(torch.cat([part.flatten(1) for part in statistics], dim=1))
+        level = limit_dynamic_range(decibels(power))
+        band_level = limit_dynamic_range(level, MODULATION_RANGE_DB)
+        modulations = self.modulation(band_level)  # (B, C, 8, N)
+        statistics = [standardize(level).mean(-1), _log(modulations.mean(-1)), band_moments(level, band_level)]
+        statistics = self.normalize_statistics(torch.cat([values.flatten(1) for values in statistics], dim=1))
         return Features(
-            spectrogram=standardize(cut(decibels(steps))).unsqueeze(1),
+            spectrogram=standardize(limit_dynamic_range(decibels(steps))).unsqueeze(1),
             modulations=self.normalize_modulations(_log(modulations)),
             statistics=statistics.clamp(-LARGEST_STATISTIC, LARGEST_STATISTIC),
         )
 
 
 def _log(modulations: Tensor) -> Tensor:
-    return (modulations + MOVING_FLOOR).log()
+    return (modulations + MODULATION_FLOOR).log()
 
 
-def band_moments(level: Tensor, moving: Tensor) -> Tensor:
+def band_moments(level: Tensor, band_level: Tensor) -> Tensor:
     """Moments over time of each band's level in dB and of its compressed envelope, (B, 6, M).
 
     The logarithm of the deviation, skewness, the logarithm of the kurtosis; then the logarithms of the mean (relative
-    to that of all bands) and of the coefficient of variation, and the skewness. A band that does not move has none.
+    to that of all bands) and of the coefficient of variation, and the skewness. They are finite for a constant band.
 
     Args:
-        level: (B, M, F) in dB, cut somewhere, so that digital silence has no power of ten of its own.
-        moving: the same, cut higher.
+        level: (B, M, F) in dB, with a limited dynamic range, so that digital silence has no extreme level of its own.
+        band_level: the same with a narrower dynamic range.
     """
     envelope = (level * (COMPRESSION / 10 * math.log(10))).exp()
     envelope = envelope / envelope.mean((1, 2), keepdim=True)
     mean, (deviation, skewness, _) = envelope.mean(-1), _moments(envelope, 1e-4)
-    in_db, db_skewness, db_kurtosis = _moments(moving, 0.3)
+    in_db, db_skewness, db_kurtosis = _moments(band_level, 0.3)
     variation = deviation / mean.clamp(min=1e-4)
     return torch.stack(
         [
@@ -120,23 +119,3 @@ def _moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
     square = x.square()
     deviation = square.mean(-1).sqrt().clamp(min=floor)
     return deviation, (square * x).mean(-1) / deviation**3, square.square().mean(-1) / deviation**4
-
-
-class StatisticsClassifier(nn.Module):
-    """Classifies by the statistics of a crop alone: (B, num_statistics) -> (B, K) logits.
-
-    A layer or two, as a support vector machine on the same numbers is nearly as good as a network on the sound itself.
-    """
-
-    def __init__(self, num_statistics: int, num_classes: int, width: int = 256, dropout: float = 0.3) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(num_statistics, width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(width, num_classes),
-        )
-
-    def forward(self, statistics: Tensor) -> Tensor:
-        return self.layers(statistics)

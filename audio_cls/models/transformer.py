@@ -1,236 +1,254 @@
-"""The transformer classifier, from waveform to logits.
+"""The transformer classifier, in the order of the figures of Vaswani et al., "Attention is all you need" (2017).
 
-Axis letters: B batch, T samples, N tokens, D features of a token, H heads, K classes.
+The last class is the whole network: waveforms -> features -> tokens -> states -> CLS state -> logits.
+
+Axis letters: B batch, T samples, N tokens, D features of a token, H heads, E = D / H features of one head, K classes.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+import math
+from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.models.attention import EncoderBlock, LearnedPositions, SinusoidalPositions
 from audio_cls.models.features import Features
-from audio_cls.models.log_mel import LogMel
-from audio_cls.models.stems import ChannelTokens, FrameTokens, SpectrogramStem, TextureStem, WaveformStem
-from audio_cls.models.texture import LogMelTexture, StatisticsClassifier
+from audio_cls.models.sizes import fitting_heads, heads_fit
 
-FRONT_ENDS_OF_STEM = {
-    "spectrogram": ("log_mel", "log_mel_texture"),
-    "waveform": ("waveform",),
-    "channels": ("waveform",),
-    "frames": ("waveform",),
-}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
+Activation = Literal["gelu", "relu"]
+Norm = Literal["pre", "post"]
+Positions = Literal["sinusoidal", "learned", "none"]
 
 
-class TransformerClassifier(nn.Module):
-    """Front end, convolutional stem, CLS token, positions, encoder blocks, and a linear layer on the CLS state.
-
-    With front_end='log_mel_texture' a small classifier of the crop's statistics stands beside it, and the two are
-    averaged: what is known of a whole crop needs no attention.
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """softmax(Q K^T / sqrt(E)) V (section 3.2.1), and the weights before dropout, whose rows sum to 1.
 
     Shape:
-        waveforms (B, 1, T) float32 in [-1, 1] -> (B, K) logits
+        query, key, value (..., N, E) -> output (..., N, E), weights (..., N, N)
+    """
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # (..., N, N)
+    weights = scores.softmax(dim=-1)
+    return F.dropout(weights, dropout) @ value, weights
 
-    T may vary from batch to batch, except with stem='channels', where it is `num_samples`, with stem='frames', which
-    takes whole tokens, and with positions='learned', where `num_samples` is the most.
 
-    Arguments, where the name does not say it:
-        num_samples: length of a training crop
-        front_end: 'log_mel' spectrogram, 'log_mel_texture' (beside it the power of its modulations and statistics of
-            the crop, which need a short hop), or 'waveform' as it stands (normalise it before, or quiet clips drown in
-            the positions)
-        num_mels, n_fft, hop_length: of the first two
-        stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), 'channels': the channels of
-            `WaveformCNN` are the tokens, which fixes d_model = num_samples / 8, or 'frames': k time steps of all 128
-            of these channels are a token, k = d_model / 128, which must divide num_samples / 8
-        stem_width, num_stem_layers: of the first two; channels of the first layer; layers, for 'spectrogram' only
-        num_heads: must divide d_model; the parameters are the same for any number
-        pool: classify the state of the 'cls' token (Dosovitskiy et al. 2021) or the 'mean' of all tokens;
-            with 'mean', num_layers=0 leaves the stem and its pooling alone, to tell what attention adds
+class MultiHeadSelfAttention(nn.Module):
+    """Every token attends to every token, in `num_heads` subspaces of the D features at once (section 3.2.2).
 
-    Raises ValueError for values outside their range and for combinations that make no model.
+    Shape:
+        x (B, N, D) -> (B, N, D), and with `need_weights` the weights (B, H, N, N), query by key, otherwise None
+
+    Without `need_weights`, torch's fused kernel computes the same output and never holds the (N, N) matrices.
+    Raises ValueError when `num_heads` does not divide `d_model`.
+    """
+
+    def __init__(self, d_model: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if not heads_fit(num_heads, d_model):
+            raise ValueError(
+                f"num_heads={num_heads} does not divide d_model={d_model}: choose num_heads from "
+                f"{', '.join(map(str, fitting_heads(d_model)))}, or another d_model"
+            )
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.output = nn.Linear(d_model, d_model)
+        for projection in (self.query, self.key, self.value, self.output):
+            nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(projection.bias)
+
+    def forward(self, x: Tensor, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+        query, key, value = (
+            projection(x)
+            .unflatten(-1, (self.num_heads, -1))
+            .transpose(1, 2)  # (B, N, D) -> (B, N, H, E) -> (B, H, N, E)
+            for projection in (self.query, self.key, self.value)
+        )
+        dropout = self.dropout if self.training else 0.0
+        weights = None
+        if need_weights:
+            heads, weights = scaled_dot_product_attention(query, key, value, dropout)
+        else:
+            heads = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        return self.output(heads.transpose(1, 2).flatten(2)), weights  # (B, H, N, E) -> (B, N, H, E) -> (B, N, D)
+
+
+class PositionalEncoding(nn.Module):
+    """Adds a vector for the index of each token (section 3.5): (B, N, D) -> (B, N, D).
+
+    'sinusoidal' for any N; 'learned' for N <= `max_tokens`, ValueError for more; 'none' leaves tokens as they are.
+    """
+
+    def __init__(self, kind: Positions, d_model: int, max_tokens: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "learned":
+            self.vectors = nn.Parameter(torch.empty(max_tokens, d_model))
+            nn.init.trunc_normal_(self.vectors, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "none":
+            return x
+        num_tokens, d_model = x.shape[1:]
+        if self.kind == "sinusoidal":
+            return x + sinusoids(num_tokens, d_model, x.device).to(x.dtype)  # the same for each clip of the batch
+        if num_tokens > len(self.vectors):
+            raise ValueError(
+                f"{num_tokens} tokens, but positions were learned for {len(self.vectors)}: "
+                "use shorter crops, train with a larger num_samples, or set positions=sinusoidal"
+            )
+        return x + self.vectors[:num_tokens]
+
+
+def sinusoids(num_tokens: int, d_model: int, device: torch.device | None = None) -> Tensor:
+    """Sines of the index at even features, cosines at odd ones, (N, D); an odd D has one sine more."""
+    index = torch.arange(num_tokens, device=device).unsqueeze(1)  # (N, 1)
+    rate = torch.exp(torch.arange(0, d_model, 2, device=device) * (-math.log(10_000.0) / d_model))
+    angle = index * rate  # (N, ceil(D / 2))
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d_model]
+
+
+class FeedForward(nn.Sequential):
+    """Two linear layers, applied to each token by itself (section 3.3): (B, N, D) -> (B, N, D)."""
+
+    def __init__(self, d_model: int, d_feedforward: int, dropout: float, activation: Activation) -> None:
+        super().__init__(
+            nn.Linear(d_model, d_feedforward),
+            ACTIVATIONS[activation](),
+            nn.Dropout(dropout),
+            nn.Linear(d_feedforward, d_model),
+        )
+
+
+class EncoderBlock(nn.Module):
+    """Attention, then a feed-forward layer, each with a residual connection and LayerNorm (section 3.1).
+
+    Shape:
+        x (B, N, D) -> (B, N, D), and with `need_weights` the attention weights (B, H, N, N), otherwise None
+
+    norm='post' normalises after each addition, as published; norm='pre' before each layer, which leaves the residual
+    path free and so trains without a careful warm-up (Xiong et al. 2020), but needs a last LayerNorm after all blocks.
     """
 
     def __init__(
         self,
-        num_classes: int,
-        sample_rate: int,
-        num_samples: int,
+        d_model: int,
         num_heads: int,
-        *,
-        front_end: Literal["log_mel", "log_mel_texture", "waveform"] = "log_mel",
-        num_mels: int = 64,
-        n_fft: int = 1024,
-        hop_length: int = 512,
-        stem: Literal["spectrogram", "waveform", "channels", "frames"] = "spectrogram",
-        stem_width: int = 16,
-        num_stem_layers: int = 3,
-        d_model: int = 96,
-        num_layers: int = 3,
-        d_feedforward: int = 192,
+        d_feedforward: int,
         dropout: float = 0.1,
-        norm: Literal["pre", "post"] = "pre",
-        activation: Literal["gelu", "relu"] = "gelu",
-        positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal",
+        norm: Norm = "pre",
+        activation: Activation = "gelu",
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        self.attention = MultiHeadSelfAttention(d_model, num_heads, dropout)
+        self.attention_norm = nn.LayerNorm(d_model)
+        self.feedforward = FeedForward(d_model, d_feedforward, dropout, activation)
+        self.feedforward_norm = nn.LayerNorm(d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+        attended, weights = self.attention(self.attention_norm(x) if self.norm == "pre" else x, need_weights)
+        x = x + self.dropout(attended)
+        if self.norm == "pre":
+            return x + self.dropout(self.feedforward(self.feedforward_norm(x))), weights
+        x = self.attention_norm(x)
+        return self.feedforward_norm(x + self.dropout(self.feedforward(x))), weights
+
+
+class TransformerEncoder(nn.Module):
+    """CLS token (Dosovitskiy et al. 2021), positions, blocks and a last LayerNorm.
+
+    Shape:
+        tokens (B, N, D) -> states (B, 1 + N, D), and with `need_weights` the attention weights of each block,
+        (B, H, 1 + N, 1 + N), otherwise none. With pool='mean' there is no CLS token: N in place of 1 + N
+
+    `max_tokens` is N of a training crop; more are refused with positions='learned'.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        num_layers: int,
+        d_feedforward: int,
+        max_tokens: int,
+        *,
+        dropout: float = 0.1,
+        norm: Norm = "pre",
+        activation: Activation = "gelu",
+        positions: Positions = "sinusoidal",
         pool: Literal["cls", "mean"] = "cls",
     ) -> None:
         super().__init__()
-        _check_choice("norm", norm, ("pre", "post"))
-        _check_choice("stem", stem, tuple(FRONT_ENDS_OF_STEM))
-        _check_choice("front_end", front_end, ("log_mel", "log_mel_texture", "waveform"))
-        _check_choice("positions", positions, ("sinusoidal", "learned", "none"))
-        _check_choice("pool", pool, ("cls", "mean"))
-        if front_end not in FRONT_ENDS_OF_STEM[stem]:
-            raise ValueError(
-                f"front_end={front_end} does not feed stem={stem}: set front_end={FRONT_ENDS_OF_STEM[stem][0]}, "
-                "or another stem"
-            )
-        sizes = {"num_classes": num_classes, "sample_rate": sample_rate, "num_samples": num_samples}
-        sizes |= {"num_mels": num_mels, "n_fft": n_fft, "stem_width": stem_width}
-        sizes |= {"num_heads": num_heads, "d_model": d_model, "d_feedforward": d_feedforward}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name}={size}: set {name} to 1 or more")
-        if num_layers < (1 if pool == "cls" else 0):
-            raise ValueError(
-                f"num_layers={num_layers}: a CLS token sees the others through attention only; "
-                "set num_layers to 1 or more, or num_layers=0 with pool=mean"
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout}: set dropout to at least 0 and less than 1")
-
-        num_features = num_samples  # along time, after the front end
-        if front_end == "log_mel":
-            self.front_end = LogMel(sample_rate, num_mels, n_fft, hop_length)
-            num_features = self.front_end.num_frames(num_samples)
-        elif front_end == "log_mel_texture":
-            self.front_end = LogMelTexture(sample_rate, num_mels, n_fft, hop_length, num_samples)
-            num_features = self.front_end.num_frames(num_samples)
-        else:
-            self.front_end = nn.Identity()
-
-        if front_end == "log_mel_texture":
-            num_modulations = self.front_end.modulation.num_bands
-            self.stem = TextureStem(
-                num_mels, num_modulations, d_model, stem_width, 3 * stem_width, num_stem_layers, activation
-            )
-        elif stem == "spectrogram":
-            self.stem = SpectrogramStem(num_mels, d_model, stem_width, num_stem_layers, activation)
-        elif stem == "waveform":
-            self.stem = WaveformStem(d_model, stem_width, activation)
-        elif stem == "channels":
-            self.stem = ChannelTokens(d_model, num_samples)
-        else:
-            self.stem = FrameTokens(d_model, num_samples)
-
-        self.statistics_classifier = None
-        if front_end == "log_mel_texture":
-            self.statistics_classifier = StatisticsClassifier(self.front_end.num_statistics, num_classes)
-
+        self.d_model = d_model
         self.cls = None
         if pool == "cls":
             self.cls = nn.Parameter(torch.empty(1, 1, d_model))
             nn.init.trunc_normal_(self.cls, std=0.02)
-
-        if positions == "learned":
-            num_tokens = self.stem.num_tokens(num_features) + (pool == "cls")
-            self.positions = LearnedPositions(num_tokens, d_model)
-        else:
-            self.positions = SinusoidalPositions() if positions == "sinusoidal" else nn.Identity()
-
+        self.positions = PositionalEncoding(positions, d_model, max_tokens + (pool == "cls"))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
             EncoderBlock(d_model, num_heads, d_feedforward, dropout, norm, activation) for _ in range(num_layers)
         )
         # Blocks with norm='post' have normalised their output already.
         self.norm = nn.LayerNorm(d_model) if norm == "pre" else nn.Identity()
-        self.classifier = nn.Linear(d_model, num_classes)
-        # Its input has unit scale, so logits start at 0.2 for any width: the first loss is near ln K.
-        nn.init.trunc_normal_(self.classifier.weight, std=0.2 * d_model**-0.5)
-        nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        return self.forward_features(self.features_of_waveforms(waveforms))
-
-    def features_of_waveforms(self, waveforms: Tensor) -> Features:
-        """What the front end makes of waveforms (B, 1, T)."""
-        return self.front_end(waveforms)
-
-    def features_of_power(self, power: Tensor) -> Features:
-        """The same of the power of mel bands (B, M, F), where the front end has such."""
-        return self.front_end.from_power(power)
-
-    def forward_features(self, features: Features) -> Tensor:
-        """Logits (B, K) of such features: between the two, a spectrogram can be masked."""
-        return combined(self.opinions(features))
-
-    def opinions(self, features: Features) -> tuple[Tensor, ...]:
-        """Logits (B, K) of each classifier: of the encoder's, and with front_end='log_mel_texture' of the statistics'.
-
-        They are trained apart, each by a loss of its own, so that neither leans on the other.
-        """
-        logits = self.classify(self.encode(self.tokens(features))[0])
-        if self.statistics_classifier is None:
-            return (logits,)
-        return logits, self.statistics_classifier(features.statistics)
-
-    def attention_weights(self, waveforms: Tensor) -> tuple[Tensor, ...]:
-        """The attention weights of each block, (B, H, N, N): row = the token that looks, column = the one looked at.
-
-        Token 0 is CLS when pool='cls'. Call it on a model in eval mode, as for a prediction.
-        """
-        _, weights = self.encode(self.tokens(self.front_end(waveforms)), need_weights=True)
-        return weights
-
-    def tokens(self, features: Features) -> Tensor:
-        """Stem tokens (B, N, D)."""
-        return self.stem(features)
-
-    def encode(self, tokens: Tensor, need_weights: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encoder states of stem tokens, and the attention weights of each block if asked for (otherwise none).
-
-        Shape:
-            tokens (B, N, D) -> states (B, N + 1, D) with CLS first, or (B, N, D) with pool='mean'
-        """
+    def forward(self, tokens: Tensor, need_weights: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
         x = tokens
         if self.cls is not None:
             x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1)  # (B, 1 + N, D)
         x = self.dropout(self.positions(x))
         all_weights = []
         for block in self.blocks:
-            if need_weights:
-                x, weights = block(x, need_weights=True)
-                all_weights.append(weights)
-            else:
-                x = block(x)
-        return self.norm(x), tuple(all_weights)
+            x, weights = block(x, need_weights)
+            all_weights.append(weights)
+        return self.norm(x), tuple(all_weights) if need_weights else ()
 
-    def classify(self, states: Tensor) -> Tensor:
-        """Logits (B, K) of encoder states (B, N, D)."""
-        pooled = states.mean(dim=1) if self.cls is None else states[:, 0]  # (B, D)
-        return self.classifier(pooled)
+    def pooled(self, states: Tensor) -> Tensor:
+        """The CLS state (B, D) of the states, or with pool='mean' their mean."""
+        return states.mean(dim=1) if self.cls is None else states[:, 0]
 
 
-def combined(opinions: Sequence[Tensor], weights: Tensor | None = None) -> Tensor:
-    """Logits (B, K) whose softmax is the geometric mean of the probabilities of several classifiers' logits.
+class TransformerClassifier(nn.Module):
+    """Front end, stem, encoder, and a linear layer on the CLS state: (B, 1, T) float32 in [-1, 1] -> (B, K) logits.
 
-    Logits (B, P, K) are of parts of a sound. The probabilities of parts are averaged first, as those of crops are: by
-    the weights (B, P), whose rows sum to 1, or evenly.
+    The front end gives what the stem takes, Features or the waveforms as they are; `models/build.py` chooses them.
     """
-    if len(opinions) == 1 and opinions[0].ndim == 2:
-        return opinions[0]
-    return torch.stack([_of_whole(logits.log_softmax(-1), weights) for logits in opinions]).mean(0)
 
+    def __init__(self, front_end: nn.Module, stem: nn.Module, encoder: TransformerEncoder, num_classes: int) -> None:
+        super().__init__()
+        self.front_end: Any = front_end
+        self.stem: Any = stem
+        self.encoder = encoder
+        self.classifier = nn.Linear(encoder.d_model, num_classes)
+        # Its input has unit scale, so logits start at 0.2 for any width: the first loss is near ln K.
+        nn.init.trunc_normal_(self.classifier.weight, std=0.2 * encoder.d_model**-0.5)
+        nn.init.zeros_(self.classifier.bias)
 
-def _of_whole(logarithms: Tensor, weights: Tensor | None) -> Tensor:
-    if logarithms.ndim == 2:
-        return logarithms
-    if weights is None:
-        weights = logarithms.new_full(logarithms.shape[:2], 1 / logarithms.shape[1])
-    return (logarithms + weights.log().unsqueeze(-1)).logsumexp(1)
+    def forward(self, waveforms: Tensor) -> Tensor:
+        features = self.extract(waveforms)
+        tokens = self.stem(features)  # (B, N, D)
+        states, _ = self.encoder(tokens)  # (B, 1 + N, D)
+        cls_state = self.encoder.pooled(states)  # (B, D)
+        return self.classifier(cls_state)
 
+    def extract(self, waveforms: Tensor) -> Features | Tensor:
+        """What the front end makes of waveforms (B, 1, T)."""
+        return self.front_end(waveforms)
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}={value!r}: set {name} to {', '.join(choices[:-1])} or {choices[-1]}")
+    def extract_from_power(self, power: Tensor) -> Features:
+        """The same of the power of mel bands (B, M, F)."""
+        return self.front_end.from_power(power)
+
+    def branch_logits(self, features: Features | Tensor) -> tuple[Tensor, ...]:
+        """Logits (B, K) of features, which may have been masked; one, as there is one classifier."""
+        return (self.classifier(self.encoder.pooled(self.encoder(self.stem(features))[0])),)
+
+    def attention_weights(self, waveforms: Tensor) -> tuple[Tensor, ...]:
+        """The attention weights of each block, (B, H, N, N), in eval mode: row = query, column = key; 0 is CLS."""
+        return self.encoder(self.stem(self.extract(waveforms)), need_weights=True)[1]

@@ -16,7 +16,7 @@ from audio_cls.config.schema import DataConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.decode import decode, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
-from audio_cls.models.attention_maps import cls_attention, rollout, sound_share, token_times
+from audio_cls.models.attention_maps import cls_attention, rollout, sound_share, token_times, transformer_of
 from audio_cls.serving.load import LoadedClassifier
 
 PLACES_PER_TOKEN = 4  # tokens of overlapping crops do not fall on the same places
@@ -74,8 +74,8 @@ def explain_clip(classifier: LoadedClassifier, waveform: np.ndarray) -> ClipAtte
     network = classifier.module.network
     times = token_times(network)
     crops = classifier.crops(waveform)
-    weights = classifier.crop_weights(crops).numpy()
-    heads, flow, share, probabilities = (np.concatenate(parts) for parts in zip(*_look(classifier, crops), strict=True))
+    weights = classifier.module.crop_weights(crops.unsqueeze(0))[0].numpy()
+    heads, flow, share = (np.concatenate(parts) for parts in zip(*_look(classifier, crops), strict=True))
 
     num_places = min(MAX_PLACES, max(1, len(waveform) * PLACES_PER_TOKEN // times.stride))
     edges = np.linspace(0, len(waveform), num_places + 1)
@@ -90,7 +90,7 @@ def explain_clip(classifier: LoadedClassifier, waveform: np.ndarray) -> ClipAtte
     mean = total / np.where(covered > 0, covered, np.nan)
     return ClipAttention(
         classifier=classifier,
-        probabilities=weights @ probabilities,
+        probabilities=classifier.probabilities(waveform).numpy().astype(np.float64),
         edges=edges / classifier.sample_rate,
         heads=mean[:-1].reshape(*heads.shape[1:3], num_places),
         rollout=mean[-1],
@@ -123,13 +123,13 @@ def find_clip(classifier: LoadedClassifier, clip: str) -> ShownClip:
 
 
 def _look(classifier: LoadedClassifier, crops: torch.Tensor) -> list[tuple[np.ndarray, ...]]:
-    """Attention (C, L, H, N), rollout (C, N), share on the sound (C, L, H) and probabilities (C, K), in parts."""
-    module = classifier.module
+    """Attention (C, L, H, N), rollout (C, N) and share on the sound (C, L, H), in parts."""
+    transformer = transformer_of(classifier.module.network)
     parts = []
     for some in crops.split(CROPS_AT_ONCE):
         with torch.no_grad():
-            weights = module.network.attention_weights(module.normalized(some))
-            found = cls_attention(weights), rollout(weights), sound_share(weights), module(some).softmax(-1)
+            weights = transformer.attention_weights(classifier.module.normalized(some))
+            found = cls_attention(weights), rollout(weights), sound_share(weights)
         parts.append(tuple(values.numpy().astype(np.float64) for values in found))
     return parts
 

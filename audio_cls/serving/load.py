@@ -11,31 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from torch import Tensor, nn
+from torch import Tensor
 
-from audio_cls.models.cnn import WaveformCNN
-from audio_cls.models.crops import crop_weights, unit_rms
-from audio_cls.models.late_fusion import make_transformer
+from audio_cls.data.batches import crop_starts, evaluation_crops
+from audio_cls.models.build import build_network
+from audio_cls.models.clip_classifier import ClipClassifier
 
 
 class LoadError(ValueError):
     """A job folder that holds no classifier, in one line with what to do."""
-
-
-class Classifier(nn.Module):
-    """A network and the normalisation that it was trained with: crops (B, 1, T) to logits (B, K)."""
-
-    def __init__(self, network: nn.Module, normalize: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.normalize = normalize
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        return self.network(self.normalized(waveforms))
-
-    def normalized(self, waveforms: Tensor) -> Tensor:
-        """What the network gets: each crop at unit RMS, if it was trained so."""
-        return unit_rms(waveforms) if self.normalize else waveforms
 
 
 @dataclass(frozen=True)
@@ -47,17 +31,15 @@ class LoadedClassifier:
         classes: their names, in index order.
         crop_samples: T.
         eval_crops: crops of a clip whose probabilities are averaged.
-        silence_db: crops this much quieter than their clip's loudest one are left out of the average; 0: none is.
         folder: the job's.
         config: the job's resolved configuration, plain containers.
     """
 
-    module: Classifier
+    module: ClipClassifier
     classes: tuple[str, ...]
     sample_rate: int
     crop_samples: int
     eval_crops: int
-    silence_db: float
     folder: Path
     config: dict[str, Any]
 
@@ -67,25 +49,18 @@ class LoadedClassifier:
         return f"{self.folder.resolve().parent.name}, fold {self.config['fold']}, seed {self.config['seed']}"
 
     def crop_starts(self, num_samples: int) -> np.ndarray:
-        """First samples (C,) of a clip's evenly spaced crops: the first starts with the clip, the last ends with it."""
-        return np.linspace(0, max(num_samples - self.crop_samples, 0), self.eval_crops).round().astype(np.int64)
+        """First samples (C,) of the crops of a clip of `num_samples`."""
+        return crop_starts(np.array([num_samples]), self.crop_samples, self.eval_crops)[0]
 
     def crops(self, waveform: np.ndarray) -> Tensor:
-        """The crops (C, 1, T) of a waveform (samples,); zeros at the end where it is shorter than a crop."""
-        padded = np.pad(waveform, (0, max(0, self.crop_samples - len(waveform)))).astype(np.float32)
-        starts = self.crop_starts(len(waveform))
-        crops = np.stack([padded[start : start + self.crop_samples] for start in starts])  # (C, T)
+        """The crops (C, 1, T) of a clip (samples,), as at evaluation."""
+        crops = evaluation_crops(waveform.astype(np.float32, copy=False), self.crop_samples, self.eval_crops)
         return torch.from_numpy(crops).unsqueeze(1)
-
-    def crop_weights(self, crops: Tensor) -> Tensor:
-        """What each of a clip's crops (C, 1, T) counts in the average, (C,): the same, or nothing if it is silent."""
-        return crop_weights(crops.unsqueeze(0), self.silence_db).squeeze(0)
 
     @torch.no_grad()
     def probabilities(self, waveform: np.ndarray) -> Tensor:
         """Probabilities (K,) of a clip (samples,) at `sample_rate`: those of its crops, averaged."""
-        crops = self.crops(waveform)
-        return self.crop_weights(crops) @ self.module(crops).softmax(-1)
+        return self.module.clip_probabilities(self.crops(waveform).unsqueeze(0))[0]
 
 
 def load_classifier(folder: Path) -> LoadedClassifier:
@@ -105,10 +80,16 @@ def load_classifier(folder: Path) -> LoadedClassifier:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         parameters = checkpoint["hyper_parameters"]
-        module = Classifier(_build(parameters, config), parameters["normalize"])
-        prefix = "network."
+        network = build_network(
+            parameters["model"],
+            num_classes=len(parameters["classes"]),
+            sample_rate=parameters["sample_rate"],
+            num_samples=parameters["crop_samples"],
+        )
+        module = ClipClassifier(network, parameters["normalize"], parameters["silence_db"])
+        prefix = "clip_classifier."
         weights = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
-        module.load_state_dict(weights)
+        module.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items()})
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError) as error:
         reason = f"{error}".strip().partition("\n")[0] or type(error).__name__
         raise LoadError(f"{path} cannot be loaded ({reason}); train the job again") from None
@@ -118,7 +99,6 @@ def load_classifier(folder: Path) -> LoadedClassifier:
         sample_rate=config["input"]["sample_rate"],
         crop_samples=parameters["crop_samples"],
         eval_crops=config["input"]["eval_crops"],
-        silence_db=parameters.get("silence_db", 0.0),
         folder=folder,
         config=config,
     )
@@ -145,16 +125,3 @@ def _jobs_below(folder: Path) -> str:
     if not jobs:
         return "there is no config.yaml in it; give one as outputs/STUDY/VARIANT/fold0-seed0"
     return f"name one job in it, as {jobs[0]}"
-
-
-def _build(parameters: dict[str, Any], config: dict[str, Any]) -> nn.Module:
-    """The network from the plain values that its checkpoint holds."""
-    num_classes, num_samples = len(parameters["classes"]), parameters["crop_samples"]
-    if config["model"]["name"] == "cnn":
-        return WaveformCNN(num_classes, num_samples)
-    return make_transformer(
-        num_classes=num_classes,
-        sample_rate=parameters["sample_rate"],
-        num_samples=num_samples,
-        **parameters["model"],
-    )

@@ -13,6 +13,12 @@ from torch import Tensor, nn
 from audio_cls.models.features import Features
 
 
+def input_samples(num_samples: int, factor: float) -> int:
+    """How many samples a training crop must have, S, so that the fastest speed still fills `num_samples`."""
+    # One more than the last position read, for the interpolation.
+    return num_samples if factor == 1 else math.ceil(num_samples * factor) + 1
+
+
 class TimeScale(nn.Module):
     """Plays each crop at a random speed and cuts it to `num_samples`: (B, 1, S) -> (B, 1, num_samples).
 
@@ -20,7 +26,7 @@ class TimeScale(nn.Module):
         num_samples: length of the result, T.
         factor: speeds are drawn log-uniformly from 1 / factor to factor (Tokozume et al. 2018, section 5.1); 1 is off.
 
-    The input needs `input_samples` samples, so that the fastest speed still fills the result. Pitch moves with speed.
+    The input needs `input_samples(T, factor)` samples. Pitch moves with speed.
     """
 
     def __init__(self, num_samples: int, factor: float = 1.0) -> None:
@@ -29,12 +35,6 @@ class TimeScale(nn.Module):
             raise ValueError(f"factor={factor:g}: a range of speeds from 1/factor to factor needs factor >= 1")
         self.num_samples = num_samples
         self.factor = factor
-
-    @property
-    def input_samples(self) -> int:
-        """How many samples a training crop must have, S."""
-        # One more than the last position read, for the interpolation.
-        return self.num_samples if self.factor == 1 else math.ceil(self.num_samples * self.factor) + 1
 
     def forward(self, waveforms: Tensor) -> Tensor:
         if not self.training or self.factor == 1:

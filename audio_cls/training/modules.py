@@ -10,15 +10,14 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from audio_cls.models.cnn import WaveformCNN
-from audio_cls.models.crops import crop_weights, unit_power, unit_rms
-from audio_cls.models.features import Features
-from audio_cls.models.late_fusion import make_transformer
-from audio_cls.models.transformer import combined
+from audio_cls.data.batches import Batch
+from audio_cls.models.build import build_network
+from audio_cls.models.clip_classifier import ClipClassifier
+from audio_cls.models.crops import unit_power
+from audio_cls.models.late_fusion import geometric_mean
 from audio_cls.training.augment import BetweenClassMix, SpectrogramMask, WaveformAugment
-from audio_cls.training.datamodule import Batch
 from audio_cls.training.metrics import ClipMetrics
 from audio_cls.training.optimization import make_optimizer, make_schedule
 
@@ -28,27 +27,31 @@ class TrainingDiverged(RuntimeError):
 
 
 class ClassifierModule(pl.LightningModule):
-    """Trains a network, which has a `front_end` and one or several classifiers, by cross-entropy on (mixed) labels.
+    """Trains a network by cross-entropy on (mixed) labels.
+
+    It may be any nn.Module (B, 1, T) -> (B, K). One that has `extract` and `branch_logits`, as ours for spectrograms,
+    is masked in between; each of its branches has the same share of the loss, and each segment of a crop the same share
+    of the loss of its branch.
 
     Args:
-        network: (B, 1, T) waveforms to (B, K) logits; each of its classifiers has the same share of the loss, and each
-            part of a crop the same share of the loss of a classifier of parts.
         classes: their names, in index order.
         crop_samples: T.
-        normalize: scale each crop to unit RMS.
+        sample_rate: Hz.
+        model: the `model` block of the configuration, from which `build_network` builds the network.
+        normalize, silence_db: see `ClipClassifier`.
         augment: keys of conf/augment.
         optimizer: keys of `optimizer` in conf/config.yaml.
         loss_on: 'logits', or 'probabilities' for the double softmax of the original project.
-        silence_db: crops this much quieter than their clip's loudest one do not count at evaluation; 0: all count.
         seed: of everything random in a step; step n draws the same numbers whether the run was interrupted or not.
     """
 
     def __init__(
         self,
-        network: nn.Module,
         classes: list[str],
-        *,
         crop_samples: int,
+        sample_rate: int,
+        model: dict[str, Any],
+        *,
         normalize: bool,
         augment: dict[str, Any],
         optimizer: dict[str, Any],
@@ -57,10 +60,10 @@ class ClassifierModule(pl.LightningModule):
         silence_db: float = 0.0,
     ) -> None:
         super().__init__()
-        self.network = network
-        self.silence_db = silence_db
+        self.save_hyperparameters()
+        network = build_network(model, num_classes=len(classes), sample_rate=sample_rate, num_samples=crop_samples)
+        self.clip_classifier = ClipClassifier(network, normalize, silence_db)
         self.classes = classes
-        self.normalize = normalize
         self.augment = WaveformAugment(crop_samples, augment["time_scale"], augment["gain_db"], augment["mix"])
         self.mix_power = BetweenClassMix(power=True) if augment["mix"] else None  # of batches that hold power
         self.mask = SpectrogramMask(augment["spectrogram_masks"], augment["mask_fraction"])
@@ -68,17 +71,16 @@ class ClassifierModule(pl.LightningModule):
         self.loss_on = loss_on
         self.seed = seed
         self.val_metrics = ClipMetrics(len(classes))
-        self._sums: dict[str, Tensor] = {}
+        self._sums: dict[str, Any] = {}
+
+    @property
+    def network(self) -> Any:
+        """The network itself, without normalisation."""
+        return self.clip_classifier.network
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Logits (B, K) of crops (B, 1, T)."""
-        return self.network(self._normalized(waveforms))
-
-    def clip_probabilities(self, waveforms: Tensor) -> Tensor:
-        """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops that are not silent."""
-        num_clips, num_crops = waveforms.shape[:2]
-        probabilities = self(waveforms.flatten(0, 1)).float().softmax(-1).view(num_clips, num_crops, -1)  # (B, C, K)
-        return (probabilities * crop_weights(waveforms, self.silence_db).unsqueeze(-1)).sum(1)
+        return self.clip_classifier(waveforms)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout and augmentation of step n must not depend on what was drawn before, or resuming would change results.
@@ -88,23 +90,25 @@ class ClassifierModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
-        features, targets = self._augmented(batch, targets)
-        opinions = self.network.opinions(features)
-        loss = sum(self._loss(logits, targets) for logits in opinions) / len(opinions)
-        correct = (combined(opinions).detach().argmax(1) == targets.argmax(1)).float().mean()
+        branch_logits, targets = self._augmented_logits(batch, targets)
+        loss = sum(self._loss(logits, targets) for logits in branch_logits) / len(branch_logits)
+        correct = (geometric_mean(branch_logits).detach().argmax(1) == targets.argmax(1)).float().mean()
         self._add(loss=loss.detach(), correct=correct, batches=1)
         return loss
 
-    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Features | Tensor, Tensor]:
-        """What the front end makes of the augmented sounds, and their labels (B, K)."""
+    def _augmented_logits(self, batch: Batch, targets: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Logits of each branch of the network for the augmented sounds, and their mixed labels (B, K)."""
         if "power" in batch:
-            power = unit_power(batch["power"]) if self.normalize else batch["power"]
+            power = unit_power(batch["power"]) if self.clip_classifier.normalize else batch["power"]
             if self.mix_power is not None:
                 power, targets = self.mix_power(power, targets)
-            return self.mask(self.network.features_of_power(power.contiguous())), targets
+            features = self.network.extract_from_power(power.contiguous())
+            return self.network.branch_logits(self.mask(features)), targets
         # Normalised before the gain, which would have no effect otherwise.
-        waveforms, targets = self.augment(self._normalized(batch["waveform"]), targets)
-        return self.mask(self.network.features_of_waveforms(waveforms)), targets
+        waveforms, targets = self.augment(self.clip_classifier.normalized(batch["waveform"]), targets)
+        if not hasattr(self.network, "extract"):
+            return (self.network(waveforms),), targets
+        return self.network.branch_logits(self.mask(self.network.extract(waveforms))), targets
 
     def on_train_epoch_start(self) -> None:
         self._sums = {}
@@ -130,7 +134,7 @@ class ClassifierModule(pl.LightningModule):
         self._val_loss = torch.zeros(())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        probabilities = self.clip_probabilities(batch["waveform"])
+        probabilities = self.clip_classifier.clip_probabilities(batch["waveform"])
         self.val_metrics.update(probabilities, batch["label"])
         self._val_loss += F.nll_loss(probabilities.clamp(min=1e-12).log().cpu(), batch["label"].cpu(), reduction="sum")
 
@@ -151,14 +155,10 @@ class ClassifierModule(pl.LightningModule):
         schedule = make_schedule(optimizer, settings["schedule"], settings["warmup_fraction"], total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _normalized(self, waveforms: Tensor) -> Tensor:
-        return unit_rms(waveforms) if self.normalize else waveforms
-
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        if logits.ndim == 3:  # (B, P, K) of parts
+        if logits.ndim == 3:  # (B, P, K) of segments
             logits, targets = logits.flatten(0, 1), targets.repeat_interleave(logits.shape[1], dim=0)
-        scores = logits.softmax(-1) if self.loss_on == "probabilities" else logits
-        return F.cross_entropy(scores, targets)
+        return F.cross_entropy(logits.softmax(-1) if self.loss_on == "probabilities" else logits, targets)
 
     def _add(self, **values: Tensor | int) -> None:
         for name, value in values.items():
@@ -166,19 +166,8 @@ class ClassifierModule(pl.LightningModule):
 
 
 class CNNModule(ClassifierModule):
-    """Trains `WaveformCNN`."""
-
-    def __init__(self, classes: list[str], crop_samples: int, model: dict[str, Any], **recipe: Any) -> None:
-        super().__init__(WaveformCNN(len(classes), crop_samples), classes, crop_samples=crop_samples, **recipe)
-        self.save_hyperparameters()
+    """Trains `WaveformCNN`, on waveforms."""
 
 
 class TransformerModule(ClassifierModule):
-    """Trains what `make_transformer` makes of the keys in `model`."""
-
-    def __init__(
-        self, classes: list[str], crop_samples: int, sample_rate: int, model: dict[str, Any], **recipe: Any
-    ) -> None:
-        network = make_transformer(num_classes=len(classes), sample_rate=sample_rate, num_samples=crop_samples, **model)
-        super().__init__(network, classes, crop_samples=crop_samples, **recipe)
-        self.save_hyperparameters()
+    """Trains a transformer, which takes spectrogram masks and, if asked for, mel power in place of waveforms."""

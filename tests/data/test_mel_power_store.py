@@ -45,7 +45,7 @@ def crops(store: PowerStore, clip: int, speed: int, start: int, num_frames: int)
 
 def test_at_its_own_speed_a_clip_has_the_power_that_the_front_end_computes_of_its_loop(waveforms):
     store = open_power_store(waveforms, front_end(), 1.0, RATE // 2)
-    loop = torch.from_numpy(waveforms.loops(np.array([0]), np.array([0]), 3 * RATE, RATE // 2))
+    loop = torch.from_numpy(waveforms.circular_crops(np.array([0]), np.array([0]), 3 * RATE, RATE // 2))
     period = RATE // HOP
     expected = front_end().mel_power(loop.unsqueeze(1))[0].T  # (frames, M)
     assert store.num_frames[0, 0] == period

@@ -314,8 +314,8 @@ def test_a_clip_too_large_for_the_memory_is_named(clips, cache, monkeypatch):
 def test_a_short_clip_begins_anew_after_zeros_up_to_the_shortest_period(clips, cache):
     store = open_store(clips, RATE, cache)
     assert store.lengths.tolist() == [100, 1, 2500, 8000]
-    loops = store.loops(np.array([0, 1]), np.array([90, 7]), 400, min_period=150)
-    for loop, index, start in zip(loops, (0, 1), (90, 7), strict=True):
+    crops = store.circular_crops(np.array([0, 1]), np.array([90, 7]), 400, min_period=150)
+    for loop, index, start in zip(crops, (0, 1), (90, 7), strict=True):
         clip = waveforms_of(clips)[index]
         period = np.concatenate([clip, np.zeros(150 - len(clip), np.float32)])
         assert np.array_equal(loop, np.take(period, np.arange(start, start + 400), mode="wrap"))
@@ -329,11 +329,11 @@ def test_a_clips_end_is_faded_into_its_beginning(clips, cache, start, num_sample
     clip, fade = waveforms_of(clips)[2], np.sin(np.linspace(0, np.pi / 2, RATE // 100))
     period = clip[:-80].copy()  # 10 ms
     period[:80] = fade * clip[:80] + fade[::-1] * clip[-80:]
-    (loop,) = store.loops(np.array([2]), np.array([start]), num_samples, min_period=1_000)
+    (loop,) = store.circular_crops(np.array([2]), np.array([start]), num_samples, min_period=1_000)
     expected = np.take(period, np.arange(start, start + num_samples), mode="wrap")
     np.testing.assert_allclose(loop, expected, atol=1e-6)
 
 
 def test_a_loop_without_a_clip_of_that_index_is_refused(clips, cache):
     with pytest.raises(IndexError, match="clips 4 to 4"):
-        open_store(clips, RATE, cache).loops(np.array([4]), np.array([0]), 10, min_period=10)
+        open_store(clips, RATE, cache).circular_crops(np.array([4]), np.array([0]), 10, min_period=10)

@@ -24,6 +24,7 @@ from sklearn import metrics as sklearn_metrics
 from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
 
 from audio_cls.config.job import Job, clips
+from audio_cls.data import batches as batches_module
 from audio_cls.data.clips import DataError
 from audio_cls.data.splits import make_split
 from audio_cls.experiment import evaluate, signals
@@ -33,8 +34,8 @@ from audio_cls.experiment.evaluate import predict_clips
 from audio_cls.experiment.launch import make_loggers
 from audio_cls.experiment.plan import make_plan
 from audio_cls.experiment.run_job import JobBusy, run_job
+from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.results import job_files
-from audio_cls.training import datamodule as datamodule_module
 from audio_cls.training.checkpoint import AtomicCheckpointIO
 from audio_cls.training.history import HISTORY_COLUMNS, read_history
 from audio_cls.training.modules import ClassifierModule
@@ -261,7 +262,7 @@ def probabilities_by(job: Job, checkpoint: str) -> np.ndarray:
     """Of the validation clips."""
     module = make_module(job, CLASSES)
     module.load_state_dict(torch.load(job.folder / "checkpoints" / checkpoint, weights_only=True)["state_dict"])
-    datamodule = make_datamodule(job, clips(job), 2, module)
+    datamodule = make_datamodule(job, clips(job), 2)
     with cpu_settings(job):
         return predict_clips(module, datamodule, datamodule.split.val).probabilities.numpy()
 
@@ -286,7 +287,7 @@ def test_the_weights_that_were_asked_for_are_scored(workspace, monkeypatch, weig
 
 def test_an_evaluation_in_many_batches_gives_what_one_gives_and_keeps_none_of_them(workspace, done, monkeypatch):
     whole = probabilities_by(done, "last.ckpt")
-    original, given, most_kept = ClassifierModule.clip_probabilities, [], 0
+    original, given, most_kept = ClipClassifier.clip_probabilities, [], 0
 
     def watched(module, waveforms):
         nonlocal most_kept
@@ -295,8 +296,8 @@ def test_an_evaluation_in_many_batches_gives_what_one_gives_and_keeps_none_of_th
         given.append(weakref.ref(probabilities))
         return probabilities
 
-    monkeypatch.setattr(ClassifierModule, "clip_probabilities", watched)
-    monkeypatch.setattr(datamodule_module, "EVALUATION_SAMPLES", 1)
+    monkeypatch.setattr(ClipClassifier, "clip_probabilities", watched)
+    monkeypatch.setattr(batches_module, "EVALUATION_SAMPLES", 1)
     assert np.allclose(probabilities_by(done, "last.ckpt"), whole, atol=1e-6)
     assert len(given) == len(whole) > 2
     assert most_kept <= 1
@@ -554,8 +555,7 @@ def test_the_cache_may_be_named_with_a_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AUDIO_CLS_CACHE", "~/cache")
     (job,) = plan_jobs(tmp_path, *QUICK)
-    module = make_module(job, CLASSES)
-    store = make_datamodule(job, clips(job), 2, module).store
+    store = make_datamodule(job, clips(job), 2).store
     assert store.folder.is_relative_to(tmp_path / "home" / "cache")
     assert not (tmp_path / "~").exists()
 

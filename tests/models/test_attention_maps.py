@@ -7,12 +7,13 @@ from torch import Tensor
 
 from audio_cls.models.attention_maps import (
     NoAttention,
-    check_explainable,
     cls_attention,
     rollout,
     sound_share,
     token_times,
+    transformer_of,
 )
+from audio_cls.models.build import build_transformer
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.features import Features
 from audio_cls.models.transformer import TransformerClassifier
@@ -27,7 +28,8 @@ DEEPER_STEM = {"num_stem_layers": 5, "hop_length": 64}
 
 def build(num_samples: int = 8_192, **options: object) -> TransformerClassifier:
     torch.manual_seed(1)
-    return TransformerClassifier(2, RATE, num_samples, **({"num_heads": 2, "num_layers": 2} | SMALL | options))
+    sizes = {"num_classes": 2, "sample_rate": RATE, "num_samples": num_samples}
+    return build_transformer(**sizes, **({"num_heads": 2, "num_layers": 2} | SMALL | options))
 
 
 def clicks(num_clips: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -92,7 +94,8 @@ def test_an_untrained_network_does_not_look_at_the_click(unseen):
 def test_asking_does_not_change_the_logits(trained, unseen):
     waveforms = unseen[0][:8]
     before = trained(waveforms)
-    with_weights = trained.classify(trained.encode(trained.stem(trained.front_end(waveforms)), need_weights=True)[0])
+    states, _ = trained.encoder(trained.stem(trained.extract(waveforms)), need_weights=True)
+    with_weights = trained.classifier(trained.encoder.pooled(states))
     trained.attention_weights(waveforms)
     torch.testing.assert_close(trained(waveforms), before, rtol=0, atol=0)
     torch.testing.assert_close(with_weights, before)
@@ -199,6 +202,6 @@ def test_tokens_lie_eight_frames_apart_with_the_spectrogram_stem():
     ],
 )
 def test_networks_without_attention_to_moments_are_refused_with_the_reason(network, reason):
-    for function in (token_times, check_explainable):
+    for function in (token_times, transformer_of):
         with pytest.raises(NoAttention, match=reason):
             function(network())

@@ -26,12 +26,6 @@ def test_it_gives_one_logit_a_class_and_features_of_an_eighth_of_the_length():
     assert model.features(waveforms).shape == (3, 128, 100)
 
 
-def test_forward_is_the_front_end_followed_by_forward_features():
-    model = WaveformCNN(5, 800)
-    waveforms = torch.randn(2, 1, 800)
-    assert torch.equal(model(waveforms), model.forward_features(model.front_end(waveforms)))
-
-
 def test_it_computes_what_the_figure_says():
     model = WaveformCNN(4, 80)
     x = waveforms = torch.randn(2, 1, 80)

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.features import Features
-from audio_cls.models.stems import ChannelTokens, FrameTokens, SpectrogramStem, WaveformStem
+from audio_cls.models.original import ChannelTokens, FrameTokens
+from audio_cls.models.stems import SpectrogramStem, WaveformStem
 
 
 def count(module: nn.Module) -> int:

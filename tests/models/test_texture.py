@@ -5,11 +5,12 @@ import pytest
 import torch
 from scipy import stats
 
+from audio_cls.models.build import build_transformer
 from audio_cls.models.features import Features
+from audio_cls.models.late_fusion import LateFusion
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.stems import TextureStem
 from audio_cls.models.texture import LogMelTexture, band_moments
-from audio_cls.models.transformer import TransformerClassifier
 
 RATE = 16_000
 
@@ -128,16 +129,17 @@ def test_both_parts_along_time_reach_the_tokens():
     assert all((part.grad != 0).all() for part in parts)
 
 
-def classifier() -> TransformerClassifier:
+def classifier() -> LateFusion:
     torch.manual_seed(0)
     options = {"front_end": "log_mel_texture", "n_fft": 512, "hop_length": 80, "d_model": 24, "num_layers": 1}
-    return TransformerClassifier(3, RATE, RATE, num_heads=2, stem_width=4, **options)
+    sizes = {"num_classes": 3, "sample_rate": RATE, "num_samples": RATE}
+    return build_transformer(**sizes, num_heads=2, stem_width=4, **options)
 
 
 def test_the_probabilities_are_the_geometric_mean_of_two_classifiers():
     model = classifier().eval()
     waveforms = torch.randn(2, 1, RATE)
-    by_sound, by_statistics = (logits.softmax(-1) for logits in model.opinions(model.front_end(waveforms)))
+    by_sound, by_statistics = (logits.softmax(-1) for logits in model.branch_logits(model.extract(waveforms)))
     expected = (by_sound * by_statistics).sqrt()
     expected = expected / expected.sum(-1, keepdim=True)
     assert not torch.allclose(by_sound, by_statistics, atol=1e-3)
@@ -146,9 +148,9 @@ def test_the_probabilities_are_the_geometric_mean_of_two_classifiers():
 
 def test_neither_classifier_learns_from_the_others_loss():
     model = classifier()
-    by_sound, by_statistics = model.opinions(model.front_end(torch.randn(2, 1, RATE)))
+    by_sound, by_statistics = model.branch_logits(model.extract(torch.randn(2, 1, RATE)))
     by_statistics.sum().backward(retain_graph=True)
-    assert all(parameter.grad is None for parameter in model.blocks.parameters())
+    assert all(parameter.grad is None for parameter in model.transformer.parameters())
     by_sound.sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 

@@ -1,315 +1,212 @@
+import itertools
 import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.models.features import Features
-from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.models.transformer import (
+    EncoderBlock,
+    MultiHeadSelfAttention,
+    PositionalEncoding,
+    scaled_dot_product_attention,
+)
 
-SMALL = {"num_mels": 16, "n_fft": 256, "hop_length": 128, "stem_width": 4, "d_model": 24, "d_feedforward": 32}
-ON_WAVEFORMS = {"front_end": "waveform", "stem": "waveform"}
-ORIGINAL = {
-    "front_end": "waveform",
-    "stem": "channels",
-    "d_model": 2000,
-    "num_layers": 2,
-    "d_feedforward": 2048,
-    "norm": "post",
-    "activation": "relu",
-}
-SMALL_ORIGINAL = ORIGINAL | {"num_samples": 800, "d_model": 100, "d_feedforward": 64}
-SMALL_FRAMES = SMALL_ORIGINAL | {"stem": "frames", "d_model": 256}
-EVERY_KIND = {
-    "spectrogram": {},
-    "post-norm": {"norm": "post", "activation": "relu"},
-    "learned positions": {"positions": "learned"},
-    "no positions": {"positions": "none"},
-    "mean pooling": {"pool": "mean"},
-    "no encoder": {"pool": "mean", "num_layers": 0, "num_stem_layers": 4},
-    "waveform": ON_WAVEFORMS,
-    "original": SMALL_ORIGINAL,
-    "frames": SMALL_FRAMES,
-}
-every_kind = pytest.mark.parametrize("options", EVERY_KIND.values(), ids=EVERY_KIND.keys())
+B, N, D = 3, 7, 24
 
 
-def build(seed: int = 0, **options: object) -> TransformerClassifier:
-    torch.manual_seed(seed)
-    arguments = {"num_classes": 10, "sample_rate": 16_000, "num_samples": 8_000, "num_heads": 2, "num_layers": 2}
-    return TransformerClassifier(**(arguments | SMALL | options))
+@pytest.fixture(autouse=True)
+def double_precision():
+    """The references agree to rounding, so look closely; and with parameters that are not at their initial zeros."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
-def clips(num_clips: int = 4, num_samples: int = 8_000) -> Tensor:
-    return 0.1 * torch.randn(num_clips, 1, num_samples, generator=torch.Generator().manual_seed(1))
+def shake(module: nn.Module) -> nn.Module:
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return module
 
 
-def length(options: dict[str, object]) -> int:
-    return options.get("num_samples", 8_000)
+def copy_attention(ours: MultiHeadSelfAttention, reference: nn.MultiheadAttention) -> None:
+    projections = (ours.query, ours.key, ours.value)
+    reference.in_proj_weight.data = torch.cat([projection.weight.data for projection in projections])
+    reference.in_proj_bias.data = torch.cat([projection.bias.data for projection in projections])
+    reference.out_proj.load_state_dict(ours.output.state_dict())
 
 
-def build_and_settle(**options: object) -> TransformerClassifier:
-    """A model in eval mode whose BatchNorm has seen data: before that, signals fade on their way through the stem."""
-    model = build(**options)
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = 1.0
-    with torch.no_grad():
-        model.train()(clips(8, length(options)))
-    return model.eval()
+def torch_attention(ours: MultiHeadSelfAttention) -> nn.MultiheadAttention:
+    reference = nn.MultiheadAttention(D, ours.num_heads, batch_first=True)
+    copy_attention(ours, reference)
+    return reference
 
 
-def count(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+def input_gradient(output: Tensor, x: Tensor) -> Tensor:
+    return torch.autograd.grad(output.sin().sum(), x, retain_graph=True)[0]
 
 
-def count_without_building(**options: object) -> int:
-    with torch.device("meta"):
-        return count(TransformerClassifier(num_classes=10, sample_rate=16_000, num_samples=16_000, **options))
+@pytest.mark.parametrize("num_heads", [1, 2, 3, 4])
+def test_attention_is_torchs_with_the_same_weights(num_heads):
+    ours = shake(MultiHeadSelfAttention(D, num_heads))
+    x = torch.randn(B, N, D, requires_grad=True)
+    output, weights = ours(x, need_weights=True)
+    expected_output, expected_weights = torch_attention(ours)(x, x, x, average_attn_weights=False)
+    assert weights.shape == (B, num_heads, N, N)
+    torch.testing.assert_close(output, expected_output)
+    torch.testing.assert_close(weights, expected_weights)
+    torch.testing.assert_close(ours(x)[0], expected_output)
+    assert ours(x)[1] is None
 
 
-# Sizes
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_the_gradients_are_torchs_too(need_weights):
+    ours = shake(MultiHeadSelfAttention(D, 4))
+    reference = torch_attention(ours)
+    x = torch.randn(B, N, D, requires_grad=True)
+    output = ours(x, need_weights)[0]
+    expected = reference(x, x, x)[0]
+    torch.testing.assert_close(input_gradient(output, x), input_gradient(expected, x))
+    output.sin().sum().backward()
+    expected.sin().sum().backward()
+    gradient = torch.cat([projection.weight.grad for projection in (ours.query, ours.key, ours.value)])
+    torch.testing.assert_close(gradient, reference.in_proj_weight.grad)
+    torch.testing.assert_close(ours.output.weight.grad, reference.out_proj.weight.grad)
+    torch.testing.assert_close(ours.value.bias.grad, reference.in_proj_bias.grad[2 * D :])
 
 
-@pytest.mark.parametrize("num_heads", [1, 2, 4])
-def test_the_original_model_has_its_48_477_146_parameters_for_1_2_and_4_heads(num_heads):
-    assert count_without_building(num_heads=num_heads, **ORIGINAL) == 48_477_146
+def test_the_written_out_path_is_the_fused_one():
+    query, key, value = torch.randn(3, B, 2, N, 5).unbind(0)
+    output, _ = scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(output, nn.functional.scaled_dot_product_attention(query, key, value))
 
 
-def test_frames_as_tokens_change_the_originals_size_by_their_width_alone():
-    wide = ORIGINAL | {"stem": "frames", "d_model": 2048}
-    blocks = 2 * (4 * (2048**2 + 2048) + 2 * 2048 * 2048 + 2048 + 2048 + 4 * 2048)
-    assert count_without_building(num_heads=4, **wide) == 31_040 + 2048 + blocks + 10 * 2048 + 10
+def test_two_tokens_by_hand():
+    query = key = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    value = torch.tensor([[1.0], [0.0]])
+    same = math.exp(1 / 2) / (math.exp(1 / 2) + 1)  # the score with itself is 1 / sqrt(4), with the other 0
+    output, weights = scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(weights, torch.tensor([[same, 1 - same], [1 - same, same]]))
+    torch.testing.assert_close(output, torch.tensor([[same], [1 - same]]))
 
 
-def test_the_original_model_refuses_3_heads():
-    with pytest.raises(ValueError, match="num_heads=3 does not divide d_model=2000: choose num_heads from 1, 2, 4, 5"):
-        count_without_building(num_heads=3, **ORIGINAL)
+def test_each_row_of_the_weights_sums_to_1_in_training_too():
+    attention = shake(MultiHeadSelfAttention(D, 4, dropout=0.5)).train()
+    _, weights = attention(torch.randn(B, N, D), need_weights=True)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(B, 4, N))
 
 
-def test_parameters_and_their_names_are_the_same_for_every_number_of_heads():
-    models = [build(num_heads=num_heads) for num_heads in (1, 2, 3, 4)]
-    shapes = [{name: value.shape for name, value in model.state_dict().items()} for model in models]
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_dropout_acts_on_the_weights_in_training_only(need_weights):
+    attention = shake(MultiHeadSelfAttention(D, 4, dropout=0.5))
+    x = torch.randn(1, N, D).expand(4_000, N, D)  # many draws at once
+
+    def outputs() -> Tensor:
+        return attention(x, need_weights)[0]
+
+    drawn = outputs()
+    attention.eval()
+    assert torch.equal(outputs(), outputs())
+    assert not torch.allclose(drawn[0], drawn[1])
+    error_of_mean = drawn.std(0) / 4_000**0.5
+    assert ((drawn.mean(0) - outputs()[0]).abs() < 5 * error_of_mean).all()  # what is left is scaled up
+
+
+def test_the_number_of_heads_does_not_change_the_parameters():
+    shapes = [[tuple(p.shape) for p in MultiHeadSelfAttention(D, heads).parameters()] for heads in (1, 2, 3, 4)]
     assert all(shape == shapes[0] for shape in shapes)
+    assert sum(p.numel() for p in MultiHeadSelfAttention(D, 2).parameters()) == 4 * (D * D + D)
 
 
-def test_models_with_one_seed_start_from_the_same_weights_whatever_their_number_of_heads():
-    one, four = build(num_heads=1), build(num_heads=4)
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), four.parameters(), strict=True))
-    assert not torch.allclose(one.eval()(clips()), four.eval()(clips()))
+def test_the_number_of_heads_does_change_the_output():
+    one, four = MultiHeadSelfAttention(D, 1), MultiHeadSelfAttention(D, 4)
+    four.load_state_dict(one.state_dict())
+    x = torch.randn(B, N, D)
+    assert not torch.allclose(one(x)[0], four(x)[0])
 
 
-@every_kind
-def test_every_kind_gives_one_logit_a_class_and_trains_all_its_parameters(options):
-    model = build(**options)
-    logits = model(clips(4, length(options)))
-    assert logits.shape == (4, 10)
-    logits.square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+def copy_block(ours: EncoderBlock, reference: nn.TransformerEncoderLayer) -> None:
+    copy_attention(ours.attention, reference.self_attn)
+    reference.linear1.load_state_dict(ours.feedforward[0].state_dict())
+    reference.linear2.load_state_dict(ours.feedforward[3].state_dict())
+    reference.norm1.load_state_dict(ours.attention_norm.state_dict())
+    reference.norm2.load_state_dict(ours.feedforward_norm.state_dict())
 
 
-def test_a_final_norm_stands_after_pre_norm_blocks_only():
-    assert isinstance(build(norm="pre").norm, nn.LayerNorm)
-    assert isinstance(build(norm="post").norm, nn.Identity)
+@pytest.mark.parametrize(("norm", "activation"), [*itertools.product(("pre", "post"), ("gelu", "relu"))])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_block_is_torchs_encoder_layer_with_the_same_weights(norm, activation, training):
+    ours = shake(EncoderBlock(D, 4, 40, dropout=0.0, norm=norm, activation=activation)).train(training)
+    reference = nn.TransformerEncoderLayer(
+        D, 4, 40, dropout=0.0, activation=activation, batch_first=True, norm_first=norm == "pre"
+    ).train(training)
+    copy_block(ours, reference)
+    x = torch.randn(B, N, D, requires_grad=True)
+    torch.testing.assert_close(ours(x)[0], reference(x))
+    torch.testing.assert_close(ours(x, need_weights=True)[0], reference(x))
+    torch.testing.assert_close(input_gradient(ours(x)[0], x), input_gradient(reference(x), x))
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in reference.parameters())
 
 
-# Attention
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_block_drops_as_much_as_torchs_does(norm):
+    block = EncoderBlock(D, 4, 40, dropout=0.1, norm=norm)
+    reference = nn.TransformerEncoderLayer(D, 4, 40, 0.1, "gelu", batch_first=True, norm_first=norm == "pre")
+    copy_block(block, reference)
+    x = torch.randn(1, N, D).expand(2_000, N, D)  # many draws at once
+    torch.testing.assert_close(block(x)[0].std(0), reference(x).std(0), atol=0.05, rtol=0.1)
 
 
-@every_kind
-def test_attention_weights_come_for_every_block_and_their_rows_sum_to_1(options):
-    model = build_and_settle(**options)
-    weights = model.attention_weights(clips(4, length(options)))
-    tokens = model.stem(model.front_end(clips(4, length(options)))).shape[1] + (model.cls is not None)
-    assert isinstance(weights, tuple) and len(weights) == len(model.blocks)
-    for layer in weights:
-        assert layer.shape == (4, 2, tokens, tokens)
-        torch.testing.assert_close(layer.sum(-1), torch.ones(4, 2, tokens))
+def test_permuting_the_tokens_permutes_the_outputs():
+    block = shake(EncoderBlock(D, 4, 40)).eval()
+    x, order = torch.randn(B, N, D), torch.randperm(N)
+    torch.testing.assert_close(block(x[:, order])[0], block(x)[0][:, order])
 
 
-@every_kind
-def test_asking_for_attention_weights_does_not_change_the_logits(options):
-    model = build_and_settle(**options)
-    before = model(clips(4, length(options)))
-    states, _ = model.encode(model.stem(model.front_end(clips(4, length(options)))), need_weights=True)
-    torch.testing.assert_close(model.classify(states), before)
-    model.attention_weights(clips(4, length(options)))
-    assert torch.equal(model(clips(4, length(options))), before)
+def test_every_token_influences_every_output():
+    block = shake(EncoderBlock(D, 4, 40)).eval()
+    x = torch.randn(1, N, D, requires_grad=True)
+    for token in range(N):
+        gradient = torch.autograd.grad(block(x)[0][0, token].sin().sum(), x)[0]
+        assert (gradient[0].abs().amax(-1) > 0).all()
 
 
-def test_the_encoder_is_torchs_with_the_same_weights():
-    model = build(norm="pre", dropout=0.0).eval()
-    layer = nn.TransformerEncoderLayer(24, 2, 32, 0.0, "gelu", batch_first=True, norm_first=True)
-    reference = nn.TransformerEncoder(layer, 2, nn.LayerNorm(24), enable_nested_tensor=False).eval()
-    for theirs, ours in zip(reference.layers, model.blocks, strict=True):
-        attention = ours.attention
-        theirs.self_attn.in_proj_weight.data = torch.cat(
-            [attention.query.weight.data, attention.key.weight.data, attention.value.weight.data]
-        )
-        theirs.self_attn.out_proj.load_state_dict(attention.output.state_dict())
-        theirs.linear1.load_state_dict(ours.feedforward[0].state_dict())
-        theirs.linear2.load_state_dict(ours.feedforward[3].state_dict())
-    tokens = torch.randn(3, 5, 24)
-    x = model.positions(torch.cat([model.cls.expand(3, -1, -1), tokens], dim=1))
-    torch.testing.assert_close(model.encode(tokens)[0], reference(x), atol=1e-5, rtol=1e-5)
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
+def test_positions_are_added_along_the_tokens_and_not_along_the_batch(kind):
+    positions = PositionalEncoding(kind, D, N)
+    added = positions(torch.zeros(B, N, D, dtype=torch.float64))
+    assert all(torch.equal(added[0], clip) for clip in added)
+    for first, second in itertools.combinations(range(N), 2):
+        assert not torch.allclose(added[0, first], added[0, second])
 
 
-# Time and batch
+@pytest.mark.parametrize("d_model", [1, 5, 8])
+def test_sinusoidal_positions_are_those_of_the_paper_for_odd_widths_too(d_model):
+    added = PositionalEncoding("sinusoidal", d_model, N)(torch.zeros(1, 50, d_model))[0]
+    for token, feature in itertools.product(range(50), range(d_model)):
+        angle = token / 10_000 ** (feature // 2 * 2 / d_model)
+        expected = math.cos(angle) if feature % 2 else math.sin(angle)
+        assert added[token, feature].item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_permuting_tokens_permutes_their_states_and_leaves_the_class_without_positions():
-    model = build_and_settle(positions="none")
-    tokens, order = torch.randn(3, 8, 24), torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
-    states, permuted = model.encode(tokens)[0], model.encode(tokens[:, order])[0]
-    torch.testing.assert_close(permuted[:, 1:], states[:, 1:][:, order], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(model.classify(permuted), model.classify(states), atol=1e-5, rtol=1e-5)
+def test_positions_of_a_prefix_are_the_prefix_of_the_positions():
+    for kind in ("sinusoidal", "learned", "none"):
+        positions, x = PositionalEncoding(kind, D, N), torch.randn(B, N, D)
+        assert torch.equal(positions(x)[:, :4], positions(x[:, :4]))
 
 
-@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
-def test_permuting_tokens_changes_the_class_with_positions(positions):
-    model = build_and_settle(positions=positions)
-    tokens = torch.randn(3, 7, 24)
-    logits = model.classify(model.encode(tokens)[0])
-    assert (model.classify(model.encode(tokens.flip(1))[0]) - logits).abs().amax() > 1e-5
+def test_more_tokens_than_positions_were_learned_for_are_refused():
+    with pytest.raises(ValueError, match=f"8 tokens, but positions were learned for {N}: .*positions=sinusoidal"):
+        PositionalEncoding("learned", D, N)(torch.zeros(1, 8, D))
 
 
-@every_kind
-def test_a_clip_has_the_same_logits_anywhere_in_a_batch(options):
-    model = build_and_settle(**options)
-    clip = clips(1, length(options))
-    alone = model(clip)
-    for place in range(4):
-        batch = clips(4, length(options))
-        batch[place] = clip[0]
-        torch.testing.assert_close(model(batch)[place], alone[0], atol=1e-5, rtol=1e-4)
+@pytest.mark.parametrize("num_heads", [5, 0, -1])
+def test_heads_that_do_not_divide_the_features_are_refused_with_those_that_do(num_heads):
+    with pytest.raises(ValueError, match=f"num_heads={num_heads} .*d_model=24: choose num_heads from 1, 2, 3, 4, 6"):
+        MultiHeadSelfAttention(D, num_heads)
 
 
-@every_kind
-def test_every_frame_influences_the_logits(options):
-    model = build_and_settle(**options)
-    features = model.front_end(clips(1, length(options)))
-    heard = (features.spectrogram if isinstance(features, Features) else features).requires_grad_()
-    model.forward_features(features)[0, 3].backward()
-    gradient = heard.grad.abs().sum(dim=(0, 1))
-    if options in (
-        SMALL_ORIGINAL,
-        SMALL_FRAMES,
-    ):  # their maximum poolings and ReLUs stop single samples, not stretches of them
-        gradient = gradient.unfold(0, 50, 50).sum(-1)
-    elif heard.ndim == 4:
-        gradient = gradient.sum(0)  # over the bands of a frame
-    assert (gradient > 0).all()
-
-
-@pytest.mark.parametrize("options", [{}, {"pool": "mean"}, {"norm": "post"}, ON_WAVEFORMS], ids=str)
-@pytest.mark.parametrize("num_samples", [4_000, 4_001, 12_345])
-def test_clips_of_any_length_are_classified(options, num_samples):
-    assert build_and_settle(**options)(clips(2, num_samples)).isfinite().all()
-
-
-def test_learned_positions_take_crops_up_to_the_length_they_were_made_for():
-    model = build_and_settle(positions="learned")
-    assert model(clips(1, 8_000)).isfinite().all() and model(clips(1, 4_000)).isfinite().all()
-    assert model.positions.max_tokens == model.attention_weights(clips(1, 8_000))[0].shape[-1]
-    with pytest.raises(ValueError, match="larger num_samples"):
-        model(clips(1, 16_000))
-
-
-@pytest.mark.parametrize(
-    ("options", "num_samples", "message"),
-    [
-        ({}, 255, "n_fft=256"),
-        (ON_WAVEFORMS, 1_000, "one token takes 1024"),
-        (SMALL_ORIGINAL, 400, "num_samples=800"),
-        (SMALL_FRAMES, 8, "takes 16"),
-    ],
-)
-def test_clips_too_short_for_the_model_are_refused(options, num_samples, message):
-    with pytest.raises(ValueError, match=f"clips of {num_samples} samples.*{message}"):
-        build(**options)(clips(1, num_samples))
-
-
-# Learning
-
-
-@every_kind
-def test_the_first_loss_is_near_log_num_classes(options):
-    waveforms, labels = clips(10, length(options)), torch.arange(10)
-    losses = [F.cross_entropy(build(seed, **options)(waveforms), labels).item() for seed in range(3)]
-    assert sum(losses) / 3 == pytest.approx(math.log(10), abs=0.1)
-
-
-@pytest.mark.parametrize("kind", ["spectrogram", "post-norm", "no encoder", "waveform"])
-def test_one_batch_can_be_overfitted(kind):
-    model = build(dropout=0.0, **EVERY_KIND[kind]).train()
-    waveforms, labels = clips(6), torch.arange(6)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(60):
-        loss = F.cross_entropy(model(waveforms), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 0.1
-
-
-@every_kind
-def test_evaluation_is_deterministic_and_training_is_not(options):
-    model = build(dropout=0.5, **options)
-    assert not torch.equal(model(clips(4, length(options))), model(clips(4, length(options))))
-    model.eval()
-    assert torch.equal(model(clips(4, length(options))), model(clips(4, length(options))))
-
-
-@every_kind
-def test_a_model_comes_back_from_its_state(options):
-    trained, fresh = build(0, **options), build(1, **options)
-    trained(clips(4, length(options)))  # moves the running statistics
-    fresh.load_state_dict(trained.state_dict())
-    assert torch.equal(fresh.eval()(clips(4, length(options))), trained.eval()(clips(4, length(options))))
-
-
-def test_a_mask_between_front_end_and_stem_reaches_the_logits():
-    model = build_and_settle()
-    features = model.front_end(clips())
-    assert torch.equal(model.forward_features(features), model(clips()))
-    masked = features.spectrogram.clone()
-    masked[..., 10:20] = 0
-    assert not torch.allclose(model.forward_features(Features(masked)), model(clips()))
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_heads": 5}, "num_heads=5 does not divide d_model=24: choose num_heads from 1, 2, 3, 4, 6, 8, 12"),
-        ({"num_heads": 0}, "num_heads=0: set num_heads to 1 or more"),
-        ({"num_classes": 0}, "num_classes=0: set num_classes to 1 or more"),
-        ({"stem_width": 0}, "stem_width=0: set stem_width to 1 or more"),
-        ({"d_feedforward": 0}, "d_feedforward=0: set d_feedforward to 1 or more"),
-        ({"num_layers": 0}, "num_layers=0: .*pool=mean"),
-        ({"num_layers": -1, "pool": "mean"}, "num_layers=-1: "),
-        ({"dropout": 1.0}, "dropout=1.0: set dropout to at least 0 and less than 1"),
-        ({"dropout": -0.1}, "dropout=-0.1: "),
-        ({"norm": "batch"}, "norm='batch': set norm to pre or post"),
-        ({"activation": "tanh"}, "activation='tanh': set activation to gelu or relu"),
-        ({"positions": "rotary"}, "positions='rotary': set positions to sinusoidal, learned or none"),
-        ({"pool": "max"}, "pool='max': set pool to cls or mean"),
-        ({"stem": "patches"}, "stem='patches': set stem to spectrogram, waveform, channels or frames"),
-        ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel, log_mel_texture or waveform"),
-        ({"stem": "waveform"}, "front_end=log_mel does not feed stem=waveform: set front_end=waveform"),
-        ({"stem": "channels"}, "front_end=log_mel does not feed stem=channels: set front_end=waveform"),
-        ({"stem": "frames"}, "front_end=log_mel does not feed stem=frames: set front_end=waveform"),
-        ({"front_end": "waveform"}, "front_end=waveform does not feed stem=spectrogram: set front_end=log_mel"),
-        (SMALL_ORIGINAL | {"d_model": 96}, "d_model=96: .*set d_model=100"),
-        (SMALL_FRAMES | {"d_model": 250}, "d_model=250: .*set d_model=256"),
-        ({"num_stem_layers": 2}, "num_stem_layers=2: "),
-    ],
-    ids=str,
-)
-def test_a_combination_that_makes_no_model_is_refused_in_one_line(options, message):
-    with pytest.raises(ValueError, match=message) as error:
-        build(**options)
-    assert "\n" not in str(error.value)
+def test_without_positions_the_tokens_stay_as_they_are():
+    x = torch.randn(B, N, D)
+    assert PositionalEncoding("none", D, N)(x) is x

@@ -13,10 +13,11 @@ from audio_cls.cli.main import main
 from audio_cls.config.job import Job
 from audio_cls.data.decode import decode
 from audio_cls.figures.attention import heads_figure
-from audio_cls.models.attention_maps import cls_attention, rollout, token_times
-from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.models.attention_maps import cls_attention, rollout, token_times, transformer_of
+from audio_cls.models.build import build_transformer
+from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.serving.attention import explain_clip, find_clip
-from audio_cls.serving.load import Classifier, LoadedClassifier, load_classifier
+from audio_cls.serving.load import LoadedClassifier, load_classifier
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +41,20 @@ def classifier(jobs) -> LoadedClassifier:
     return load_classifier(jobs[1].folder)
 
 
-def untrained(num_layers: int = 2, num_heads: int = 2, crop_samples: int = 1_024, **changes) -> LoadedClassifier:
+def untrained(
+    crop_samples: int = 1_024, num_layers: int = 2, num_heads: int = 2, eval_crops: int = 4, silence_db: float = 0.0
+) -> LoadedClassifier:
     """A classifier of one-second clips at 4 kHz that has learnt nothing."""
     torch.manual_seed(0)
-    network = TransformerClassifier(
-        2, RATE, crop_samples, num_heads, num_layers=num_layers, num_mels=8, n_fft=128, hop_length=16, stem_width=2,
-        d_model=8, d_feedforward=8,
+    network = build_transformer(
+        num_classes=2, sample_rate=RATE, num_samples=crop_samples, num_heads=num_heads, num_layers=num_layers,
+        num_mels=8, n_fft=128, hop_length=16, stem_width=2, d_model=8, d_feedforward=8,
     )  # fmt: skip
-    values = {"eval_crops": 4, "silence_db": 0.0} | changes
+    module = ClipClassifier(network, normalize=True, silence_db=silence_db).eval()
+    config = {"fold": 0, "seed": 0}
     return LoadedClassifier(
-        Classifier(network, normalize=True).eval(), ("a", "b"), RATE, crop_samples, folder=Path("variant/fold0-seed0"),
-        config={"fold": 0, "seed": 0}, **values,
-    )  # fmt: skip
+        module, ("a", "b"), RATE, crop_samples, eval_crops, folder=Path("variant/fold0-seed0"), config=config
+    )
 
 
 def noise(seconds: float = 1.0) -> np.ndarray:
@@ -63,7 +66,7 @@ def test_a_clip_as_long_as_a_crop_shows_the_attention_of_its_tokens_around_their
     found = explain_clip(classifier, waveform)
     with torch.no_grad():
         crops = classifier.module.normalized(classifier.crops(waveform))
-        weights = classifier.module.network.attention_weights(crops[:1])
+        weights = transformer_of(classifier.module.network).attention_weights(crops[:1])
     expected, flow = cls_attention(weights)[0].numpy(), rollout(weights)[0].numpy()
     num_tokens = expected.shape[-1]
     assert found.heads.shape[:2] == (2, 2)
@@ -77,7 +80,7 @@ def test_a_clip_as_long_as_a_crop_shows_the_attention_of_its_tokens_around_their
 
 def test_overlapping_crops_are_averaged_and_an_even_look_is_one():
     classifier = untrained()
-    for block in classifier.module.network.blocks:  # no query, no preference
+    for block in transformer_of(classifier.module.network).encoder.blocks:  # no query, no preference
         torch.nn.init.zeros_(block.attention.query.weight)
     found = explain_clip(classifier, noise())
     assert np.allclose(found.heads, 1)
@@ -184,7 +187,7 @@ def others(workspace, jobs) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "clip", "status", "message"),
     [
-        ("cnn", "high-0.wav", 2, "the CNN has no attention"),
+        ("cnn", "high-0.wav", 2, "WaveformCNN has no attention to show; choose a job with model=transformer"),
         ("mean", "high-0.wav", 2, "pool=mean has no CLS token"),
         ("kept", "high-0.wav", 2, "kept results and jobs that did not finish an epoch have no checkpoint"),
         ("none", "high-0.wav", 2, "nowhere does not exist"),

@@ -47,11 +47,11 @@ def test_a_loaded_classifier_predicts_what_the_job_wrote_down(job):
     [
         ("trainer.weights=best", "study=best"),
         ("input.normalize=false", "input.silence_db=0", "trainer.ema_decay=0", "study=plain"),
-        ("model.num_parts=2", "study=parts"),
+        ("model.num_segments=2", "study=segments"),
     ],
-    ids=["best", "plain", "parts"],
+    ids=["best", "plain", "segments"],
 )
-def test_so_it_does_with_other_weights_other_input_and_parts(folder, settings):
+def test_so_it_does_with_other_weights_other_input_and_segments(folder, settings):
     assert largest_difference(train(folder, *settings)) < 1e-6
 
 

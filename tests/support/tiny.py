@@ -18,7 +18,7 @@ CLASSES = ["low", "middle", "high"]
 FREQUENCIES = (200, 500, 1_200)
 NO_AUGMENT = {
     "random_crop": False,
-    "loop": False,
+    "circular": False,
     "gain_db": 0.0,
     "time_scale": 1.0,
     "mix": False,
@@ -27,7 +27,7 @@ NO_AUGMENT = {
 }
 AUGMENT = {
     "random_crop": True,
-    "loop": False,
+    "circular": False,
     "gain_db": 6.0,
     "time_scale": 1.1,
     "mix": True,
@@ -36,6 +36,7 @@ AUGMENT = {
 }
 OPTIMIZER = {"name": "adamw", "lr": 1e-2, "weight_decay": 0.01, "schedule": "cosine", "warmup_fraction": 0.1}
 TRANSFORMER = {
+    "name": "transformer",
     "num_heads": 2,
     "num_mels": 16,
     "n_fft": 256,
@@ -57,7 +58,7 @@ def transformer(classes: list[str] = CLASSES, model: dict[str, Any] | None = Non
 def cnn(classes: list[str] = CLASSES, **recipe: Any) -> CNNModule:
     torch.manual_seed(0)
     recipe = {"normalize": True, "augment": NO_AUGMENT, "optimizer": OPTIMIZER} | recipe
-    return CNNModule(classes, CROP, {}, **recipe)
+    return CNNModule(classes, CROP, RATE, {"name": "cnn"}, **recipe)
 
 
 def batch(batch_size: int = 12, num_classes: int = 3, num_samples: int = CROP) -> dict[str, torch.Tensor]:

@@ -2,17 +2,24 @@ import math
 
 import pytest
 import torch
+import yaml
 from lightning.pytorch.callbacks import Callback
 from support import tiny
 from torch import Tensor, nn
 
+from audio_cls.models.attention_maps import transformer_of
+from audio_cls.models.clip_classifier import ClipClassifier
+from audio_cls.models.features import Features
+from audio_cls.serving.load import load_classifier
+from audio_cls.training.augment import input_samples
+from audio_cls.training.checkpoint import EpochCheckpoint
 from audio_cls.training.modules import ClassifierModule, TrainingDiverged
 from audio_cls.training.optimization import EMA, make_optimizer
 
 TEN = [f"class {k}" for k in range(10)]
 TEXTURE = {"front_end": "log_mel_texture", "hop_length": 8}
-PARTS = TEXTURE | {"num_parts": 2}
-MODULES = {"cnn": tiny.cnn, "transformer": tiny.transformer, "parts": lambda: tiny.transformer(model=PARTS)}
+SEGMENTS = TEXTURE | {"num_segments": 2}
+MODULES = {"cnn": tiny.cnn, "transformer": tiny.transformer, "segments": lambda: tiny.transformer(model=SEGMENTS)}
 
 
 class Sure(nn.Module):
@@ -22,11 +29,8 @@ class Sure(nn.Module):
         super().__init__()
         self.num_classes = num_classes
 
-    def features_of_waveforms(self, waveforms: Tensor) -> Tensor:
-        return waveforms
-
-    def opinions(self, waveforms: Tensor) -> tuple[Tensor]:
-        return (1e4 * torch.eye(self.num_classes)[waveforms[:, 0, 0].long()],)
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return 1e4 * torch.eye(self.num_classes)[waveforms[:, 0, 0].long()]
 
 
 def loss_of(module: ClassifierModule, batch: dict[str, Tensor]) -> float:
@@ -42,18 +46,18 @@ def test_one_batch_can_be_overfitted(make):
         module.training_step(batch, 0).backward()
         optimizer.step()
     module.eval()
-    probabilities = module.clip_probabilities(batch["waveform"].unsqueeze(1))
+    probabilities = module.clip_classifier.clip_probabilities(batch["waveform"].unsqueeze(1))
     assert torch.equal(probabilities.argmax(1), batch["label"])
     assert probabilities.gather(1, batch["label"][:, None]).min() > 0.8
 
 
 def with_power(batch: dict[str, Tensor], module: ClassifierModule) -> dict[str, Tensor]:
     """The same sounds, given as their power."""
-    sounds = {"power": module.network.front_end.mel_power(batch["waveform"])}
+    sounds = {"power": transformer_of(module.network).front_end.mel_power(batch["waveform"])}
     return sounds | {key: batch[key] for key in ("label", "clip")}
 
 
-@pytest.mark.parametrize("front_end", [{}, TEXTURE, PARTS], ids=["mel", "texture", "parts"])
+@pytest.mark.parametrize("front_end", [{}, TEXTURE, SEGMENTS], ids=["mel", "texture", "segments"])
 def test_without_augmentation_power_is_learned_from_as_its_waveform_is(front_end):
     module = tiny.transformer(model=front_end | {"dropout": 0.0})
     batch = tiny.batch()
@@ -68,9 +72,11 @@ def test_power_is_mixed_and_masked():
     module = tiny.transformer(model={"dropout": 0.0}, augment=tiny.AUGMENT)
     batch = with_power(tiny.batch(), module)
     torch.manual_seed(0)
-    features, targets = module._augmented(batch, torch.eye(3)[batch["label"]])
+    seen: list[Features] = []
+    module.mask.register_forward_hook(lambda mask, inputs, masked: seen.append(masked))
+    _, targets = module._augmented_logits(batch, torch.eye(3)[batch["label"]])
     assert (targets.max(1).values < 1).any()
-    masked = features.spectrogram == 0
+    masked = seen[0].spectrogram == 0
     assert masked.all(dim=2).any() and not masked.all()
     torch.testing.assert_close(targets.sum(1), torch.ones(len(targets)))
 
@@ -84,19 +90,18 @@ def test_with_the_loss_on_probabilities_even_sure_answers_cost_what_the_softmax_
     batch["waveform"] = batch["label"].float().view(-1, 1, 1).expand(-1, 1, tiny.CROP)
     on_logits, on_probabilities = (tiny.cnn(TEN, loss_on=loss_on) for loss_on in ("logits", "probabilities"))
     for module in (on_logits, on_probabilities):
-        module.network = Sure(10)
-        module.normalize = False
+        module.clip_classifier = ClipClassifier(Sure(10), normalize=False, silence_db=0.0)
     assert loss_of(on_logits, batch) == 0
     floor = math.log(math.e + 9) - 1
     assert loss_of(on_probabilities, batch) == pytest.approx(floor, abs=1e-5)
     assert floor == pytest.approx(1.461, abs=5e-4)
 
 
-def test_each_part_of_a_crop_has_the_same_share_of_the_loss():
+def test_each_segment_of_a_crop_has_the_same_share_of_the_loss():
     module, targets = tiny.transformer(), torch.eye(3)[[0, 2]]
-    parts = torch.randn(2, 4, 3)
-    expected = torch.stack([module._loss(parts[:, part], targets) for part in range(4)]).mean()
-    torch.testing.assert_close(module._loss(parts, targets), expected)
+    segments = torch.randn(2, 4, 3)
+    expected = torch.stack([module._loss(segments[:, number], targets) for number in range(4)]).mean()
+    torch.testing.assert_close(module._loss(segments, targets), expected)
 
 
 @pytest.mark.parametrize("make", MODULES.values(), ids=MODULES)
@@ -117,7 +122,7 @@ def test_the_probabilities_of_a_clip_are_the_mean_over_its_crops():
     module = tiny.transformer().eval()
     crops = torch.randn(4, 5, 1, tiny.CROP)
     expected = torch.stack([module(crops[:, crop]).softmax(1) for crop in range(5)]).mean(0)
-    found = module.clip_probabilities(crops)
+    found = module.clip_classifier.clip_probabilities(crops)
     assert torch.allclose(found, expected, atol=1e-6)
     assert torch.allclose(found.sum(1), torch.ones(4))
 
@@ -128,7 +133,7 @@ def test_silent_crops_of_a_clip_do_not_count_and_a_clip_of_silence_alone_still_d
     crops[0, 1:3] *= 0.02  # 34 dB quieter
     crops[1, 1:3] *= 0.05  # 26 dB quieter
     crops[2] = 0
-    found = module.clip_probabilities(crops)
+    found = module.clip_classifier.clip_probabilities(crops)
     each = torch.stack([module(crops[:, crop]).softmax(1) for crop in range(4)])  # (crops, clips, classes)
     assert torch.allclose(found[0], each[[0, 3], 0].mean(0), atol=1e-6)
     assert torch.allclose(found[1:], each[:, 1:].mean(0), atol=1e-6)
@@ -154,7 +159,7 @@ class Watch(Callback):
 
 def test_augmentation_is_used_in_every_step_of_training_and_never_in_validation(tmp_path):
     module = tiny.transformer(augment=tiny.AUGMENT)
-    data = tiny.datamodule(tmp_path, train_samples=module.augment.time_scale.input_samples)
+    data = tiny.datamodule(tmp_path, train_samples=input_samples(tiny.CROP, 1.1))
     watch = Watch(module)
     tiny.trainer(2, [watch]).fit(module, data)
     assert watch.augmenting == [True] * 2 * 2 * 4  # both parts, two epochs of four batches
@@ -163,14 +168,14 @@ def test_augmentation_is_used_in_every_step_of_training_and_never_in_validation(
 
 def test_validation_scores_the_clips_as_they_are_with_the_averaged_weights(tmp_path):
     module = tiny.transformer(augment=tiny.AUGMENT)
-    data = tiny.datamodule(tmp_path, train_samples=module.augment.time_scale.input_samples)
+    data = tiny.datamodule(tmp_path, train_samples=input_samples(tiny.CROP, 1.1))
     trainer = tiny.trainer(3, [EMA(0.9)])
     trainer.fit(module, data)
     logged = trainer.callback_metrics
     module.eval()  # fitting leaves the averaged weights in the module
     (batch,) = data.val_dataloader()
     with torch.no_grad():
-        probabilities = module.clip_probabilities(batch["waveform"])
+        probabilities = module.clip_classifier.clip_probabilities(batch["waveform"])
     chosen = probabilities.gather(1, batch["label"][:, None])
     assert logged["val_loss"].item() == pytest.approx(-chosen.log().mean().item(), abs=1e-5)
     correct = (probabilities.argmax(1) == batch["label"]).float().mean().item()
@@ -227,3 +232,40 @@ def test_the_protocols_without_validation_train_too(tmp_path):
     trainer.fit(tiny.cnn(), tiny.datamodule(tmp_path, protocol="all"))
     assert not any(name.startswith("val") for name in trainer.callback_metrics)
     assert "train_loss" in trainer.callback_metrics
+
+
+class Plain(nn.Module):
+    """A network (B, 1, T) -> (B, K) that knows nothing of this project."""
+
+    def __init__(self, num_classes: int, width: int) -> None:
+        super().__init__()
+        convolutions = nn.Conv1d(1, width, 32, stride=8), nn.ReLU(), nn.AdaptiveAvgPool1d(1)
+        self.layers = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(width, num_classes))
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return self.layers(waveforms)
+
+
+def test_a_module_of_someone_else_is_trained_and_its_checkpoint_predicts(tmp_path):
+    model = {"name": "plain", "_target_": f"{__name__}.Plain", "width": 8}
+    recipe = {"normalize": True, "augment": tiny.AUGMENT, "optimizer": tiny.OPTIMIZER}
+    module = ClassifierModule(tiny.CLASSES, tiny.CROP, tiny.RATE, model, **recipe)
+    before = module.network.layers[0].weight.clone()
+    data = tiny.datamodule(tmp_path, train_samples=input_samples(tiny.CROP, 1.1))
+    checkpoint = EpochCheckpoint(tmp_path / "checkpoints", "last")
+    trainer = tiny.trainer(1, [EMA(0.9), checkpoint], enable_checkpointing=True)
+    trainer.fit(module, data)
+    assert not torch.equal(module.network.layers[0].weight, before)
+    assert trainer.callback_metrics["val_loss"].isfinite()
+
+    config = {"fold": 0, "seed": 0, "data": {}, "model": model, "trainer": {"weights": "last"}}
+    config["input"] = {"sample_rate": tiny.RATE, "eval_crops": 2}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    loaded = load_classifier(tmp_path)
+    assert isinstance(loaded.module.network, Plain) and loaded.classes == tuple(tiny.CLASSES)
+    module.eval()
+    (batch,) = data.val_dataloader()
+    with torch.no_grad():
+        expected = module.clip_classifier.clip_probabilities(batch["waveform"])
+    for clip, row in zip(batch["clip"], expected, strict=True):
+        torch.testing.assert_close(loaded.probabilities(data.store.waveform(int(clip))), row, atol=1e-6, rtol=0)

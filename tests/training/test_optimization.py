@@ -29,7 +29,7 @@ def test_weight_decay_acts_on_matrices_and_kernels_alone_and_every_parameter_is_
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
     norms = (nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d)
     of_norms = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, norms)}
-    places = {"cls"} | {name for name in by_decay[0.0] if name.startswith("positions")}
+    places = {"encoder.cls", "encoder.positions.vectors"}
     biases = {name for name, _ in network.named_parameters() if name.endswith("bias")}
     assert by_decay[0.0] == (of_norms | places | biases) & {name for name, _ in network.named_parameters()}
 
@@ -37,8 +37,21 @@ def test_weight_decay_acts_on_matrices_and_kernels_alone_and_every_parameter_is_
 def test_learned_positions_and_the_cls_token_are_not_decayed():
     network = tiny.transformer(model={"positions": "learned"}).network
     spared = names_by_decay(network, make_optimizer(network, "adamw", 1e-3, 0.05))[0.0]
-    assert "cls" in spared
-    assert any(name.startswith("positions") for name in spared)
+    assert {"encoder.cls", "encoder.positions.vectors"} <= spared
+
+
+def test_parameters_keep_the_order_that_published_results_were_made_in():
+    model = {"front_end": "log_mel_texture", "hop_length": 8, "positions": "learned", "num_segments": 2}
+    network = tiny.transformer(model=model).network
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    for group in make_optimizer(network, "adamw", 1e-3, 0.05).param_groups:
+        order = [names[id(parameter)].removeprefix("segments.") for parameter in group["params"]]
+        whole, segments = order[: len(order) // 2], order[len(order) // 2 :]
+        assert whole == segments
+        parts = ("encoder.cls", ".stem.", "statistics.", "")
+        places = [next(place for place, part in enumerate(parts) if part in name) for name in whole]
+        assert places == sorted(places)
+        assert whole[-1] == f"transformer.classifier.{'weight' if group['weight_decay'] else 'bias'}"
 
 
 def test_the_name_chooses_the_optimizer_and_the_rate_is_set():

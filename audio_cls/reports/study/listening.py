@@ -111,12 +111,12 @@ class Attention:
 
     def _load(self, job: StudyJob) -> Any:
         if job.name not in self._loaded:
-            from audio_cls.models.attention_maps import NoAttention, check_explainable  # torch takes seconds to import
+            from audio_cls.models.attention_maps import NoAttention, transformer_of  # torch takes seconds to import
             from audio_cls.serving.load import LoadError, load_classifier
 
             try:
                 classifier = load_classifier(self._study.path / job.name)
-                check_explainable(classifier.module.network)
+                transformer_of(classifier.module.network)
             except (LoadError, NoAttention):
                 classifier = None
             self._loaded[job.name] = classifier

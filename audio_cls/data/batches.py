@@ -1,0 +1,183 @@
+"""Batches of crops from a store, for training and for evaluation.
+
+Axis letters: B batch, C crops of a clip, T samples, M mel bands, F frames.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audio_cls.data.mel_power_store import PowerStore
+from audio_cls.data.waveform_store import WaveformStore
+
+Batch = dict[str, Tensor]
+
+# Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
+EVALUATION_SAMPLES = 16_000 * 64
+
+
+def crop_starts(lengths: np.ndarray, crop_length: int, num_crops: int) -> np.ndarray:
+    """Where evenly spaced crops of clips begin, (B, num_crops), for `lengths` (B,), in samples or frames.
+
+    The first crop starts with its clip, the last one ends with it.
+    """
+    return np.linspace(0, np.maximum(lengths - crop_length, 0), num_crops, axis=1).round().astype(np.int64)
+
+
+def evaluation_crops(waveform: np.ndarray, num_samples: int, num_crops: int) -> np.ndarray:
+    """Evenly spaced crops (C, T) of a clip (samples,); zeros at the end of a clip that is shorter than a crop."""
+    padded = np.pad(waveform, (0, max(0, num_samples - len(waveform))))
+    starts = crop_starts(np.array([len(waveform)]), num_samples, num_crops)[0]
+    return np.stack([padded[start : start + num_samples] for start in starts])
+
+
+class TrainBatches(ABC):
+    """One epoch of crops, in batches of {<kind of sound>: (B, ...) float32, 'label': (B,), 'clip': (B,)}.
+
+    Every clip gives `crops_per_clip` crops an epoch: random ones, or the same evenly spaced ones in each epoch. What an
+    epoch contains follows from the seed and its number alone, so that a resumed run sees the same batches. A last batch
+    that is not full is left out, unless it is the only one: each epoch is shuffled anew, and batch normalisation should
+    not see a batch of one.
+    """
+
+    def __init__(
+        self,
+        clips: np.ndarray,
+        labels: np.ndarray,
+        *,
+        batch_size: int,
+        crops_per_clip: int,
+        random_crop: bool,
+        seed: int,
+        epoch: Callable[[], int],
+    ) -> None:
+        self.clips, self.labels = clips, labels
+        self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
+        self.seed, self.epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return max(1, len(self.clips) * self.crops_per_clip // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rng = np.random.default_rng([self.seed, self.epoch()])
+        if self.random_crop:
+            order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
+            places = self._random_places(order, rng)
+        else:
+            shuffled = rng.permutation(len(self.clips) * self.crops_per_clip)
+            order = self.clips[shuffled // self.crops_per_clip]
+            places = self._even_places(order, shuffled % self.crops_per_clip, rng)
+        for first in range(0, len(self) * self.batch_size, self.batch_size):
+            clips = order[first : first + self.batch_size]
+            crops = self._crops(clips, *(place[first : first + self.batch_size] for place in places))
+            yield {**crops, "label": torch.from_numpy(self.labels[clips]), "clip": torch.from_numpy(clips)}
+
+    @abstractmethod
+    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Where each crop of an epoch is cut."""
+
+    @abstractmethod
+    def _even_places(self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """The same for evenly spaced crops, `numbers` of which count from 0 to crops_per_clip - 1."""
+
+    @abstractmethod
+    def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
+        """The crops of one batch."""
+
+
+class WaveformBatches(TrainBatches):
+    """Crops of waveforms: 'waveform' (B, 1, T); with `circular`, of clips that are repeated without end."""
+
+    def __init__(
+        self,
+        store: WaveformStore,
+        clips: np.ndarray,
+        labels: np.ndarray,
+        *,
+        num_samples: int,
+        circular: bool,
+        crop_samples: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(clips, labels, **settings)
+        self.store, self.num_samples = store, num_samples
+        self.circular, self.crop_samples = circular, crop_samples
+
+    def _crops(self, clips: np.ndarray, starts: np.ndarray) -> Batch:
+        if self.circular:
+            crops = self.store.circular_crops(clips, starts, self.num_samples, self.crop_samples)
+        else:
+            crops = self.store.crops(clips, starts, self.num_samples)
+        return {"waveform": torch.from_numpy(crops).unsqueeze(1)}
+
+    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
+        """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018).
+
+        With `circular`, any.
+        """
+        if self.circular:
+            return (rng.integers(np.maximum(self.store.lengths[clips], self.crop_samples)),)
+        pad = self.num_samples // 2
+        room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
+        return ((rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad,)
+
+    def _even_places(self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
+        starts = crop_starts(self.store.lengths[clips], self.num_samples, self.crops_per_clip)
+        return (starts[np.arange(len(clips)), numbers],)
+
+
+class PowerBatches(TrainBatches):
+    """Crops of the mel power of clips that are repeated without end, each at a speed drawn anew: 'power' (B, M, F)."""
+
+    def __init__(
+        self, store: PowerStore, clips: np.ndarray, labels: np.ndarray, *, num_frames: int, **settings: Any
+    ) -> None:
+        super().__init__(clips, labels, **settings)
+        self.store, self.num_frames = store, num_frames
+
+    def _crops(self, clips: np.ndarray, speeds: np.ndarray, starts: np.ndarray) -> Batch:
+        return {"power": torch.from_numpy(self.store.crops(clips, speeds, starts, self.num_frames)).mT}
+
+    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Speeds and first frames."""
+        speeds = self._speeds(clips, rng)
+        return speeds, rng.integers(self.store.num_frames[clips, speeds])
+
+    def _even_places(
+        self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        speeds = self._speeds(clips, rng)
+        starts = crop_starts(self.store.num_frames[clips, speeds], self.num_frames, self.crops_per_clip)
+        return speeds, starts[np.arange(len(clips)), numbers]
+
+    def _speeds(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(self.store.num_frames.shape[1], size=len(clips))
+
+
+class EvaluationBatches:
+    """Every clip once, as evenly spaced crops: {'waveform': (B, C, 1, T), 'label': (B,), 'clip': (B,)}."""
+
+    def __init__(
+        self, store: WaveformStore, clips: np.ndarray, labels: np.ndarray, *, num_samples: int, num_crops: int
+    ) -> None:
+        self.store, self.clips, self.labels = store, clips, labels
+        self.num_samples, self.num_crops = num_samples, num_crops
+        self.batch_size = max(1, EVALUATION_SAMPLES // (num_samples * num_crops))
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for first in range(0, len(self.clips), self.batch_size):
+            clips = self.clips[first : first + self.batch_size]
+            waveforms = (self.store.waveform(clip) for clip in clips)
+            crops = [evaluation_crops(waveform, self.num_samples, self.num_crops) for waveform in waveforms]
+            yield {
+                "waveform": torch.from_numpy(np.stack(crops)).unsqueeze(2),  # (B, C, T) -> (B, C, 1, T)
+                "label": torch.from_numpy(self.labels[clips]),
+                "clip": torch.from_numpy(clips),
+            }

@@ -1,0 +1,185 @@
+"""Builds every network from the plain values of a `model` block, and checks what its parts need of each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from torch import nn
+
+from audio_cls.models.cnn import WaveformCNN
+from audio_cls.models.late_fusion import LateFusion, StatisticsClassifier
+from audio_cls.models.log_mel import LogMel
+from audio_cls.models.original import ChannelTokens, FrameTokens
+from audio_cls.models.stems import SpectrogramStem, TextureStem, WaveformStem
+from audio_cls.models.texture import LogMelTexture
+from audio_cls.models.transformer import Activation, Norm, Positions, TransformerClassifier, TransformerEncoder
+from audio_cls.targets import arguments_for, import_target
+
+FrontEnd = Literal["log_mel", "log_mel_texture", "waveform"]
+Stem = Literal["spectrogram", "waveform", "channels", "frames"]
+Pool = Literal["cls", "mean"]
+CHOICES: dict[str, Any] = {
+    "front_end": FrontEnd,
+    "stem": Stem,
+    "norm": Norm,
+    "activation": Activation,
+    "positions": Positions,
+    "pool": Pool,
+}
+
+
+def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: int, num_samples: int) -> nn.Module:
+    """The network (B, 1, T) -> (B, K) of a `model` block, with fresh weights.
+
+    Args:
+        model: `name` is 'cnn' or 'transformer', which are ours; or there is a `_target_`, the import path of any
+            torch.nn.Module class. Its constructor gets the other keys and, of the sizes below, those that it names.
+        num_samples: T, the length of a crop.
+
+    Raises ValueError, in one line, for values and combinations that make no network.
+    """
+    sizes = {"num_classes": num_classes, "sample_rate": sample_rate, "num_samples": num_samples}
+    settings = {key: value for key, value in model.items() if key not in ("name", "_target_")}
+    if "_target_" in model:
+        network = network_class(model["_target_"])
+        return network(**arguments_for(network, settings, sizes))
+    if model["name"] == "cnn":
+        return WaveformCNN(num_classes, num_samples)
+    if model["name"] == "transformer":
+        return build_transformer(**sizes, **settings)
+    raise ValueError(f"model.name={model['name']} is no model of ours; add model._target_, the import path of a class")
+
+
+def network_class(target: str) -> type[nn.Module]:
+    """The class with this import path. Raises ValueError for anything but a subclass of torch.nn.Module."""
+    found = import_target(target)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ValueError(f"_target_={target} is no subclass of torch.nn.Module; write the import path of one")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerSettings:
+    """The keys of conf/model/transformer.yaml, and the sizes of data and crop. Raises ValueError for what cannot work.
+
+    Where the name does not say it:
+        front_end: 'log_mel' spectrogram; 'log_mel_texture', beside it the power of its modulations and statistics of
+            the crop, which need a short hop; 'waveform' as it is (normalise it before, or quiet clips vanish beside the
+            positions)
+        stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), 'channels' and 'frames' (see `original`)
+        stem_width, num_stem_layers: channels of the first layer; layers, of the spectrogram stem only
+        num_heads: must divide d_model; the parameters are the same for any number
+        pool: classify the state of the 'cls' token or the 'mean' of all; with 'mean', num_layers=0 leaves the stem and
+            its pooling alone, to tell what attention adds
+        num_segments: equal segments of a crop that a second network classifies, beside the one for the whole; 1: none
+    """
+
+    num_classes: int
+    sample_rate: int
+    num_samples: int
+    num_heads: int
+    front_end: FrontEnd = "log_mel"
+    num_mels: int = 64
+    n_fft: int = 1024
+    hop_length: int = 512
+    stem: Stem = "spectrogram"
+    stem_width: int = 16
+    num_stem_layers: int = 3
+    d_model: int = 96
+    num_layers: int = 3
+    d_feedforward: int = 192
+    dropout: float = 0.1
+    norm: Norm = "pre"
+    activation: Activation = "gelu"
+    positions: Positions = "sinusoidal"
+    pool: Pool = "cls"
+    num_segments: int = 1
+
+    def __post_init__(self) -> None:
+        for name, choice in CHOICES.items():
+            value, choices = getattr(self, name), get_args(choice)
+            if value not in choices:
+                raise ValueError(f"{name}={value!r}: set {name} to {', '.join(choices[:-1])} or {choices[-1]}")
+        for name in ("num_classes", "sample_rate", "num_samples", "num_mels", "n_fft", "stem_width", "num_heads"):
+            self._check_positive(name)
+        for name in ("d_model", "d_feedforward", "num_segments"):
+            self._check_positive(name)
+        if (self.stem == "spectrogram") != (self.front_end != "waveform"):
+            fitting = "log_mel" if self.stem == "spectrogram" else "waveform"
+            raise ValueError(
+                f"front_end={self.front_end} does not feed stem={self.stem}: set front_end={fitting}, or another stem"
+            )
+        if self.num_layers < (1 if self.pool == "cls" else 0):
+            raise ValueError(
+                f"num_layers={self.num_layers}: a CLS token sees the others through attention only; "
+                "set num_layers to 1 or more, or num_layers=0 with pool=mean"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout}: set dropout to at least 0 and less than 1")
+        if self.num_segments > 1 and self.front_end != "log_mel_texture":
+            raise ValueError(f"num_segments={self.num_segments} needs front_end=log_mel_texture; set that")
+
+    def _check_positive(self, name: str) -> None:
+        if getattr(self, name) < 1:
+            raise ValueError(f"{name}={getattr(self, name)}: set {name} to 1 or more")
+
+
+def build_transformer(**settings: Any) -> TransformerClassifier | LateFusion:
+    """The transformer of `TransformerSettings`; with front_end='log_mel_texture' in a `LateFusion`."""
+    return _build(TransformerSettings(**settings))
+
+
+def _build(settings: TransformerSettings) -> TransformerClassifier | LateFusion:
+    # The order of construction is that of the random draws: it decides what weights a seed gives.
+    front_end = _front_end(settings)
+    stem = _stem(settings, front_end)
+    statistics = None
+    if isinstance(front_end, LogMelTexture):
+        statistics = StatisticsClassifier(front_end.num_statistics, settings.num_classes)
+    length = front_end.num_frames(settings.num_samples) if isinstance(front_end, LogMel) else settings.num_samples
+    encoder = TransformerEncoder(
+        settings.d_model,
+        settings.num_heads,
+        settings.num_layers,
+        settings.d_feedforward,
+        stem.num_tokens(length),
+        dropout=settings.dropout,
+        norm=settings.norm,
+        activation=settings.activation,
+        positions=settings.positions,
+        pool=settings.pool,
+    )
+    transformer = TransformerClassifier(front_end, stem, encoder, settings.num_classes)
+    if statistics is None:
+        return transformer
+    if settings.num_segments == 1:
+        return LateFusion(transformer, statistics)
+    num_samples = settings.num_samples // settings.num_segments
+    segments = _build(replace(settings, num_samples=num_samples, num_segments=1))
+    assert isinstance(segments, LateFusion)
+    return LateFusion(transformer, statistics, segments, settings.num_segments)
+
+
+def _front_end(settings: TransformerSettings) -> LogMel | nn.Identity:
+    spectrum = settings.sample_rate, settings.num_mels, settings.n_fft, settings.hop_length
+    if settings.front_end == "log_mel":
+        return LogMel(*spectrum)
+    if settings.front_end == "log_mel_texture":
+        return LogMelTexture(*spectrum, settings.num_samples)
+    return nn.Identity()
+
+
+def _stem(
+    settings: TransformerSettings, front_end: nn.Module
+) -> SpectrogramStem | TextureStem | WaveformStem | ChannelTokens | FrameTokens:
+    width, activation = settings.stem_width, settings.activation
+    if isinstance(front_end, LogMelTexture):
+        num_modulations = front_end.modulation.num_bands
+        return TextureStem(
+            settings.num_mels, num_modulations, settings.d_model, width, 3 * width, settings.num_stem_layers, activation
+        )
+    if settings.stem == "spectrogram":
+        return SpectrogramStem(settings.num_mels, settings.d_model, width, settings.num_stem_layers, activation)
+    if settings.stem == "waveform":
+        return WaveformStem(settings.d_model, width, activation)
+    return {"channels": ChannelTokens, "frames": FrameTokens}[settings.stem](settings.d_model, settings.num_samples)
