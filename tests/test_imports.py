@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import audio_cls
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "audio_cls"
 MODULES = {
@@ -134,8 +136,29 @@ def test_a_library_is_imported_in_its_home_only(library: str) -> None:
 
 
 def test_initialisers_of_packages_import_nothing() -> None:
-    for path in PACKAGE.rglob("__init__.py"):
+    for path in set(PACKAGE.rglob("__init__.py")) - {PACKAGE / "__init__.py"}:
         assert not imports(path), path
+
+
+def in_a_process_of_its_own(code: str) -> list[str]:
+    """The words that it prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    return done.stdout.split()
+
+
+def test_importing_the_package_imports_the_standard_library_alone() -> None:
+    new = in_a_process_of_its_own(
+        "import sys; before = set(sys.modules); import audio_cls; print(*set(sys.modules) - before)"
+    )
+    assert {name.split(".")[0] for name in new} <= sys.stdlib_module_names | {"audio_cls"}
+    assert [name for name in new if name.startswith("audio_cls")] == ["audio_cls"]
+
+
+def test_what_the_package_offers_is_there_when_it_is_asked_for() -> None:
+    assert {"Clip", "ClipSet", "__version__", "load"} == set(audio_cls.__all__) <= set(dir(audio_cls))
+    assert all(getattr(audio_cls, name) for name in audio_cls.__all__)
+    with pytest.raises(AttributeError, match="'audio_cls' has no attribute 'lode'"):
+        _ = audio_cls.lode
 
 
 @pytest.mark.parametrize(
@@ -146,6 +169,7 @@ def test_initialisers_of_packages_import_nothing() -> None:
         ("audio_cls.results.study", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.reports.ablation", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.models.transformer", "lightning hydra omegaconf wandb matplotlib sklearn soundfile"),
+        ("audio_cls.serving.model", "lightning hydra omegaconf wandb matplotlib sklearn"),
         ("audio_cls.serving.predict", "lightning hydra omegaconf wandb matplotlib sklearn"),
         ("audio_cls.data.sources", "torch lightning hydra sklearn requests"),
         ("audio_cls.data.splits", "torch lightning hydra sklearn"),
@@ -154,5 +178,4 @@ def test_initialisers_of_packages_import_nothing() -> None:
 )
 def test_an_import_does_not_bring_in_what_it_does_not_need(module: str, unwanted: str) -> None:
     check = f"import sys, {module}; print(*set({unwanted.split()!r}) & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, cwd=REPOSITORY, check=True)
-    assert found.stdout.split() == []
+    assert in_a_process_of_its_own(check) == []

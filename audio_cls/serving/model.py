@@ -1,0 +1,73 @@
+"""A trained model as other programs use it: audio_cls.load(PATH).predict(SOUND)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, decode, resample
+from audio_cls.serving.load import LoadedClassifier, load_classifier
+
+
+@dataclass(frozen=True)
+class SoundPrediction:
+    """The most probable class of a sound, and the probability of each class by its name."""
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class Model:
+    """A trained classifier for sound of any length and sample rate."""
+
+    def __init__(self, classifier: LoadedClassifier) -> None:
+        self._classifier = classifier
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._classifier.classes
+
+    def predict(self, sound: str | os.PathLike[str] | np.ndarray, sample_rate: int | None = None) -> SoundPrediction:
+        """Of a sound file, or of samples in [-1, 1]: (samples,) or (samples, channels) at `sample_rate` Hz.
+
+        Raises ValueError for a file or samples that cannot be used, and where `sample_rate` is missing or needless.
+        """
+        if isinstance(sound, np.ndarray):
+            waveform = _mono(sound, sample_rate, self._classifier.sample_rate)
+        elif sample_rate is not None:
+            raise ValueError("sample_rate belongs to an array; a file says its own: leave it out")
+        else:
+            waveform = _decoded(Path(sound), self._classifier.sample_rate)
+        values = self._classifier.probabilities(waveform).tolist()
+        probabilities = dict(zip(self.classes, values, strict=True))
+        label = max(probabilities, key=probabilities.__getitem__)
+        return SoundPrediction(label, probabilities[label], probabilities)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model of a job's folder, on the CPU. Raises ValueError in one line where there is none."""
+    return Model(load_classifier(Path(path).expanduser()))
+
+
+def _decoded(path: Path, rate: int) -> np.ndarray:
+    try:
+        return decode(path, rate)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _mono(samples: np.ndarray, sample_rate: int | None, rate: int) -> np.ndarray:
+    """The mean of the channels, float32 at `rate` Hz."""
+    if sample_rate is None or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        raise ValueError(f"sample_rate={sample_rate}: say at which rate the array is, {MIN_SAMPLE_RATE} Hz or more")
+    if samples.ndim not in (1, 2) or not samples.size or not np.issubdtype(samples.dtype, np.floating):
+        raise ValueError(
+            f"an array of shape {samples.shape} and type {samples.dtype}: give floats in [-1, 1], as (samples,) or"
+            " (samples, channels)"
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError("the array has samples that are NaN or infinite; remove them")
+    mono = samples if samples.ndim == 1 else samples.mean(axis=1)
+    return resample(np.ascontiguousarray(mono, np.float32), sample_rate, rate)
