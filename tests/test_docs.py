@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
+from support.command_line import CONF, write_esc10, write_sounds
+from support.documents import PAGES, other_commands, text_of, training_commands
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
+from audio_cls.cli.main import build_parser
+from audio_cls.experiment.plan import make_plan
+
 CODE_SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WIDTH = 120
-
-
-def text_of(page: str) -> str:
-    return (REPOSITORY / page).read_text(encoding="utf-8")
 
 
 def prose_lines(text: str) -> Iterator[str]:
@@ -24,18 +24,46 @@ def prose_lines(text: str) -> Iterator[str]:
             yield LINK.sub("]()", CODE_SPAN.sub("``", line))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
-def test_no_line_of_prose_is_longer_than_a_screen_is_wide(page: Path) -> None:
-    assert [line for line in prose_lines(page.read_text(encoding="utf-8")) if len(line) > WIDTH] == []
+def test_no_line_of_prose_is_longer_than_a_screen_is_wide() -> None:
+    long = [(page.name, line) for page in PAGES for line in prose_lines(text_of(page)) if len(line) > WIDTH]
+    assert long == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
-def test_every_file_that_a_page_links_to_exists(page: Path) -> None:
-    links = [link.partition("#")[0] for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
-    assert [link for link in links if link and not (page.parent / link).exists()] == []
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page: words in lower case with dashes between them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_file_and_section_that_a_page_links_to_exists() -> None:
+    links = [(page, *link.partition("#")[::2]) for page in PAGES for link in LINK.findall(text_of(page))]
+    within = [(page, page.parent / path if path else page, section) for page, path, section in links if ":" not in path]
+    assert [(page.name, target.name) for page, target, _ in within if not target.exists()] == []
+    sections = [(page.name, target, section) for page, target, section in within if section]
+    assert sections
+    assert [each for each in sections if each[2] not in anchors(each[1])] == []
 
 
 def test_the_glossary_is_in_alphabetical_order() -> None:
     terms = re.findall(r"^- \*\*(.+?)\*\*", text_of("docs/glossary.md"), flags=re.MULTILINE)
     assert len(terms) > 10
     assert terms == sorted(terms, key=str.lower)
+
+
+def test_every_command_in_a_document_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of kept results: their jobs can be trained again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDIO_CLS_DATA", str(write_esc10(tmp_path / "esc10", (1, 2, 3, 4, 5))))
+    write_sounds(tmp_path / "my_sounds", {"hum": 6, "hiss": 6})
+    pages = [page for page in PAGES if page.name != "README.md"]
+    shown = {tuple(words): page.name for page in pages for words in training_commands(text_of(page))}
+    assert len(shown) > 20
+    for words, page in shown.items():
+        overrides = [re.sub(r"^data.root=.*", r"data.root=my_sounds", word) for word in words if word != "-m"]
+        if "data=esc10" in words:
+            overrides = [word for word in overrides if not word.startswith("data.root=")]
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            assert make_plan(overrides, "-m" in words).jobs, (page, words)
+    for page in pages:
+        for words in other_commands(text_of(page)):
+            assert build_parser().parse_args(words).command == words[0], page

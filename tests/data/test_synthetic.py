@@ -47,9 +47,10 @@ def test_fewer_clips_than_folds_are_refused():
         synthetic_clips(4)
 
 
-@pytest.mark.parametrize("label", range(10), ids=CLASSES)
-def test_a_clip_is_five_seconds_of_finite_sound_that_does_not_clip(clip_set, label):
-    for clip in [clip for clip in clip_set.clips if clip.label == label][:6]:
+def test_a_clip_of_any_class_is_five_seconds_of_finite_sound_that_does_not_clip(clip_set):
+    first = sorted(clip_set.clips, key=lambda clip: clip.label)[:: len(clip_set.clips) // 60]
+    assert {clip.label for clip in first} == set(range(10))
+    for clip in first:
         waveform = synthesize(clip)
         assert waveform.shape == (NUM_SAMPLES,)
         assert waveform.dtype == np.float32
