@@ -47,12 +47,17 @@ S = TypeVar("S", bound=Section)
 def check_config(values: dict[str, Any]) -> Config:
     """Returns the checked configuration. Raises ConfigError with one line for the first thing that is wrong."""
     config = _validate(Config, values)
-    if str((config.logger or {}).get("_target_")).startswith("audio_cls."):
+    if is_own_logger(config.logger):
         _validate(WandbConfig, config.logger, prefix="logger.")
     _check_model(config)
     _check_augment(config)
     _check_training(config)
     return config
+
+
+def is_own_logger(logger: dict[str, Any] | None) -> bool:
+    """Whether this project makes the logger of a `logger` block; else it is one of Lightning or of somebody else."""
+    return str((logger or {}).get("_target_")).startswith("audio_cls.")
 
 
 def _validate(section: type[S], values: Any, prefix: str = "") -> S:

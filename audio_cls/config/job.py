@@ -4,7 +4,9 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from audio_cls.config.checks import check_config
 from audio_cls.config.dataset import load_clips
 from audio_cls.config.schema import Config, DataConfig
 from audio_cls.data.clips import ClipSet
@@ -28,6 +30,15 @@ class Job:
         return (
             Path(self.config.output_dir) / self.study / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
         )
+
+    def to_values(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them."""
+        return {**vars(self), "config": self.config.model_dump(mode="json")}
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> "Job":
+        """The job of `to_values`. Raises ConfigError for values that no job has."""
+        return cls(**{**values, "config": check_config(values["config"]), "overrides": tuple(values["overrides"])})
 
     @property
     def heads(self) -> int | None:

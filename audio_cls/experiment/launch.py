@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from audio_cls.config import help
+from audio_cls.config.checks import is_own_logger
 from audio_cls.config.compose import combinations, compose_job, configuration, parse_all
-from audio_cls.config.job import Job
+from audio_cls.config.job import Job, clips
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
@@ -102,12 +103,13 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             job_files.record_command(study, arguments)
     except OSError as error:
         _end(2, _unwritable(error))
-    sweep_folder.end()  # of an earlier call in this process
+    sweep_folder.begin(plan.jobs)
     warning = thread_warning(plan.jobs)
     if warning:
         say(warning)
     if plan.multirun:
         sweep.announce(plan)
+    _find_wandb_mode(plan.jobs)
     signals.handle(plan.jobs)
     return plan
 
@@ -119,7 +121,9 @@ def run(overrides: Sequence[str], number: int) -> None:
     place = sweep.place(number)
     place = f"{place}: " if place else ""
     try:
-        job = describe(tuple(overrides))
+        # On another machine the checked jobs may be out of sight.
+        job = sweep_folder.read_job(number) or describe(overrides)
+        clips(job)
     except (ConfigError, DataError) as error:  # the data have changed since the plan was made
         say(f"{place}{' '.join(overrides)} FAILED: {error}")
         return
@@ -206,8 +210,17 @@ def make_loggers(job: Job) -> list[Any]:
         return []
     # Partial, then called: an argument of instantiate() that is a dataclass would arrive as a dictionary.
     make = instantiate(settings, _partial_=True, _convert_="all")
-    own = str(settings.get("_target_", "")).startswith("audio_cls.")
-    return [make(job=job) if own else make(save_dir=str(job.folder))]
+    return [make(job=job) if is_own_logger(settings) else make(save_dir=str(job.folder))]
+
+
+def _find_wandb_mode(jobs: Sequence[Job]) -> None:
+    """Has W&B tried once for all jobs that are to be trained and log to it."""
+    logged = [job for job in jobs if is_own_logger(job.config.logger) and not job_files.is_done(job)]
+    if logged:
+        from audio_cls.tracking.wandb_mode import find_mode
+
+        studies = dict.fromkeys(job.folder.parent.parent for job in logged)
+        find_mode(logged[0].config.logger["mode"], list(studies))
 
 
 def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:

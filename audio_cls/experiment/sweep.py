@@ -39,18 +39,18 @@ def announce(plan: Plan) -> None:
         time_needed = f"about {duration(seconds)}" if seconds else "time unknown"
         say(f"{time_needed} for the other {len(pending)} on this machine")
     content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
-    sweep_folder.begin(content | {"pending": [str(job.folder) for job in pending]})
+    sweep_folder.write_sweep(content | {"pending": [str(job.folder) for job in pending]})
 
 
 def place(number: int) -> str:
     """'job 3 of 12' for the job with this number; empty outside a sweep."""
-    sweep = sweep_folder.read()
+    sweep = sweep_folder.read_sweep()
     return f"job {number + 1} of {len(sweep['folders'])}" if sweep else ""
 
 
 def progress() -> str:
     """The best variant so far and the time left; empty outside a sweep."""
-    sweep = sweep_folder.read()
+    sweep = sweep_folder.read_sweep()
     if not sweep:
         return ""
     records = [job_files.read_metrics(Path(folder)) or {} for folder in sweep["folders"]]

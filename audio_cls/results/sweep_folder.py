@@ -1,6 +1,7 @@
-"""What the processes of a running sweep tell each other: files in a folder of its own, which ends with the sweep.
+"""What a command leaves for its jobs, which may run in processes of their own: the checked jobs, and about the sweep.
 
-Its name stands in the environment, which the processes that train jobs inherit. Outside a sweep there is none.
+The files stand in a temporary folder that ends with the command. Its name is in the environment, which the processes
+that train jobs inherit.
 """
 
 import atexit
@@ -8,51 +9,52 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from audio_cls.config.job import Job
 
 _VARIABLE = "AUDIO_CLS_SWEEP"
 _made: list[Path] = []  # by this process
 
 
-def begin(content: dict[str, Any]) -> None:
-    """Makes the folder of a sweep that this process starts; `content` is what `read` returns to its jobs."""
+def begin(jobs: Sequence[Job]) -> None:
+    """Makes the folder and writes the jobs that this process starts, in the order in which they are numbered."""
     end()
-    folder = Path(tempfile.mkdtemp(prefix="audio_cls-sweep-"))
+    folder = Path(tempfile.mkdtemp(prefix="audio_cls-"))
     _made.append(folder)
-    (folder / "sweep.json").write_text(json.dumps(content), encoding="utf-8")
+    for number, job in enumerate(jobs):
+        (folder / f"job-{number}.json").write_text(json.dumps(job.to_values()), encoding="utf-8")
     os.environ[_VARIABLE] = str(folder)
+
+
+def read_job(number: int) -> Job | None:
+    """The job with this number, its configuration checked again; None where the folder cannot be seen."""
+    values = _read(f"job-{number}.json")
+    return Job.from_values(values) if values else None
+
+
+def write_sweep(content: dict[str, Any]) -> None:
+    """Leaves what all jobs of a sweep may read with `read_sweep`."""
+    (Path(os.environ[_VARIABLE]) / "sweep.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def read_sweep() -> dict[str, Any] | None:
+    """What `write_sweep` left; None outside a sweep, or where the folder cannot be seen, as on another machine."""
+    return _read("sweep.json")
 
 
 @atexit.register
 def end() -> None:
-    """Leaves the sweep, and removes its folder if this process began it."""
+    """Removes the folder if this process made it."""
     os.environ.pop(_VARIABLE, None)
     while _made:
         shutil.rmtree(_made.pop(), ignore_errors=True)
 
 
-def read() -> dict[str, Any] | None:
-    """What the sweep began with; None outside a sweep, or where its folder cannot be seen, as on another machine."""
-    path = file("sweep.json")
+def _read(name: str) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path else None
-    except OSError:
+        return json.loads((Path(os.environ[_VARIABLE]) / name).read_text(encoding="utf-8"))
+    except (KeyError, OSError):
         return None
-
-
-def file(name: str) -> Path | None:
-    """A file that all jobs of the sweep share; None where there is no such folder."""
-    folder = os.environ.get(_VARIABLE)
-    return Path(folder) / name if folder and Path(folder).is_dir() else None
-
-
-def is_first(name: str) -> bool:
-    """Whether no job of the sweep has asked this before; always true outside a sweep."""
-    path = file(name)
-    try:
-        if path:
-            path.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True

@@ -1,8 +1,7 @@
 """Weights & Biases as one of the loggers: one run for each job, a view of the job's own files.
 
-Nothing here may stop, delay or fail training: an unreachable server costs `INIT_SECONDS` once, also in a sweep
-with jobs side by side; later trouble is a line on the terminal. wandb is imported when a run is made, so that jobs with
-another logger do without it.
+Nothing here may stop, delay or fail training: the server is tried before the jobs start (`wandb_mode`), and later
+trouble is a line on the terminal. wandb is imported when a run is made, so that jobs with another logger do without it.
 """
 
 import atexit
@@ -14,24 +13,21 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from audio_cls.config.job import Job
 from audio_cls.config.schema import result_keys
-from audio_cls.files import write_json
-from audio_cls.results import sweep_folder
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_media
+from audio_cls.tracking.wandb_mode import drop_service, limit_waiting, resolve_mode, silence
+from audio_cls.wording import one_line
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
-REQUEST_SECONDS = 5  # for one request; wandb's own 20 s would make a server that is lost later cost a minute
-_FOUND = "wandb.json"  # in the sweep's folder: what a job found out about the server, for all others
 MAX_TAG_LENGTH = 64  # W&B refuses longer ones
 _EXIT_CODES = {"done": 0, "interrupted": 255}  # 255 is what wandb itself uses for Ctrl-C; everything else failed: 1
 _SCORES = ("accuracy", "f1_macro", "auroc_macro")
@@ -85,10 +81,10 @@ class JobLogger(WandbLogger):
         try:
             self.experiment.finish(exit_code=_EXIT_CODES.get(record["status"], 1))
         except Exception as error:
-            _follow("offline")  # the jobs that follow need not wait for it as well
+            os.environ["WANDB_MODE"] = "offline"  # the jobs that follow need not wait for it as well
             folder = Path(self.experiment.dir).parent
-            say(f"W&B: not everything was sent ({_one_line(error)}); do it later with `wandb sync {folder}`")
-            _drop_service()
+            say(f"W&B: not everything was sent ({one_line(error)}); do it later with `wandb sync {folder}`")
+            drop_service()
 
     def _log_media(self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: wandb_media.Hear) -> None:
         """All in one row: W&B's charts, the job's own figures, and a table of clips to listen to."""
@@ -109,7 +105,7 @@ class JobLogger(WandbLogger):
             action()
         except Exception as error:
             self._works = False
-            say(f"W&B: stopped receiving ({_one_line(error)}); training goes on, its results are in the job's folder")
+            say(f"W&B: stopped receiving ({one_line(error)}); training goes on, its results are in the job's folder")
 
 
 def make_wandb_logger(
@@ -121,20 +117,16 @@ def make_wandb_logger(
     Runs are grouped by study and, within it, by variant (the job type), so that the folds of a variant stand together
     and W&B shows their mean and spread. Inside a W&B sweep the run, its project and its entity are the sweep's.
     """
-    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(REQUEST_SECONDS))
-    # wandb's reports on itself go to the same server: one that does not answer would hold up the end of the process.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-
-    _silence()
+    limit_waiting()
+    silence()
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _told_by_the_sweep():
-            wanted, reason = _resolve_mode(mode)
-            run, reason = _start_as_possible(job, project, entity, wanted, reason)
+        run = _start_as_possible(job, project, entity, resolve_mode(mode)[0])
     except BaseException:  # Ctrl-C or SIGTERM while the run begins: there is nothing yet that `finish` could end
-        _drop_service(_EXIT_CODES["interrupted"])
+        drop_service(_EXIT_CODES["interrupted"])
         raise
-    _announce(job, run, reason)
+    if not (run.disabled or run.offline):
+        say(f"W&B: {run.url}")
     return JobLogger(run, project, job.folder, log_checkpoint=log_checkpoint)
 
 
@@ -201,68 +193,20 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def sync_command(study_folder: Path) -> str:
-    """Uploads the offline runs of a study."""
-    return f"wandb sync {study_folder}/*/*/wandb/offline-run-*"
-
-
-def _resolve_mode(mode: str) -> tuple[str, str | None]:
-    """'online', 'offline' or 'disabled', and why it is not online."""
-    import wandb
-
-    wanted = {"dryrun": "offline", "": "auto"}.get(os.environ.get("WANDB_MODE", ""), os.environ.get("WANDB_MODE", ""))
-    if wanted in ("offline", "disabled"):
-        return wanted, f"WANDB_MODE={os.environ['WANDB_MODE']}"
-    if wanted == "auto" and mode == "offline":
-        return "offline", "logger.mode=offline"
-    try:
-        has_key = wandb.login(prompt=False, verify=False)
-    except Exception as error:
-        return "offline", _one_line(error)
-    return ("online", None) if has_key else ("offline", "no key: `wandb login` stores one")
-
-
-def _start_as_possible(
-    job: Job, project: str, entity: str | None, wanted: str, reason: str | None
-) -> tuple[Any, str | None]:
-    """A run of the wanted mode, or else of the next humbler one and why; remembered for the jobs that follow."""
-
+def _start_as_possible(job: Job, project: str, entity: str | None, wanted: str) -> Any:
+    """A run of the wanted mode, or else of the next one that works; the jobs that follow begin with that."""
     modes = ("online", "offline", "disabled")
     for mode in modes[modes.index(wanted) : -1]:
         before = _run_folders(job)
         try:
-            return _start(job, project, entity, mode), reason
+            return _start(job, project, entity, mode)
         except Exception as error:
-            reason = _one_line(error)
-            _follow(modes[modes.index(mode) + 1])
-            _drop_service()  # it would hold on to the id of the run
+            os.environ["WANDB_MODE"] = modes[modes.index(mode) + 1]
+            say(f"W&B: {mode} runs do not work ({one_line(error)}); this one is {os.environ['WANDB_MODE']}")
+            drop_service()  # it would hold on to the id of the run
             for folder in _run_folders(job) - before:  # holds nothing, and would be uploaded as an empty run
                 shutil.rmtree(folder, ignore_errors=True)
-    return _start(job, project, entity, "disabled"), reason
-
-
-@contextmanager
-def _told_by_the_sweep() -> Iterator[None]:
-    """Lets one job of a sweep find out whether the server answers, while the others wait; they follow what it found."""
-    found = sweep_folder.file(_FOUND)
-    if found is None:
-        yield
-        return
-    with FileLock(found.with_suffix(".lock")) as lock:
-        if found.exists():
-            os.environ.update(json.loads(found.read_text(encoding="utf-8")))
-            lock.release()  # those that know need not begin one after the other
-        yield
-        if not found.exists():
-            found.write_text("{}", encoding="utf-8")  # it answers, or nobody asked it
-
-
-def _follow(mode: str) -> None:
-    """From here on runs are of this mode, in processes that this one starts and in the sweep's others as well."""
-    os.environ["WANDB_MODE"] = mode
-    found = sweep_folder.file(_FOUND)
-    if found is not None:
-        write_json(found, {"WANDB_MODE": mode})
+    return _start(job, project, entity, "disabled")
 
 
 def _start(job: Job, project: str, entity: str | None, mode: str) -> Any:
@@ -313,30 +257,13 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": record["status"]} | ({"error": record["error"]} if record.get("error") else {})
 
 
-def _announce(job: Job, run: Any, reason: str | None) -> None:
-    """Says where the run is; for runs that are not online once in a process or a sweep, and how to upload them."""
-    if reason is None:
-        say(f"W&B: {run.url}")
-        return
-    text = f"W&B: off ({reason})"
-    if not run.disabled:
-        text = f"W&B: offline ({reason}); upload later with `{sync_command(job.folder.parent.parent)}`"
-    if run.disabled not in _announced:
-        _announced.add(run.disabled)
-        if sweep_folder.is_first("wandb-off" if run.disabled else "wandb-offline"):
-            say(text)
-
-
-_announced: set[bool] = set()
-
-
 @contextmanager
 def _noted(logger: Logger) -> Iterator[None]:
     """Makes a line of what a logger of another library does not take: the result is in the job's folder already."""
     try:
         yield
     except Exception as error:
-        say(f"note: {type(logger).__name__} did not take the result ({_one_line(error)}); the job's folder has it")
+        say(f"note: {type(logger).__name__} did not take the result ({one_line(error)}); the job's folder has it")
 
 
 def _own(loggers: Sequence[Logger]) -> list[JobLogger]:
@@ -358,25 +285,5 @@ def _die_of_signal() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _drop_service(exit_code: int = 1) -> None:
-    """Ends wandb's own process with all of its runs; the next run starts another."""
-    import wandb
-
-    with suppress(Exception):  # it may be gone
-        wandb.teardown(exit_code=exit_code)
-    _silence()
-
-
-def _silence() -> None:
-    """One line of ours replaces wandb's many."""
-    import wandb
-
-    wandb.setup(settings=wandb.Settings(silent=True))
-
-
 def _run_folders(job: Job) -> set[Path]:
     return set((job.folder / "wandb").glob("*run-*"))
-
-
-def _one_line(error: Exception) -> str:
-    return f"{error}".strip().partition("\n")[0] or type(error).__name__

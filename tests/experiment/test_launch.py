@@ -57,6 +57,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunJob], list[Job]]:
     """Puts a function in the place of training; returns the jobs that were trained. No torch is needed, or allowed."""
     forbid_heavy_imports(monkeypatch)
     monkeypatch.setattr(launch.sweep, "report", lambda plan: None)
+    monkeypatch.setattr(launch, "_find_wandb_mode", lambda jobs: None)
 
     def install(run: RunJob) -> list[Job]:
         trained: list[Job] = []
@@ -313,8 +314,7 @@ def test_data_that_vanish_during_a_sweep_fail_the_jobs_that_are_left(
     def vanish(job: Job) -> None:
         finish_job(job)
         Path("sounds").rename("moved")
-        plan._described.clear()  # as in a process of its own
-        clips_of.cache_clear()
+        clips_of.cache_clear()  # as in a process of its own
 
     trained = training(vanish)
     assert train(monkeypatch, "data=folder", "data.root=sounds", "fold=0,1", "-m") == 1

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.tiny_jobs import plan_jobs
 
+from audio_cls.config.schema import ConfigError
 from audio_cls.results import sweep_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,45 +25,43 @@ def in_another_process(code: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
 
 
-def test_the_processes_of_a_sweep_read_what_it_began_with_and_leave_it_there():
-    sweep_folder.begin({"folders": ["a"]})
-    assert in_another_process("print(sweep_folder.read()['folders'])") == "['a']"
-    assert sweep_folder.read() == {"folders": ["a"]}
+def test_the_processes_of_a_sweep_read_its_checked_jobs_and_what_it_left_for_them(tmp_path):
+    jobs = plan_jobs(tmp_path, "heads=1,2", "fold=0", multirun=True)
+    sweep_folder.begin(jobs)
+    sweep_folder.write_sweep({"folders": ["a"]})
+    assert [sweep_folder.read_job(number) for number in (0, 1)] == list(jobs)
+    assert in_another_process("print(sweep_folder.read_job(1).config.model.num_heads)") == "2"
+    assert in_another_process("print(sweep_folder.read_sweep()['folders'])") == "['a']"
+
+
+def test_a_job_that_was_changed_meanwhile_is_checked_again(tmp_path):
+    sweep_folder.begin(plan_jobs(tmp_path))
+    path = Path(os.environ["AUDIO_CLS_SWEEP"]) / "job-0.json"
+    path.write_text(path.read_text().replace('"max_epochs": 2', '"max_epochs": "many"'))
+    with pytest.raises(ConfigError, match="trainer.max_epochs=many cannot be used"):
+        sweep_folder.read_job(0)
 
 
 def test_two_sweeps_at_once_do_not_see_each_other():
-    sweep_folder.begin({"folders": ["mine"]})
-    other = in_another_process("sweep_folder.begin({'folders': ['other']}); print(sweep_folder.read()['folders'])")
-    assert other == "['other']"
-    assert sweep_folder.read() == {"folders": ["mine"]}
+    sweep_folder.begin([])
+    sweep_folder.write_sweep({"folders": ["mine"]})
+    other = in_another_process("sweep_folder.begin([]); print(sweep_folder.read_sweep())")
+    assert other == "None"
+    assert sweep_folder.read_sweep() == {"folders": ["mine"]}
 
 
-def test_a_question_is_first_once_in_a_sweep_whoever_asks():
-    sweep_folder.begin({})
-    assert sweep_folder.is_first("line")
-    assert in_another_process("print(sweep_folder.is_first('line'), sweep_folder.is_first('other'))") == "False True"
-
-
-def test_outside_a_sweep_there_is_nothing_to_share():
-    assert sweep_folder.read() is None
-    assert sweep_folder.file("x") is None
-    assert sweep_folder.is_first("line")
-    assert sweep_folder.is_first("line")
-
-
-def test_a_sweep_whose_folder_cannot_be_seen_is_none(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_seen_holds_nothing(tmp_path, monkeypatch):
     """As in a process on another machine, or once the sweep is over."""
+    assert sweep_folder.read_sweep() is None
     monkeypatch.setenv("AUDIO_CLS_SWEEP", str(tmp_path / "gone"))
-    assert sweep_folder.read() is None
-    assert sweep_folder.is_first("line")
-    monkeypatch.setenv("AUDIO_CLS_SWEEP", str(tmp_path))
-    assert sweep_folder.read() is None
+    assert sweep_folder.read_sweep() is None
+    assert sweep_folder.read_job(0) is None
 
 
 def test_the_folder_ends_with_the_process_that_began_it(tmp_path):
-    folder = in_another_process("sweep_folder.begin({}); import os; print(os.environ['AUDIO_CLS_SWEEP'])")
+    folder = in_another_process("sweep_folder.begin([]); import os; print(os.environ['AUDIO_CLS_SWEEP'])")
     assert not Path(folder).exists()
-    sweep_folder.begin({})
+    sweep_folder.begin([])
     own = Path(os.environ["AUDIO_CLS_SWEEP"])
     in_another_process("sweep_folder.end()")
     assert own.is_dir()

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import wandb
 
-from audio_cls.tracking import wandb_logger
-
 
 @pytest.fixture(autouse=True)
 def _machine_without_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -19,6 +17,5 @@ def _machine_without_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.chdir(tmp_path)
-    wandb_logger._announced.clear()
     yield
     wandb.teardown()

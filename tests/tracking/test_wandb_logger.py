@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from support.wandb_server import KEY, WandbServer
 from audio_cls.config.schema import flatten
 from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
-from audio_cls.results import job_files, sweep_folder
+from audio_cls.results import job_files
 from audio_cls.tracking import wandb_logger, wandb_media
+from audio_cls.tracking.wandb_mode import REQUEST_SECONDS, find_mode, sync_command
 from audio_cls.training.modules import ClassifierModule
 
 
@@ -265,6 +265,7 @@ def test_the_run_id_follows_folder_and_configuration_only(tmp_path):
 
 def test_without_a_key_runs_are_offline_said_in_one_line_with_the_command_that_uploads_them(tmp_path, capfd):
     jobs = plan_jobs(tmp_path, "fold=0,1", "study=tones", multirun=True)
+    find_mode("auto", [jobs[0].folder.parent.parent])
     for job in jobs:
         run(job)
     out, err = capfd.readouterr()
@@ -325,6 +326,7 @@ def test_runs_are_offline_where_they_cannot_or_must_not_be_online(
     (job,) = plan_jobs(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    find_mode(mode, [])
     logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode=mode)
     wandb_logger.finish([logger], {"status": "done"})
     assert len(offline_runs(job)) == 1
@@ -338,48 +340,36 @@ def test_wandb_mode_disabled_trains_without_a_run(tmp_path, monkeypatch):
     assert not (job.folder / "wandb").exists()
 
 
-def test_an_unreachable_server_is_waited_for_once_also_by_child_processes(tmp_path, monkeypatch, capfd):
-    first, second = plan_jobs(tmp_path, "fold=0,1", multirun=True)
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    assert wandb_logger.INIT_SECONDS + wandb_logger.REQUEST_SECONDS < 15
-    monkeypatch.setattr(wandb_logger, "INIT_SECONDS", 1.0)
-    attempts = []
-    original = wandb_logger._start
-    monkeypatch.setattr(
-        wandb_logger, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments)
-    )
-    for job in (first, second):
-        logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
-        wandb_logger.finish([logger], {"status": "done"})
-    assert attempts == ["online", "offline", "offline"]
-    assert os.environ["WANDB_MODE"] == "offline"
-    assert capfd.readouterr().err.count("W&B: offline (") == 1
-    for job in (first, second):
-        assert len(offline_runs(job)) == 1
-        assert not list(job.folder.glob("wandb/run-*")), "an empty run would be uploaded with the others"
-
-
-@pytest.fixture
-def sweep():
-    """A sweep whose jobs this process may train, as its workers would."""
-    sweep_folder.begin({})
-    yield
-    sweep_folder.end()
-
-
-def forget_as_another_worker(monkeypatch) -> None:
-    """What a job leaves behind in its own process only is gone."""
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    wandb_logger._announced.clear()
-
-
-def test_an_unreachable_server_is_waited_for_by_one_worker_of_a_sweep_and_said_once(
-    tmp_path, monkeypatch, capfd, sweep
-):
+def test_the_server_is_tried_once_before_the_jobs_start(tmp_path, monkeypatch, capfd):
     jobs = plan_jobs(tmp_path, "fold=0,1", multirun=True)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    started = time.monotonic()
+    find_mode("auto", [tmp_path / "outputs" / "tones"])
+    assert time.monotonic() - started < 15
+    assert os.environ["WANDB_MODE"] == "offline"
+    for job in jobs:
+        logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
+        wandb_logger.finish([logger], {"status": "done"})
+        assert len(offline_runs(job)) == 1
+    assert capfd.readouterr().err.count("W&B: ") == 1
+
+
+def test_a_server_that_answers_leaves_the_jobs_online(monkeypatch, capfd):
+    with WandbServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        find_mode("auto", [])
+        assert server.operations == ["Viewer"]
+    assert "WANDB_MODE" not in os.environ
+    assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_is_lost_before_a_run_begins_is_waited_for_once(tmp_path, monkeypatch, capfd):
+    jobs = plan_jobs(tmp_path, "fold=0,1", multirun=True)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    assert wandb_logger.INIT_SECONDS + REQUEST_SECONDS < 15
     monkeypatch.setattr(wandb_logger, "INIT_SECONDS", 1.0)
     attempts = []
     original = wandb_logger._start
@@ -387,41 +377,14 @@ def test_an_unreachable_server_is_waited_for_by_one_worker_of_a_sweep_and_said_o
         wandb_logger, "_start", lambda *arguments: attempts.append(arguments[-1]) or original(*arguments)
     )
     for job in jobs:
-        forget_as_another_worker(monkeypatch)
         logger = wandb_logger.make_wandb_logger(job, project="p", entity=None, mode="auto")
         wandb_logger.finish([logger], {"status": "done"})
     assert attempts == ["online", "offline", "offline"]
-    assert capfd.readouterr().err.count("W&B: offline (") == 1
-    assert [len(offline_runs(job)) for job in jobs] == [1, 1]
-
-
-def test_workers_of_a_sweep_wait_for_the_one_that_tries_the_server_and_then_begin_together(sweep, monkeypatch):
-    others = []
-
-    def follow():
-        with wandb_logger._told_by_the_sweep():
-            others.append(os.environ.get("WANDB_MODE"))
-
-    with wandb_logger._told_by_the_sweep():
-        worker = threading.Thread(target=follow)
-        worker.start()
-        worker.join(timeout=0.2)
-        assert others == []  # it waits
-        wandb_logger._follow("offline")
-        monkeypatch.delenv("WANDB_MODE")
-    worker.join(timeout=10)
-    assert others == ["offline"]
-    with wandb_logger._told_by_the_sweep(), wandb_logger._told_by_the_sweep():
-        pass  # nobody waits for anybody any more
-
-
-def test_a_server_that_is_lost_later_is_known_to_all_workers_of_the_sweep(sweep, monkeypatch):
-    with wandb_logger._told_by_the_sweep():
-        pass  # it answered
-    wandb_logger._follow("offline")
-    forget_as_another_worker(monkeypatch)
-    with wandb_logger._told_by_the_sweep():
-        assert os.environ["WANDB_MODE"] == "offline"
+    assert os.environ["WANDB_MODE"] == "offline"
+    assert capfd.readouterr().err.count("this one is offline") == 1
+    for job in jobs:
+        assert len(offline_runs(job)) == 1
+        assert not list(job.folder.glob("wandb/run-*")), "an empty run would be uploaded with the others"
 
 
 def test_a_run_that_breaks_does_not_fail_training(tmp_path, monkeypatch, capfd):
@@ -520,7 +483,7 @@ def test_an_offline_study_is_uploaded_by_the_printed_command_a_resumed_job_as_on
         with pytest.raises(SystemExit):
             run(jobs[0])
     metrics = [run(job) for job in jobs]
-    command = wandb_logger.sync_command(jobs[0].folder.parent.parent)
+    command = sync_command(jobs[0].folder.parent.parent)
     with WandbServer() as server:
         environment = {**os.environ, **server.environment}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
