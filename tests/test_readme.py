@@ -51,8 +51,8 @@ def test_sounds_of_ones_own_are_trained_on_and_compared_and_new_ones_are_predict
     sweep, final = (words for words in training_commands(README) if "data.root=my_sounds.csv" in words)
     # In this process: workers that an earlier test left behind would look for the sounds in that test's folder.
     assert train(monkeypatch, *sweep, "jobs=1", *TINY) == 0
-    assert main(["compare", "my_sounds-holdout"]) == 0
-    assert Path("outputs/my_sounds-holdout/summary.md").exists()
+    assert main(["compare", "by_recording"]) == 0
+    assert Path("outputs/by_recording/summary.md").exists()
 
     assert train(monkeypatch, *final, *TINY) == 0
     (words,) = (words for words in other_commands(README) if words[0] == "predict")
