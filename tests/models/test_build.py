@@ -35,6 +35,8 @@ EVERY_KIND = {
     "frames": SMALL_FRAMES,
 }
 every_kind = pytest.mark.parametrize("options", EVERY_KIND.values(), ids=EVERY_KIND.keys())
+SOME_KINDS = ("spectrogram", "no encoder", "waveform", "original")  # positions and norms make no difference there
+some_kinds = pytest.mark.parametrize("options", [EVERY_KIND[kind] for kind in SOME_KINDS], ids=SOME_KINDS)
 
 
 def build(seed: int = 0, **options: object) -> TransformerClassifier:
@@ -119,7 +121,7 @@ def test_a_final_norm_stands_after_pre_norm_blocks_only():
 # Attention
 
 
-@every_kind
+@some_kinds
 def test_attention_weights_come_for_every_block_and_their_rows_sum_to_1(options):
     model = build_and_settle(**options)
     weights = model.attention_weights(clips(4, length(options)))
@@ -130,7 +132,7 @@ def test_attention_weights_come_for_every_block_and_their_rows_sum_to_1(options)
         torch.testing.assert_close(layer.sum(-1), torch.ones(4, 2, tokens))
 
 
-@every_kind
+@some_kinds
 def test_asking_for_attention_weights_does_not_change_the_logits(options):
     model = build_and_settle(**options)
     before = model(clips(4, length(options)))
@@ -176,7 +178,7 @@ def test_permuting_tokens_changes_the_class_with_positions(positions):
     assert (of_flipped - cls_state).abs().amax() > 1e-5
 
 
-@every_kind
+@some_kinds
 def test_a_clip_has_the_same_logits_anywhere_in_a_batch(options):
     model = build_and_settle(**options)
     clip = clips(1, length(options))
@@ -204,8 +206,8 @@ def test_every_frame_influences_the_logits(options):
     assert (gradient > 0).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"pool": "mean"}, {"norm": "post"}, ON_WAVEFORMS], ids=str)
-@pytest.mark.parametrize("num_samples", [4_000, 4_001, 12_345])
+@pytest.mark.parametrize("options", [{}, ON_WAVEFORMS], ids=str)
+@pytest.mark.parametrize("num_samples", [4_001, 12_345])
 def test_clips_of_any_length_are_classified(options, num_samples):
     assert build_and_settle(**options)(clips(2, num_samples)).isfinite().all()
 
@@ -255,7 +257,7 @@ def test_one_batch_can_be_overfitted(kind):
     assert loss.item() < 0.1
 
 
-@every_kind
+@some_kinds
 def test_evaluation_is_deterministic_and_training_is_not(options):
     model = build(dropout=0.5, **options)
     assert not torch.equal(model(clips(4, length(options))), model(clips(4, length(options))))
@@ -263,7 +265,7 @@ def test_evaluation_is_deterministic_and_training_is_not(options):
     assert torch.equal(model(clips(4, length(options))), model(clips(4, length(options))))
 
 
-@every_kind
+@some_kinds
 def test_a_model_comes_back_from_its_state(options):
     trained, fresh = build(0, **options), build(1, **options)
     trained(clips(4, length(options)))  # moves the running statistics

@@ -78,7 +78,7 @@ def test_the_spectrum_of_a_steady_sound_survives_the_normalisation():
     assert (features[0] - features[1]).abs().amax() > 1
 
 
-@pytest.mark.parametrize("num_samples", [1024, 4_000, 4_001, 110_250])
+@pytest.mark.parametrize("num_samples", [1024, 4_001])
 def test_num_frames_is_the_number_of_frames(num_samples):
     front_end = LogMel(22_050)
     spectrogram = front_end(torch.randn(1, 1, num_samples)).spectrogram

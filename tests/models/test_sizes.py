@@ -13,8 +13,7 @@ from audio_cls.models.sizes import (
 )
 
 
-@pytest.mark.parametrize("sample_rate", [4_000, 16_000, 44_100])
-@pytest.mark.parametrize("n_fft", [32, 256, 400, 1024])
+@pytest.mark.parametrize(("sample_rate", "n_fft"), [(4_000, 32), (16_000, 400), (44_100, 1024)])
 def test_empty_mel_bands_are_those_of_torchaudio(sample_rate, n_fft):
     for num_mels in range(8, 200, 7):
         with warnings.catch_warnings():

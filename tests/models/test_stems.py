@@ -19,7 +19,7 @@ def tokens(stem: nn.Module, values: Tensor) -> Tensor:
     return stem(Features(values) if values.ndim == 4 else values)
 
 
-@pytest.mark.parametrize(("num_mels", "num_frames"), [(64, 216), (64, 1), (40, 101), (61, 8), (128, 9)])
+@pytest.mark.parametrize(("num_mels", "num_frames"), [(64, 1), (61, 8), (40, 101)])
 def test_a_spectrogram_becomes_one_token_for_every_8_frames(num_mels, num_frames):
     stem = SpectrogramStem(num_mels, d_model=24, width=4)
     shape = stem(Features(torch.randn(2, 1, num_mels, num_frames))).shape
@@ -27,7 +27,7 @@ def test_a_spectrogram_becomes_one_token_for_every_8_frames(num_mels, num_frames
     assert stem.num_tokens(num_frames) == shape[1]
 
 
-@pytest.mark.parametrize("num_samples", [1024, 4_000, 16_001, 80_000, 110_250])
+@pytest.mark.parametrize("num_samples", [1024, 16_001])
 def test_a_waveform_becomes_one_token_for_every_1024_samples(num_samples):
     stem = WaveformStem(d_model=24, width=2)
     shape = stem(torch.randn(2, 1, num_samples)).shape

@@ -15,7 +15,7 @@ from audio_cls.models.texture import LogMelTexture, band_moments
 RATE = 16_000
 
 
-@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 7.3])
+@pytest.mark.parametrize("seconds", [0.5, 7.3])
 def test_other_lengths_give_a_token_for_every_64_frames(seconds):
     front_end = LogMelTexture(RATE, 64, 512, 80, num_samples=RATE)
     num_samples = int(seconds * RATE)
