@@ -1,12 +1,16 @@
 """Documents stay readable and true: line lengths, the glossary, and the names of code in them."""
 
+import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hydra import initialize_config_dir
-from support.command_line import CONF, write_esc10, write_sounds
+from support.command_line import CONF, REPOSITORY, write_esc10, write_sounds
 from support.documents import PAGES, other_commands, text_of, training_commands
 
 from audio_cls.cli.main import build_parser
@@ -15,6 +19,38 @@ from audio_cls.experiment.plan import make_plan
 CODE_SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WIDTH = 120
+
+
+@cache
+def names_in_code() -> frozenset[str]:
+    """Names such as 'splits.make_split', 'late_fusion.LateFusion' and 'LateFusion.extract', of every module."""
+    names = set()
+    for path in (REPOSITORY / "audio_cls").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(f"{path.stem}.{node.name}")
+            if isinstance(node, ast.ClassDef):
+                names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    return frozenset(names)
+
+
+@cache
+def keys_in_conf() -> frozenset[str]:
+    """Keys such as 'model.d_model', of every YAML file of the configuration."""
+    keys = set()
+    for path in (REPOSITORY / "conf").rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text) or {}
+        is_global = "@package _global_" in text or path.parent.name == "conf"
+        keys |= set(flatten(values if is_global else {path.parent.name: values}))
+    return frozenset(keys)
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
 
 
 def prose_lines(text: str) -> Iterator[str]:
@@ -67,3 +103,19 @@ def test_every_command_in_a_document_is_understood(tmp_path: Path, monkeypatch: 
     for page in pages:
         for words in other_commands(text_of(page)):
             assert build_parser().parse_args(words).command == words[0], page
+
+
+def test_every_python_file_that_a_page_names_exists() -> None:
+    named = {(page.name, span) for page in PAGES for span in CODE_SPAN.findall(text_of(page))}
+    places = (REPOSITORY, REPOSITORY / "audio_cls")
+    paths = [each for each in named if re.fullmatch(r"[\w/]+\.py", each[1])]
+    assert paths
+    assert [each for each in paths if not any((place / each[1]).exists() for place in places)] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/glossary.md"])
+def test_every_function_and_key_that_a_page_names_exists(page: str) -> None:
+    spans = re.findall(r"`([a-z]\w*(?:\.\w+)+|[A-Z]\w+\.\w+)(?:=[^`]*)?`", text_of(page))
+    named = {span for span in spans if not span.endswith((".py", ".json", ".csv", ".ckpt", ".yaml"))}
+    assert named
+    assert named - names_in_code() - keys_in_conf() == set()
