@@ -4,7 +4,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ class FloatFile:
 
     def read(self, target: np.ndarray, begin: int) -> None:
         """Fills `target`, one number at least, from number `begin` on. Raises DataError where the file is shorter."""
-        rest, place = memoryview(target).cast("B"), 4 * begin
+        rest, place = target.data.cast("B"), 4 * begin
         while rest:
             num_bytes = self._read_bytes(rest, place)
             if not num_bytes:
@@ -83,7 +83,7 @@ def in_order(make: Callable[[T], R], items: Iterable[T], num_workers: int) -> It
     """`make` of each item in order, made in threads a few ahead of the one asked for."""
     pool = ThreadPoolExecutor(num_workers)
     try:
-        waiting = deque()
+        waiting: deque[Future[R]] = deque()
         for item in items:
             waiting.append(pool.submit(make, item))
             if len(waiting) >= AHEAD * num_workers:

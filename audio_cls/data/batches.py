@@ -107,7 +107,8 @@ class WaveformBatches(TrainBatches):
         self.store, self.num_samples = store, num_samples
         self.circular, self.crop_samples = circular, crop_samples
 
-    def _crops(self, clips: np.ndarray, starts: np.ndarray) -> Batch:
+    def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
+        (starts,) = places
         if self.circular:
             crops = self.store.circular_crops(clips, starts, self.num_samples, self.crop_samples)
         else:
@@ -139,7 +140,8 @@ class PowerBatches(TrainBatches):
         super().__init__(clips, labels, **settings)
         self.store, self.num_frames = store, num_frames
 
-    def _crops(self, clips: np.ndarray, speeds: np.ndarray, starts: np.ndarray) -> Batch:
+    def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
+        speeds, starts = places
         return {"power": torch.from_numpy(self.store.crops(clips, speeds, starts, self.num_frames)).mT}
 
     def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

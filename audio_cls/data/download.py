@@ -142,6 +142,6 @@ def _failure(url: str, reason: str) -> DataError:
 
 def _cause(error: BaseException) -> str:
     """The innermost reason of nested network errors, in one line."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
     return " ".join(str(error).split()) or type(error).__name__

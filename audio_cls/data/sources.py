@@ -41,7 +41,7 @@ def read_esc10(root: Path) -> ClipSet:
                     f"{path} is not named as a clip of ESC-10 ('2-114280-A.ogg'): move it away, or use data=folder"
                 )
             clips.append(Clip(path, _name(path, root), label, match[2], int(match[1])))
-    classes = tuple(ESC10_CLASS.fullmatch(folder.name)[2] for folder in folders)
+    classes = tuple(match[2] for folder in folders if (match := ESC10_CLASS.fullmatch(folder.name)))
     return _clip_set("esc10", root, classes, clips, NUM_ESC_FOLDS)
 
 
@@ -61,7 +61,9 @@ def read_esc50(root: Path) -> ClipSet:
     if not table.is_file():
         raise DataError(f"{table} does not exist: point data.root at the folder of ESC-50 that holds meta/ and audio/")
     rows = _read_table(table, required=ESC50_COLUMNS)
-    present, missing, classes = [], [], {}
+    present: list[Clip] = []
+    missing: list[Clip] = []
+    classes: dict[int, str] = {}
     for line, row in rows:
         try:
             label, fold = int(row["target"]), int(row["fold"])
@@ -94,7 +96,8 @@ def read_folder(root: Path) -> ClipSet:
     files of another kind, are passed over."""
     root = _existing_folder(root)
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    clips, classes = [], []
+    clips: list[Clip] = []
+    classes: list[str] = []
     for folder in folders:
         files = list(_audio_files(folder))
         if not files and any(folder.iterdir()):
@@ -123,7 +126,9 @@ def read_manifest(manifest: Path, root: Path | None = None) -> ClipSet:
     rows = _read_table(manifest, required=("file", "label"))
     folds = _numbered_folds(manifest, rows)
     classes = sorted({row["label"] for _, row in rows})
-    clips, lines, problems = [], {}, []
+    clips: list[Clip] = []
+    lines: dict[str, int] = {}
+    problems: list[str] = []
     for line, row in rows:
         if not row["file"] or not row["label"]:
             problems.append(f"{manifest}, line {line}: file and label must not be empty")

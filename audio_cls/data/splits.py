@@ -1,7 +1,7 @@
 """Which clips train, validate and test: the three protocols, and the checks that every split has to pass."""
 
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,11 @@ class Split:
 
 def published_folds(clip_set: ClipSet) -> int | None:
     """How many folds were published with the data set, absent ones included; None where clips carry no folds."""
-    folds = [clip.fold for clip in clip_set.clips]
-    if all(fold is None for fold in folds):
+    folds = [clip.fold for clip in clip_set.clips if clip.fold is not None]
+    if not folds:
         return None
-    if None in folds:
-        name = clip_set.clips[folds.index(None)].name
+    if len(folds) < len(clip_set):
+        name = next(clip.name for clip in clip_set.clips if clip.fold is None)
         raise SplitError(f"{name!r} has no fold while other clips have one: give every clip a fold, or none")
     return clip_set.num_published_folds or max(folds)
 
@@ -64,7 +64,7 @@ def make_split(
     else:
         num_parts = count + 1 if protocol == "holdout" else count
         if published is not None:
-            parts = np.array([clip.fold - 1 for clip in clip_set.clips])
+            parts = np.array([clip.fold for clip in clip_set.clips], dtype=int) - 1
             notes += _check_missing(parts, protocol, fold, num_parts, allow_missing)
         else:
             parts = _stratified_parts(clip_set, num_parts, protocol, split_seed)
@@ -76,9 +76,10 @@ def make_split(
 def check_split(clip_set: ClipSet, split: Split) -> None:
     """Raises SplitError unless the parts are disjoint and not empty, no source is in two of them, and every class is in
     training."""
-    parts = {"train": split.train, "val": split.val, "test": split.test}
-    parts = {name: np.asarray(indices) for name, indices in parts.items() if indices is not None}
-    seen_clips, seen_sources = {}, {}
+    named = {"train": split.train, "val": split.val, "test": split.test}
+    parts = {name: np.asarray(indices) for name, indices in named.items() if indices is not None}
+    seen_clips: dict[int, str] = {}
+    seen_sources: dict[str, str] = {}
     for part, indices in parts.items():
         if len(indices) == 0:
             raise SplitError(f"the {part} part of the split is empty: use fewer folds (data.num_folds) or add clips")
@@ -166,9 +167,9 @@ def _stratified_parts(clip_set: ClipSet, num_parts: int, protocol: str, split_se
 
 
 def _group_numbers(clip_set: ClipSet) -> np.ndarray:
-    numbers = defaultdict(lambda: len(numbers))
+    numbers: dict[tuple[str, str], int] = {}
     keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
-    return np.array([numbers[key] for key in keys])
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
 
 
 def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str) -> None:

@@ -46,7 +46,7 @@ def synthetic_clips(clips_per_class: int = 40, synthesis_seed: int = 0) -> ClipS
 
 def synthesize(clip: Clip, seed: int = 0) -> np.ndarray:
     """The clip's waveform, (T,) float32 in [-1, 1] at 44.1 kHz; the same for the same clip and seed."""
-    source = np.random.default_rng([seed, crc32(clip.source.encode())])
+    source = np.random.default_rng([seed, crc32(str(clip.source).encode())])
     take = np.random.default_rng([seed, crc32(clip.name.encode()), 1])
     room_delays, room_gains = source.integers(300, 3000, size=3), source.uniform(0.0, 0.5, size=3)
     noise_slope = source.uniform(0.0, 6.0)  # dB an octave, falling

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def _digest(clip_set: ClipSet, sample_rate: int) -> str:
         from audio_cls.data import synthetic
 
         digest.update(Path(synthetic.__file__).read_bytes())
-        entries = [(clip.name, clip.source, clip.label) for clip in clip_set.clips]
+        entries: list[tuple[Any, ...]] = [(clip.name, clip.source, clip.label) for clip in clip_set.clips]
     else:
         entries = [_file_entry(clip) for clip in clip_set.clips]
     digest.update(json.dumps(entries).encode())

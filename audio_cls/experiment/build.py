@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -30,7 +31,7 @@ from audio_cls.training.optimization import EMA
 def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
     """The LightningModule of a job, from plain values only, so that its checkpoint loads without running any code."""
     config = job.config
-    recipe = {
+    recipe: dict[str, Any] = {
         "normalize": config.input.normalize,
         "silence_db": config.input.silence_db,
         "augment": config.augment.model_dump(),

@@ -182,4 +182,5 @@ def _stem(
         return SpectrogramStem(settings.num_mels, settings.d_model, width, settings.num_stem_layers, activation)
     if settings.stem == "waveform":
         return WaveformStem(settings.d_model, width, activation)
-    return {"channels": ChannelTokens, "frames": FrameTokens}[settings.stem](settings.d_model, settings.num_samples)
+    original = ChannelTokens if settings.stem == "channels" else FrameTokens
+    return original(settings.d_model, settings.num_samples)

@@ -39,6 +39,9 @@ class LogMel(nn.Module):
     Raises ValueError when the bands cannot be formed, and on clips shorter than `n_fft`.
     """
 
+    window: Tensor
+    mel_bands: Tensor
+
     def __init__(self, sample_rate: int, num_mels: int = 64, n_fft: int = 1024, hop_length: int = 512) -> None:
         super().__init__()
         if not 1 <= hop_length <= n_fft:

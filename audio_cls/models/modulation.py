@@ -34,6 +34,9 @@ class ModulationPower(nn.Module):
         seconds: length of a crop; rates with fewer than 1.25 cycles in it are left out.
     """
 
+    scale_filters: Tensor
+    scale_means: Tensor
+
     def __init__(self, num_mels: int, frame_rate: float, seconds: float) -> None:
         super().__init__()
         if num_mels % BAND_GROUPS:

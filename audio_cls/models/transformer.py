@@ -95,7 +95,7 @@ class PositionalEncoding(nn.Module):
             return x
         num_tokens, d_model = x.shape[1:]
         if self.kind == "sinusoidal":
-            return x + sinusoids(num_tokens, d_model, x.device).to(x.dtype)  # the same for each clip of the batch
+            return x + sinusoids(num_tokens, d_model, x.device).to(x.dtype)
         if num_tokens > len(self.vectors):
             raise ValueError(
                 f"{num_tokens} tokens, but positions were learned for {len(self.vectors)}: "
@@ -106,9 +106,8 @@ class PositionalEncoding(nn.Module):
 
 def sinusoids(num_tokens: int, d_model: int, device: torch.device | None = None) -> Tensor:
     """Sines of the index at even features, cosines at odd ones, (N, D); an odd D has one sine more."""
-    index = torch.arange(num_tokens, device=device).unsqueeze(1)  # (N, 1)
     rate = torch.exp(torch.arange(0, d_model, 2, device=device) * (-math.log(10_000.0) / d_model))
-    angle = index * rate  # (N, ceil(D / 2))
+    angle = torch.arange(num_tokens, device=device).unsqueeze(1) * rate  # (N, ceil(D / 2))
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d_model]
 
 
@@ -116,22 +115,15 @@ class FeedForward(nn.Sequential):
     """Two linear layers, applied to each token by itself (section 3.3): (B, N, D) -> (B, N, D)."""
 
     def __init__(self, d_model: int, d_feedforward: int, dropout: float, activation: Activation) -> None:
-        super().__init__(
-            nn.Linear(d_model, d_feedforward),
-            ACTIVATIONS[activation](),
-            nn.Dropout(dropout),
-            nn.Linear(d_feedforward, d_model),
-        )
+        expand, contract = nn.Linear(d_model, d_feedforward), nn.Linear(d_feedforward, d_model)
+        super().__init__(expand, ACTIVATIONS[activation](), nn.Dropout(dropout), contract)
 
 
 class EncoderBlock(nn.Module):
     """Attention, then a feed-forward layer, each with a residual connection and LayerNorm (section 3.1).
 
-    Shape:
-        x (B, N, D) -> (B, N, D), and with `need_weights` the attention weights (B, H, N, N), otherwise None
-
-    norm='post' normalises after each addition, as published; norm='pre' before each layer, which leaves the residual
-    path free and so trains without a careful warm-up (Xiong et al. 2020), but needs a last LayerNorm after all blocks.
+    Shapes are those of the attention. norm='post' normalises after each addition, as published; norm='pre' before each
+    layer, which trains without a careful warm-up (Xiong et al. 2020), but needs a last LayerNorm after all blocks.
     """
 
     def __init__(
@@ -165,9 +157,9 @@ class TransformerEncoder(nn.Module):
 
     Shape:
         tokens (B, N, D) -> states (B, 1 + N, D), and with `need_weights` the attention weights of each block,
-        (B, H, 1 + N, 1 + N), otherwise none. With pool='mean' there is no CLS token: N in place of 1 + N
+        (B, H, 1 + N, 1 + N), otherwise none; with pool='mean', which has no CLS token, N in place of 1 + N
 
-    `max_tokens` is N of a training crop; more are refused with positions='learned'.
+    `max_tokens` is the largest N that positions='learned' takes.
     """
 
     def __init__(
@@ -195,14 +187,12 @@ class TransformerEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             EncoderBlock(d_model, num_heads, d_feedforward, dropout, norm, activation) for _ in range(num_layers)
         )
-        # Blocks with norm='post' have normalised their output already.
-        self.norm = nn.LayerNorm(d_model) if norm == "pre" else nn.Identity()
+        self.norm = nn.LayerNorm(d_model) if norm == "pre" else nn.Identity()  # norm='post' has normalised already
 
     def forward(self, tokens: Tensor, need_weights: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
-        x = tokens
         if self.cls is not None:
-            x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1)  # (B, 1 + N, D)
-        x = self.dropout(self.positions(x))
+            tokens = torch.cat([self.cls.expand(tokens.shape[0], -1, -1), tokens], dim=1)  # (B, 1 + N, D)
+        x = self.dropout(self.positions(tokens))
         all_weights = []
         for block in self.blocks:
             x, weights = block(x, need_weights)

@@ -64,6 +64,7 @@ def _predict(classifier: LoadedClassifier, path: Path) -> Prediction:
 
 def in_words(prediction: Prediction, classes: tuple[str, ...]) -> str:
     """'bark.wav: Dog bark 93%, Rooster 5%': the most probable classes, best first."""
+    assert prediction.probabilities is not None
     order = prediction.probabilities.argsort()[::-1]
     shown = [order[0], *(index for index in order[1:SHOWN] if prediction.probabilities[index] >= LEAST_SHOWN)]
     said = ", ".join(f"{classes[index]} {prediction.probabilities[index]:.0%}" for index in shown)
@@ -91,6 +92,7 @@ class PredictionTable:
 
     def add(self, prediction: Prediction) -> None:
         """Appends the row of a file that could be used."""
+        assert prediction.probabilities is not None
         best = int(prediction.probabilities.argmax())
         values = [f"{value:.6g}" for value in (prediction.probabilities[best], *prediction.probabilities)]
         self._write([prediction.path, self._classes[best], *values])

@@ -25,8 +25,8 @@ class History(Callback):
         self._started = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
-        rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+        rows = [row for row in read_history(self.path) if (row["epoch"] or 0) < trainer.current_epoch]
+        rows = [{**row, "epoch": int(row["epoch"] or 0)} for row in rows]
         write_csv(self.path, HISTORY_COLUMNS, ([row.get(column) for column in HISTORY_COLUMNS] for row in rows))
         self._started = time.perf_counter()
 
@@ -70,7 +70,7 @@ class TerminalReport(Callback):
             self._say(f"continuing after epoch {trainer.current_epoch} of {trainer.max_epochs}")
         if self._console.is_terminal and not self._label:
             self._progress = progress_bar(console=self._console)
-            total = trainer.max_epochs * trainer.num_training_batches
+            total = (trainer.max_epochs or 0) * trainer.num_training_batches
             self._task = self._progress.add_task("training", total=total, completed=trainer.global_step)
             self._progress.start()
 
@@ -82,9 +82,9 @@ class TerminalReport(Callback):
         epoch = trainer.current_epoch + 1
         values = {key: float(value) for key, value in trainer.callback_metrics.items()}
         elapsed = time.perf_counter() - self._started
-        left = elapsed / (epoch - self._first_epoch) * (trainer.max_epochs - epoch)
-        width = len(str(trainer.max_epochs))
-        parts = [f"epoch {epoch:{width}d}/{trainer.max_epochs}", f"train loss {values['train_loss']:.3f}"]
+        max_epochs = trainer.max_epochs or epoch
+        left = elapsed / (epoch - self._first_epoch) * (max_epochs - epoch)
+        parts = [f"epoch {epoch:{len(str(max_epochs))}d}/{max_epochs}", f"train loss {values['train_loss']:.3f}"]
         if "val_loss" in values and is_fresh("val_loss", trainer):
             parts += [f"val loss {values['val_loss']:.3f}", f"accuracy {values['val_accuracy']:6.1%}"]
             parts += [f"F1 {values['val_f1_macro']:.3f}"]
@@ -111,4 +111,4 @@ class TerminalReport(Callback):
 
 def is_fresh(key: str, trainer: pl.Trainer) -> bool:
     """Whether a logged value is of this epoch: those of validation stay until the next validation."""
-    return not key.startswith("val_") or (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
+    return not key.startswith("val_") or (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0

@@ -81,6 +81,7 @@ class ClipDataModule(pl.LightningDataModule):
     def power(self) -> PowerStore:
         """Mel power of the clips, made on first use."""
         if self._power is None:
+            assert self.front_end is not None, "power needs a front end"
             try:
                 self._power = open_power_store(self.store, self.front_end, self.time_scale, self.crop_samples)
             except OSError as error:
@@ -100,7 +101,7 @@ class ClipDataModule(pl.LightningDataModule):
             "crops_per_clip": self.crops_per_clip,
             "random_crop": self.random_crop,
             "seed": self.seed,
-            "epoch": lambda: self.trainer.current_epoch,
+            "epoch": self._epoch,
         }
         if self.front_end is not None:
             frames = num_frames(self.crop_samples, self.front_end.hop_length)
@@ -114,6 +115,10 @@ class ClipDataModule(pl.LightningDataModule):
             crop_samples=self.crop_samples,
             **settings,
         )
+
+    def _epoch(self) -> int:
+        assert self.trainer is not None
+        return self.trainer.current_epoch
 
     def val_dataloader(self) -> EvaluationBatches | list:
         return [] if self.split.val is None else self.evaluation_batches(self.split.val)

@@ -86,12 +86,14 @@ class ClassifierModule(pl.LightningModule):
         # Dropout and augmentation of step n must not depend on what was drawn before, or resuming would change results.
         # Hashed, as torch's generator on the CPU keeps 32 bits only: sums of seed and step would repeat among seeds.
         torch.manual_seed(int(np.random.SeedSequence([self.seed, self.global_step]).generate_state(1)[0]))
-        self._rate = self.optimizers().param_groups[0]["lr"]  # the schedule moves on before the step's end
+        optimizer: Any = self.optimizers()
+        self._rate = optimizer.param_groups[0]["lr"]  # the schedule moves on before the step's end
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         targets = F.one_hot(batch["label"], len(self.classes)).float()  # (B, K)
         branch_logits, targets = self._augmented_logits(batch, targets)
-        loss = sum(self._loss(logits, targets) for logits in branch_logits) / len(branch_logits)
+        losses = [self._loss(logits, targets) for logits in branch_logits]
+        loss = sum(losses[1:], start=losses[0]) / len(losses)
         correct = (geometric_mean(branch_logits).detach().argmax(1) == targets.argmax(1)).float().mean()
         self._add(loss=loss.detach(), correct=correct, batches=1)
         return loss
@@ -144,7 +146,7 @@ class ClassifierModule(pl.LightningModule):
         self.log("val_loss", float(self._val_loss) / num_clips)
         self.log_dict({f"val_{name}": value for name, value in scores.scalars().items()})
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         settings = self.optimizer_settings
         # On a GPU torch chooses for itself.
         fused = True if self.device.type == "cpu" and self.trainer.precision == "32-true" else None
