@@ -4,6 +4,7 @@ Heavy imports wait until they are needed: a mistake is said, and a job that is d
 """
 
 import os
+import sys
 import textwrap
 import time
 import traceback
@@ -81,6 +82,8 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
                 f"{unknown[0]} is not an option; -m sweeps, --help explains, --config-dir DIR adds options of your own,"
                 " everything else is key=value"
             )
+        if own is not None:
+            sys.path.append(os.getcwd())  # where the Python files of the user's options are
         with configuration(config_dir, own):
             plan = make_plan(overrides, multirun=len(overrides) < len(rest))
         if own is not None:
