@@ -52,7 +52,7 @@ def listed(things: Sequence[object], most: int | None = None) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def shorten(names: list[str], most: int) -> str:
+def shorten(names: Sequence[str], most: int) -> str:
     """The names in a row, of which no more than `most`."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from audio_cls.analysis.summary import Calibration
+from audio_cls.analysis.summary import Calibration, known
 from audio_cls.results.predictions import Predictions
 
 NUM_BINS = 10
@@ -49,8 +49,11 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, num_bins: int = N
     for index, (low, high) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         inside = place == index
         count = int(inside.sum())
-        means = (float(confidence[inside].mean()), float(correct[inside].mean())) if count else (None, None)
-        bins.append(Bin(low, high, count, *means))
+        bins.append(
+            Bin(low, high, count, float(confidence[inside].mean()), float(correct[inside].mean()))
+            if count
+            else Bin(low, high, 0, None, None)
+        )
     return bins
 
 
@@ -60,7 +63,8 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, nu
     Guo et al. 2017, equation 3. With few clips it is above 0 for perfect probabilities as well.
     """
     bins = reliability(probabilities, labels, num_bins)
-    return sum(bin.count * abs(bin.accuracy - bin.confidence) for bin in bins if bin.count) / len(labels)
+    distances = (bin.count * abs(known(bin.accuracy) - known(bin.confidence)) for bin in bins if bin.count)
+    return sum(distances) / len(labels)
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -130,9 +134,9 @@ def _measure(folds: Sequence[Predictions]) -> tuple[float, float, float, float]:
     temperatures = [other_folds_temperature(folds, fold.fold) for fold in folds]
     scaled = [apply_temperature(fold.probabilities, t) for fold, t in zip(folds, temperatures, strict=True)]
     return (
-        probabilities.max(axis=1).mean(),
+        float(probabilities.max(axis=1).mean()),
         expected_calibration_error(probabilities, labels),
-        np.mean(temperatures),
+        float(np.mean(temperatures)),
         expected_calibration_error(np.concatenate(scaled), labels),
     )
 

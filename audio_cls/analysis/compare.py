@@ -19,7 +19,7 @@ from audio_cls.analysis.statistics import (
     mean_and_sd,
     paired_test,
 )
-from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
+from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow, known
 from audio_cls.analysis.verdict import headline, notes, verdict
 from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
 from audio_cls.results.predictions import Predictions
@@ -107,9 +107,9 @@ def _ensemble_row(ensemble: Ensemble, ranking: str | None) -> VariantRow:
     return replace(row, kind="ensemble", members=list(ensemble.members), seeds=list(ensemble.seeds))
 
 
-def _figure(jobs: Sequence[StudyJob], split: str, key: str) -> tuple[float | None, float | None]:
-    scored = [job for job in jobs if job.metrics.get(split)]
-    return mean_and_sd({(job.fold, job.seed): job.metrics[split][key] for job in scored})
+def _figure(jobs: Sequence[StudyJob], split: str | None, key: str) -> tuple[float | None, float | None]:
+    scored = {(job.fold, job.seed): job.metrics[split][key] for job in jobs if split and job.metrics.get(split)}
+    return mean_and_sd(scored)
 
 
 def _scores(jobs: Sequence[StudyJob], split: str | None) -> Scores | None:
@@ -148,8 +148,8 @@ def _f1_per_class(jobs: Sequence[StudyJob], split: str | None) -> list[float | N
 
 def _rank(row: VariantRow) -> tuple:
     """Best first. A variant that lacks folds comes after those that have more: other folds are other clips."""
-    accuracy = row.ranking.accuracy.mean if row.ranking else 0
-    return -len(row.folds), -accuracy, row.variant
+    accuracy = row.ranking.accuracy.mean if row.ranking else None
+    return -len(row.folds), -(accuracy or 0), row.variant
 
 
 def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split: str) -> list[Comparison]:
@@ -164,7 +164,7 @@ def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split:
         pairs = pairs[: len(ranked) - 1]  # those of the best come first
     num_flips = max(NUM_FLIPS, round(2 * num_pairs / SIGNIFICANCE))  # the least p-value they can give is to pass
     found = [_compare_pair(*pair, jobs, split, num_flips) for pair in pairs]
-    p_values = [comparison.p_value for comparison in found if comparison.problem is None]
+    p_values = [known(comparison.p_value) for comparison in found if comparison.problem is None]
     num_tests = num_pairs - sum(comparison.problem is not None for comparison in found)
     corrected = iter(holm(p_values, num_tests))
     return [comparison if comparison.problem else _with_holm(comparison, next(corrected)) for comparison in found]

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def _average(members: Sequence[StudyJob], name: str, seed: int) -> StudyJob:
     first = members[0]
     splits = [split for split in first.predictions if all(split in member.predictions for member in members)]
     predictions = {split: _mean([member.predictions[split] for member in members], seed) for split in splits}
-    metrics = {key: _sum(members, key) for key in ("num_parameters", "train_seconds")}
+    metrics: dict[str, Any] = {key: _sum(members, key) for key in ("num_parameters", "train_seconds")}
     metrics |= {"classes": first.metrics["classes"]}
     metrics |= {split: _figures(averaged) for split, averaged in predictions.items()}
     return StudyJob(name, first.fold, seed, "done", None, metrics, predictions)
@@ -110,8 +111,8 @@ def _mean(members: Sequence[Predictions], seed: int) -> Predictions:
 
 
 def _sum(members: Sequence[StudyJob], key: str) -> float | None:
-    values = [member.metrics.get(key) for member in members]
-    return None if None in values else sum(values)
+    values = [member.metrics[key] for member in members if member.metrics.get(key) is not None]
+    return sum(values) if len(values) == len(members) else None
 
 
 def _figures(predictions: Predictions) -> dict[str, float | None]:

@@ -111,7 +111,7 @@ def paired_test(
     mean, _ = mean_and_sd({job: float(values.mean()) for job, values in differences.items()})
     contributions = _contributions(shared, differences)
     return PairedTest(
-        difference=round(mean, 12) + 0.0,  # what cancels out is 0, not 1e-18, and not -0
+        difference=round(mean or 0.0, 12) + 0.0,  # what cancels out is 0, not 1e-18, and not -0
         interval=_interval_over_folds(shared, difference, seed, least=-1.0),
         p_value=sign_flip_p_value(contributions, num_flips, seed),
         num_clips=len({clip for job in shared for clip in job.clips}),

@@ -1,8 +1,16 @@
 """What a comparison found, as plain values: the content of summary.json."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 Interval = tuple[float, float]
+T = TypeVar("T")
+
+
+def known(value: T | None) -> T:
+    """A value of a summary that is None elsewhere, where it cannot be."""
+    assert value is not None
+    return value
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from audio_cls.analysis.summary import Comparison, VariantRow
+from audio_cls.analysis.summary import Comparison, VariantRow, known
 from audio_cls.results.job_folder import UNFINISHED, StudyJob
 from audio_cls.results.study import Study
 from audio_cls.wording import listed, one_word, p_value, ranges, shorten
@@ -45,7 +45,7 @@ def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comp
     ranked = [row for row in rows if row.ranking]
     best = ranked[0]
     if len(ranked) == 1:
-        accuracy = f"{100 * best.ranking.accuracy.mean:.1f}%"
+        accuracy = f"{100 * known(known(best.ranking).accuracy.mean):.1f}%"
         return f"{best.variant} reaches {accuracy} accuracy; there is no other variant to compare it with."
     closest, *others = [comparison for comparison in comparisons if comparison.first == best.variant]
     if closest.problem:
@@ -53,9 +53,9 @@ def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comp
     sentences = []
     if not closest.significant:
         sentences.append(_no_difference(closest, *ranked[:2]))
-    elif closest.difference < 0:
+    elif known(closest.difference) < 0:
         sentences.append(_better(closest.second, [closest.first], [closest]))
-    better = [each for each in (closest, *others) if each.significant and each.difference > 0]
+    better = [each for each in (closest, *others) if each.significant and known(each.difference) > 0]
     if better:
         sentences.append(_better(best.variant, [each.second for each in better], better))
     ahead = [each.second for each in others if each.difference and each.difference < 0]
@@ -66,20 +66,20 @@ def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comp
 
 def _no_difference(closest: Comparison, first: VariantRow, second: VariantRow) -> str:
     names = f"{one_word(closest.first)} against {one_word(closest.second)}"
-    p = f"{p_value(closest.p_holm)} after Holm's correction"
+    p = f"{p_value(known(closest.p_holm))} after Holm's correction"
     if closest.reduced:  # the means of the rows are of more folds or seeds than were compared
-        points = 100 * closest.difference
+        points = 100 * known(closest.difference)
         return f"No difference shown on {_where(closest)}, which both have: {points:+.1f} points ({names}, {p})."
-    means = " against ".join(f"{100 * row.ranking.accuracy.mean:.1f}" for row in (first, second))
+    means = " against ".join(f"{100 * known(known(row.ranking).accuracy.mean):.1f}" for row in (first, second))
     return f"No difference shown: {means} ({names}, {p})."
 
 
 def _better(variant: str, others: Sequence[str], comparisons: Sequence[Comparison]) -> str:
     """'A is better than B and C by 2.5 to 10.0 points of accuracy (p ≤ 0.012).'"""
-    points = sorted(100 * abs(comparison.difference) for comparison in comparisons)
+    points = sorted(100 * abs(known(comparison.difference)) for comparison in comparisons)
     span = f"{points[0]:.1f}" if len(points) == 1 else f"{points[0]:.1f} to {points[-1]:.1f}"
     where = f" on {_where(comparisons[0])}, which both have" if len(points) == 1 and comparisons[0].reduced else ""
-    greatest = max(comparison.p_holm for comparison in comparisons)
+    greatest = max(known(comparison.p_holm) for comparison in comparisons)
     p = p_value(greatest) if len(points) == 1 else p_value(math.ceil(1000 * greatest) / 1000).replace("=", "≤")
     named = listed(others, _MOST_OTHERS)
     return f"{variant} is better than {named} by {span} points of accuracy{where} ({p})."

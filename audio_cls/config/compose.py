@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -48,7 +49,7 @@ def configuration(folder: Path, own: Path | None = None) -> Iterator[None]:
     """Within it, jobs are composed from the files of `folder`, conf/ or made like it, and of the user's own."""
     with initialize_config_dir(str(folder), version_base="1.3"):
         if own is not None:
-            loader = GlobalHydra.instance().config_loader()
+            loader = _loader()
             search_path = loader.get_search_path()
             search_path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
             loader.repository.initialize_sources(search_path)
@@ -99,15 +100,14 @@ def compose_job(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str
 
     `heads` is a key of the command line alone: in the configuration it is model.num_heads.
     """
-    plain, hydra_own = [], []
-    for override in map(parse, overrides):
-        (hydra_own if _is_for_hydra(override) else plain).append(override)
-    base = _base(tuple(override.input_line for override in hydra_own))
+    parsed = [parse(override) for override in overrides]
+    base = _base(tuple(line_of(override) for override in parsed if _is_for_hydra(override)))
     config = copy.deepcopy(base.config)
-    for override in plain:
-        _set(config, override, base)
+    for override in parsed:
+        if not _is_for_hydra(override):
+            _set(config, override, base)
     try:
-        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(
             f"{error.full_key or 'the configuration'} cannot be resolved: {str(error.msg or error).splitlines()[0]}"
@@ -175,12 +175,24 @@ def _check_form(override: Override, argument: str) -> None:
 def _values(override: Override) -> list[str]:
     key = override.get_key_element()
     if not override.is_sweep_override():
-        return [override.input_line]
+        return [line_of(override)]
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
     if not values:
-        hint = "glob(*) stands for the options of a group" if "glob" in override.input_line else "it has no values"
+        hint = "glob(*) stands for the options of a group" if "glob" in line_of(override) else "it has no values"
         raise ConfigError(f"{override.input_line} stands for nothing: {hint}; list the values, as in {key}=A,B,C")
     return values
+
+
+def line_of(override: Override) -> str:
+    """The override as it was given."""
+    assert override.input_line is not None
+    return override.input_line
+
+
+def _loader() -> ConfigLoaderImpl:
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    return loader
 
 
 def _is_for_hydra(override: Override) -> bool:
@@ -188,7 +200,7 @@ def _is_for_hydra(override: Override) -> bool:
 
 
 def _is_group(key: str) -> bool:
-    return GlobalHydra.instance().config_loader().repository.group_exists(key)
+    return _loader().repository.group_exists(key)
 
 
 @dataclass(frozen=True)
@@ -211,7 +223,8 @@ def _base(overrides: tuple[str, ...]) -> _Base:
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
-    return _Base(config, choices, frozenset(_keys(OmegaConf.to_container(config))))
+    values: Any = OmegaConf.to_container(config)
+    return _Base(config, choices, frozenset(_keys(values)))
 
 
 def _keys(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -228,7 +241,7 @@ def _set(config: DictConfig, override: Override, base: _Base) -> None:
     if key not in base.keys and not new:
         raise ConfigError(_unknown_key(key, base))
     if override.is_add() and not new:
-        raise ConfigError(f"{key} is a key already; write it without the +, as in {override.input_line.lstrip('+')}")
+        raise ConfigError(f"{key} is a key already; write it without the +, as in {line_of(override).lstrip('+')}")
     try:
         OmegaConf.update(config, key, override.value(), merge=True, force_add=new)
     except (ConfigAttributeError, ConfigKeyError) as error:  # keys inside {...}

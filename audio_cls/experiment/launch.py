@@ -219,11 +219,12 @@ def make_loggers(job: Job) -> list[Any]:
 def _find_wandb_mode(jobs: Sequence[Job]) -> None:
     """Has W&B tried once for all jobs that are to be trained and log to it."""
     logged = [job for job in jobs if is_own_logger(job.config.logger) and not job_files.is_done(job)]
-    if logged:
+    settings = logged[0].config.logger if logged else None
+    if settings:
         from audio_cls.tracking.wandb_mode import find_mode
 
         studies = dict.fromkeys(job.folder.parent.parent for job in logged)
-        find_mode(logged[0].config.logger["mode"], list(studies))
+        find_mode(settings["mode"], list(studies))
 
 
 def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:

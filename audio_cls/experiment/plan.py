@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override
 
 from audio_cls.config import naming
 from audio_cls.config.checks import check_config
-from audio_cls.config.compose import combinations, compose_job, parse, parse_all, quoted
+from audio_cls.config.compose import combinations, compose_job, line_of, parse, parse_all, quoted
 from audio_cls.config.dataset import resolve_auto
 from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads
 from audio_cls.config.schema import (
@@ -61,13 +61,13 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     for job in jobs:
         check_split_exists(job)
     _check_folders_differ(jobs)
-    launcher = next((override.value() for override in ordered if override.key_or_group == "hydra/launcher"), None)
+    launcher = next((str(override.value()) for override in ordered if override.key_or_group == "hydra/launcher"), None)
     if multirun and jobs[0].config.jobs is None:
         side_by_side = _default_side_by_side(jobs, launcher)
         ordered = [override for override in ordered if override.key_or_group != "jobs"]
         ordered.append(parse(f"jobs={side_by_side}"))
         jobs = [describe(combination) for combination in combinations(ordered)]
-    hydra_arguments = [override.input_line for override in ordered]
+    hydra_arguments = [line_of(override) for override in ordered]
     if multirun:
         hydra_arguments += _sweep_arguments(jobs, launcher)
     return Plan(tuple(jobs), multirun, tuple(hydra_arguments), tuple(notices))
@@ -217,7 +217,7 @@ def _with_data_resolved(overrides: list[Override]) -> tuple[list[Override], list
     # The mistakes first: finding the data may take a download.
     for combination in combinations(overrides):
         check_config(compose_job(combination)[0])
-    values, _ = compose_job([override.input_line for override in of_data])
+    values, _ = compose_job([line_of(override) for override in of_data])
     kind, notice = resolve_auto(values["data"]["root"])
     known = flatten(compose_job((f"data={kind}",))[0])
     kept = [

@@ -71,7 +71,8 @@ def _stop_workers(number: int, jobs: Sequence[Job]) -> None:
     workers = multiprocessing.active_children()
     for worker in workers:
         with suppress(ProcessLookupError):
-            os.kill(worker.pid, number)
+            if worker.pid is not None:  # it was started
+                os.kill(worker.pid, number)
     given_up = time.monotonic() + WORKERS_END_SECONDS
     for job in jobs if workers else ():
         if (job.folder / job_files.LOCK).exists():

@@ -101,11 +101,14 @@ def suggest_report(plan: Plan) -> None:
 def _estimated_seconds(pending: Sequence[Job]) -> float | None:
     """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second. None
     where one of them can be neither looked up nor measured."""
-    seconds: dict[str, float | None] = {}
+    seconds: dict[str, float] = {}
     for job in pending:
         if job.variant not in seconds:
-            seconds[job.variant] = _seconds_before(job) or _seconds_measured(job)
-    if not pending or None in seconds.values():
+            found = _seconds_before(job) or _seconds_measured(job)
+            if found is None:
+                return None
+            seconds[job.variant] = found
+    if not pending:
         return None
     return sum(seconds[job.variant] for job in pending) / min(pending[0].config.jobs or 1, len(pending))
 

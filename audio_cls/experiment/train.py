@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from audio_cls import __version__
@@ -34,4 +35,4 @@ def main(arguments: Sequence[str]) -> int:
 def _train(_: DictConfig) -> None:
     """One job. Its configuration is composed again from the overrides, with the checks that Hydra does not make."""
     context = HydraConfig.get()
-    launch.run(context.overrides.task, 0 if context.mode.name == "RUN" else context.job.num)
+    launch.run(context.overrides.task, context.job.num if context.mode == RunMode.MULTIRUN else 0)

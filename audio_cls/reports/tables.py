@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Spread, Summary, VariantRow
-from audio_cls.results.job_folder import JOB_FOLDER, StudyJob
+from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Spread, Summary, VariantRow, known
+from audio_cls.results.job_folder import StudyJob, fold_and_seed
 from audio_cls.wording import duration, p_value, ranges
 
 NONE = "-"  # where there is no value
@@ -65,7 +65,7 @@ def variant_table(summary: Summary, colours: Colours | None = None) -> Table:
         [
             variant_cell(row.variant, colours),
             *(spread_cell(getattr(row.ranking, key, None)) for _, key in scores),
-            *([spread_cell(row.test and row.test.accuracy)] if with_test else []),
+            *([spread_cell(row.test.accuracy if row.test else None)] if with_test else []),
             *run_cells(row),
         ]
         for row in summary.rows
@@ -98,12 +98,12 @@ def _comparison_cells(comparison: Comparison, colours: Colours | None) -> list[C
     if comparison.problem:
         return [*names, Cell(f"not compared: {comparison.problem}"), *[number_cell()] * 5]
     interval = comparison.interval and f"[{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
-    points = number_cell(f"{100 * comparison.difference:+.1f}", comparison.difference)
+    points = number_cell(f"{100 * known(comparison.difference):+.1f}", comparison.difference)
     return [
         *names,
         replace(points, more=interval or ""),
-        number_cell(p_value(comparison.p_value, name=""), comparison.p_value),
-        number_cell(p_value(comparison.p_holm, name=""), comparison.p_holm),
+        number_cell(p_value(known(comparison.p_value), name=""), comparison.p_value),
+        number_cell(p_value(known(comparison.p_holm), name=""), comparison.p_holm),
         Cell("yes" if comparison.significant else "no"),
         number_cell(str(comparison.num_clips), comparison.num_clips),
         number_cell(str(comparison.num_sources), comparison.num_sources),
@@ -112,10 +112,10 @@ def _comparison_cells(comparison: Comparison, colours: Colours | None) -> list[C
 
 def class_table(summary: Summary, colours: Colours | None = None) -> Table:
     """A row for each class, a column for each variant."""
-    shown = [row for row in summary.rows if row.f1_per_class]
-    heads = ["Class", *(variant_cell(row.variant, colours) for row in shown)]
-    rows = [
-        [name, *(percent_cell(row.f1_per_class[label]) for row in shown)] for label, name in enumerate(summary.classes)
+    shown = {row.variant: row.f1_per_class for row in summary.rows if row.f1_per_class}
+    heads: list[str | Cell] = ["Class", *(variant_cell(variant, colours) for variant in shown)]
+    rows: list[list[str | Cell]] = [
+        [name, *(percent_cell(f1[label]) for f1 in shown.values())] for label, name in enumerate(summary.classes)
     ]
     return make_table(heads, rows, "F1 of each class, folds pooled")
 
@@ -125,7 +125,7 @@ def job_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | Non
     by_place: dict[tuple[str, int, int], StudyJob | None] = {(job.variant, job.seed, job.fold): job for job in jobs}
     for name in missing:
         variant, _, folder = name.rpartition("/")
-        fold, seed = map(int, JOB_FOLDER.fullmatch(folder).groups())
+        fold, seed = fold_and_seed(folder)
         by_place[variant, seed, fold] = None
     folds = range(max((fold for _, _, fold in by_place), default=-1) + 1)
     rows = []
@@ -148,7 +148,7 @@ def _job_cell(job: StudyJob | None, split: str | None) -> Cell:
 
 def clip_table(clips: Sequence[MisclassifiedClip]) -> Table:
     """The clips that are most often misclassified."""
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             Cell(each.clip, code=True),
             each.label,

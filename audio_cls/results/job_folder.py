@@ -40,9 +40,16 @@ class StudyJob:
         return f"{self.variant}/fold{self.fold}-seed{self.seed}"
 
 
+def fold_and_seed(folder: str) -> tuple[int, int]:
+    """Of the name of a job's folder: (0, 3) of 'fold0-seed3'."""
+    match = JOB_FOLDER.fullmatch(folder)
+    assert match is not None, folder
+    return int(match[1]), int(match[2])
+
+
 def read_job(folder: Path) -> StudyJob:
     """Reads and checks a job folder; never raises for what is in it."""
-    fold, seed = map(int, JOB_FOLDER.fullmatch(folder.name).groups())
+    fold, seed = fold_and_seed(folder.name)
     identity = (folder.parent.name, fold, seed)
     metrics: dict[str, Any] = {}
     try:

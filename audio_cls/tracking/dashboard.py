@@ -6,7 +6,7 @@ Needs the optional extra `dashboard`. Building and checking it takes no account;
 from typing import Any
 
 import wandb
-import wandb_workspaces.reports.v2 as wr
+import wandb_workspaces.reports.v2.interface as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 

@@ -226,9 +226,9 @@ def _start(job: Job, project: str, entity: str | None, mode: str) -> Any:
     place: dict[str, Any] = {"project": project, "entity": entity, "id": run_id(job)}
     # A job that starts anew must not continue a run whose epochs are all there: W&B would drop the repeated steps.
     place |= {"resume": "allow"} if (job.folder / "checkpoints" / "last.ckpt").exists() else {}
+    options = {"mode": mode, **({} if _in_sweep() else place)}
     run = wandb.init(
-        **({} if _in_sweep() else place),
-        mode=mode,
+        **options,
         dir=job.folder,
         name=f"{job.variant} fold{job.config.fold} seed{job.config.seed}",
         group=job.study,
