@@ -119,3 +119,12 @@ def test_every_function_and_key_that_a_page_names_exists(page: str) -> None:
     named = {span for span in spans if not span.endswith((".py", ".json", ".csv", ".ckpt", ".yaml"))}
     assert named
     assert named - names_in_code() - keys_in_conf() == set()
+
+
+def test_every_import_in_a_python_example_exists() -> None:
+    examples = [code for page in PAGES for code in re.findall(r"^```python\n(.*?)^```$", text_of(page), re.M | re.S)]
+    imports = [node for code in examples for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in imports if (node.module or "").startswith("audio_cls.")]
+    names = {f"{node.module}".rpartition(".")[2] + f".{alias.name}" for node in ours for alias in node.names}
+    assert names
+    assert names - names_in_code() == set()
