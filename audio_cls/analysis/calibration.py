@@ -68,7 +68,7 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, nu
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature T that makes the labels likeliest under softmax(log p / T): above 1 where p is too sure.
+    """The temperature T that makes the labels likeliest under softmax(log p / T): above 1 where p is overconfident.
 
     Kept within LEAST_TEMPERATURE and GREATEST_TEMPERATURE: where every clip is right no T is small enough, where labels
     and probabilities have nothing to do with each other none is large enough.

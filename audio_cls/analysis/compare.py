@@ -11,12 +11,11 @@ from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.analysis.errors import find_errors
 from audio_cls.analysis.statistics import (
+    METRICS,
     NUM_FLIPS,
-    accuracy_interval,
-    auroc_macro_interval,
-    f1_macro_interval,
     holm,
     mean_and_sd,
+    metric_interval,
     paired_test,
 )
 from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow, known
@@ -27,7 +26,6 @@ from audio_cls.results.study import Study
 
 SIGNIFICANCE = 0.05
 MOST_VARIANTS_FOR_ALL_PAIRS = 6
-_INTERVALS = {"accuracy": accuracy_interval, "f1_macro": f1_macro_interval, "auroc_macro": auroc_macro_interval}
 
 
 def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:
@@ -117,9 +115,9 @@ def _scores(jobs: Sequence[StudyJob], split: str | None) -> Scores | None:
     if not predictions:
         return None
     spreads = {}
-    for key, interval in _INTERVALS.items():
+    for key in METRICS:
         mean, sd = _figure(jobs, split, key)
-        spreads[key] = Spread(mean, sd, interval(predictions) if mean is not None else None)
+        spreads[key] = Spread(mean, sd, metric_interval(predictions, key) if mean is not None else None)
     return Scores(**spreads)
 
 

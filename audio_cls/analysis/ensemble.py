@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from audio_cls.analysis.bootstrap import weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
+from audio_cls.analysis.statistics import METRICS
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.results.predictions import Predictions, in_order_of
 from audio_cls.results.study import Study, StudyError
@@ -117,11 +117,6 @@ def _sum(members: Sequence[StudyJob], key: str) -> float | None:
 
 def _figures(predictions: Predictions) -> dict[str, float | None]:
     """What training reports of a job, as one resample in which every clip counts once."""
-    labels, once = predictions.labels, np.ones((1, len(predictions.labels)))
-    num_classes = predictions.probabilities.shape[1]
-    auroc = float(weighted_auroc_macro(labels, predictions.probabilities, once)[0])
-    return {
-        "accuracy": float(weighted_accuracy(predictions.correct, once)[0]),
-        "f1_macro": float(weighted_f1_macro(labels, predictions.predicted, num_classes, once)[0]),
-        "auroc_macro": None if math.isnan(auroc) else auroc,
-    }
+    once = np.ones((1, len(predictions.labels)))
+    figures = {key: float(metric(predictions, once)[0]) for key, metric in METRICS.items()}
+    return {key: None if math.isnan(value) else value for key, value in figures.items()}

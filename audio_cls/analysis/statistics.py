@@ -24,9 +24,14 @@ from audio_cls.analysis.bootstrap import (
 from audio_cls.results.predictions import Predictions, in_order_of
 
 Interval = tuple[float, float]
-Metric = Callable[["Predictions", np.ndarray], np.ndarray]  # of a job under weights (R, N), to (R,)
+Metric = Callable[[Predictions, np.ndarray], np.ndarray]  # of a job under weights (R, N), to (R,)
 
-MAX_EXACT_SOURCES = 16  # 65,536 ways to flip the signs: all of them are looked at
+METRICS: dict[str, Metric] = {
+    "accuracy": lambda job, weights: weighted_accuracy(job.correct, weights),
+    "f1_macro": lambda job, weights: weighted_f1_macro(job.labels, job.predicted, job.probabilities.shape[1], weights),
+    "auroc_macro": lambda job, weights: weighted_auroc_macro(job.labels, job.probabilities, weights),
+}
+MAX_EXACT_SOURCES = 16  # 65,536 ways to flip the signs: all of them are tried
 NUM_FLIPS = 20_000
 _FLIPS_AT_ONCE = 1_000  # keeps M x S small in memory
 
@@ -59,31 +64,9 @@ def mean_and_sd(values: Mapping[tuple[int, int], float | None]) -> tuple[float |
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
-def accuracy_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
-    """95% interval of the mean over folds of the accuracy, by resampling sources; None with fewer than two sources."""
-
-    def accuracy(job: Predictions, weights: np.ndarray) -> np.ndarray:
-        return weighted_accuracy(job.correct, weights)
-
-    return _interval_over_folds(predictions, accuracy, seed)
-
-
-def f1_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
-    """95% interval of the mean over folds of macro F1."""
-
-    def f1_macro(job: Predictions, weights: np.ndarray) -> np.ndarray:
-        return weighted_f1_macro(job.labels, job.predicted, job.probabilities.shape[1], weights)
-
-    return _interval_over_folds(predictions, f1_macro, seed)
-
-
-def auroc_macro_interval(predictions: Sequence[Predictions], seed: int = 0) -> Interval | None:
-    """95% interval of the mean over folds of macro AUROC."""
-
-    def auroc_macro(job: Predictions, weights: np.ndarray) -> np.ndarray:
-        return weighted_auroc_macro(job.labels, job.probabilities, weights)
-
-    return _interval_over_folds(predictions, auroc_macro, seed)
+def metric_interval(predictions: Sequence[Predictions], metric: str, seed: int = 0) -> Interval | None:
+    """95% interval of the mean over folds of one of METRICS, by resampling sources; None with a single source."""
+    return _interval_over_folds(predictions, METRICS[metric], seed)
 
 
 def paired_test(

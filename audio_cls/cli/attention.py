@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
     from audio_cls.data.decode import BadAudio
-    from audio_cls.figures.attention import heads_figure
+    from audio_cls.figures.attention import attention_figure
     from audio_cls.figures.job import save_figure
     from audio_cls.models.attention_maps import NoAttention
     from audio_cls.serving.attention import NoSuchClip
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     path = options.out or jobs[0] / f"attention_{stem}.png"
     try:
         with usage_errors(LoadError, NoAttention, NoSuchClip, ConfigError):
-            figure = heads_figure(jobs, options.clip)
+            figure = attention_figure(jobs, options.clip)
     except (BadAudio, DataError) as error:
         print(f"audio-cls attention: {options.clip}: {error}", file=sys.stderr)
         return 1

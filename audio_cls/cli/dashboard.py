@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from audio_cls.cli.arguments import UsageError
+from audio_cls.wording import one_line
 
 HELP = "build the project's dashboard in Weights & Biases"
 
@@ -33,6 +34,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"nothing saved ({error}); with a key it would be a view of project {options.project} with")
         print(dashboard.outline(study))
     except Exception as error:
-        print(f"audio-cls dashboard: W&B did not take it: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        print(f"audio-cls dashboard: W&B did not take it: {one_line(error)}", file=sys.stderr)
         return 1
     return 0

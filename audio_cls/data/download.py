@@ -11,6 +11,7 @@ from audio_cls.data.cache import default_cache_dir
 from audio_cls.data.clips import DataError
 from audio_cls.files import replacing_folder
 from audio_cls.terminal import progress_bar
+from audio_cls.wording import one_line
 
 ESC10_COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
 ESC10_URL = f"https://github.com/karoldvl/ESC-10/archive/{ESC10_COMMIT}.zip"
@@ -144,4 +145,4 @@ def _cause(error: BaseException) -> str:
     """The innermost reason of nested network errors, in one line."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error)

@@ -17,6 +17,7 @@ from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BadAudio, decode, resample
 from audio_cls.terminal import progress_bar
+from audio_cls.wording import one_line
 
 __all__ = ["WaveformStore", "default_cache_dir", "open_store"]
 
@@ -214,7 +215,7 @@ def _file_waveform(clip: Clip, sample_rate: int) -> np.ndarray | BadAudio:
     except BadAudio as error:
         return error
     except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
-        return BadAudio(f"unreadable: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        return BadAudio(f"unreadable: {one_line(error)}")
 
 
 def _synthetic_waveform(clip: Clip, sample_rate: int) -> np.ndarray:

@@ -26,6 +26,7 @@ from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.files import write_text
 from audio_cls.results import job_files, sweep_folder
 from audio_cls.terminal import say
+from audio_cls.wording import one_line
 
 _HELP = frozenset({"--help", "-h"})
 _CONFIG_DIR = "--config-dir"
@@ -156,7 +157,7 @@ def run(overrides: Sequence[str], number: int) -> None:
         if isinstance(error, DataError):
             say(f"{place}{name} FAILED: {error}")
         else:
-            message = " ".join(str(error).split()) or type(error).__name__
+            message = one_line(error)
             say(f"{place}{name} FAILED: {message} (see {trace})")
         return
     (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
@@ -181,10 +182,7 @@ def attempt(train: Callable[[], None]) -> int:
         )
         return 1
     except Exception as error:
-        say(
-            f"the jobs could not be run: {' '.join(str(error).split()) or type(error).__name__}"
-            f" ({_FULL_ERROR}=1: where)"
-        )
+        say(f"the jobs could not be run: {one_line(error)} ({_FULL_ERROR}=1: where)")
         return 1
     finally:
         del os.environ[_FULL_ERROR]

@@ -25,6 +25,7 @@ from audio_cls.config.schema import (
 )
 from audio_cls.data.clips import SplitError
 from audio_cls.data.splits import make_split
+from audio_cls.wording import one_line
 
 JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included
 
@@ -123,7 +124,7 @@ def check_split_exists(job: Job) -> None:
             num_folds=folds, split_seed=data.split_seed, allow_missing=data.allow_missing,
         )  # fmt: skip
     except SplitError as error:
-        raise ConfigError(" ".join(str(error).split())) from None
+        raise ConfigError(one_line(error)) from None
     _checked_splits.add(key)
 
 

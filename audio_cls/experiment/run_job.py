@@ -24,6 +24,7 @@ from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.datamodule import ClipDataModule
 from audio_cls.training.history import read_history
 from audio_cls.training.modules import ClassifierModule
+from audio_cls.wording import one_line
 
 
 class JobBusy(RuntimeError):
@@ -84,7 +85,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
     except BaseException as error:
         if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
             interrupted = signals.came() or isinstance(error, (KeyboardInterrupt, SystemExit))
-            message = "interrupted" if interrupted else " ".join(f"{error}".split()) or type(error).__name__
+            message = "interrupted" if interrupted else one_line(error)
             record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
             write_json(job.folder / job_files.METRICS, record)
         signals.check()  # libraries put other exceptions in the place of a signal's, or one without its status

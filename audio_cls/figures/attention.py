@@ -1,6 +1,6 @@
 """Draws a clip and, along the same time axis, the attention of one or several transformers to it.
 
-Axis letters: L layers, H heads, M mel bands, P places along the clip.
+Axis letters: L layers, H heads, P places along the clip.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from audio_cls.data.decode import resample
+from audio_cls.figures.clip import draw_spectrogram, draw_waveform
 from audio_cls.figures.style import (
-    COLOURS,
     DOTTED,
     FONT_SIZE,
     GREY,
@@ -25,7 +25,6 @@ from audio_cls.figures.style import (
     short,
 )
 from audio_cls.models.attention_maps import transformer_of
-from audio_cls.models.log_mel import POWER_FLOOR, RANGE_DB, LogMel
 from audio_cls.serving.attention import ClipAttention, ShownClip, explain_clip, find_clip
 from audio_cls.serving.load import load_classifier
 from audio_cls.wording import SPLIT_NAMES
@@ -33,8 +32,6 @@ from audio_cls.wording import SPLIT_NAMES
 WIDTH = 7.5  # inches
 ROW = 0.17  # of one head
 MAX_ROWS_NAMED = 64
-COLUMNS = 1_200  # points in time of waveform and spectrogram
-TICKS_HZ = (250, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
 
 
 def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figure:
@@ -43,11 +40,12 @@ def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figur
     seconds = len(clip.waveform) / clip.sample_rate
     top = 0.0
     waveform = add_axes(figure, 0, top, WIDTH, 0.8)
-    _draw_waveform(waveform, clip, seconds)
+    draw_waveform(waveform, clip.waveform, clip.sample_rate, 0.0)
     add_title(waveform, _title(clip, explained), WIDTH)
     top += 0.9
     spectrogram = add_axes(figure, 0, top, WIDTH, 1.5)
-    _draw_spectrogram(spectrogram, clip, explained[0], seconds)
+    rates = [clip.sample_rate, *(attention.classifier.sample_rate for attention in explained)]
+    draw_spectrogram(spectrogram, clip.waveform, clip.sample_rate, 0.0, highest=min(rates) / 2)
     top += 1.6
     brightest = max(2.0, *(float(np.nanquantile(attention.heads, 0.995)) for attention in explained))
     panels = [waveform, spectrogram]
@@ -78,48 +76,13 @@ def _title(clip: ShownClip, explained: Sequence[ClipAttention]) -> str:
     return f"{title}: predicted {explained[0].prediction} ({explained[0].classifier.name})"
 
 
-def _draw_waveform(axes: Axes, clip: ShownClip, seconds: float) -> None:
-    """The highest and lowest sample of each column."""
-    edges = np.linspace(0, len(clip.waveform), min(COLUMNS, len(clip.waveform)) + 1).astype(int)[:-1]
-    high, low = np.maximum.reduceat(clip.waveform, edges), np.minimum.reduceat(clip.waveform, edges)
-    axes.fill_between(edges / clip.sample_rate, low, high, color=COLOURS[0], linewidth=0.4)
-    reach = float(np.abs(clip.waveform).max()) or 1.0
-    axes.set_ylim(-1.05 * reach, 1.05 * reach)
-    axes.set_ylabel("waveform", fontsize=FONT_SIZE - 1)
-
-
-def _draw_spectrogram(axes: Axes, clip: ShownClip, attention: ClipAttention, seconds: float) -> None:
-    """Log-mel levels, with the bands of the first classifier where it has any, at evenly spaced moments."""
-    front_end = transformer_of(attention.classifier.module.network).front_end
-    if not isinstance(front_end, LogMel) or front_end.sample_rate != clip.sample_rate:
-        front_end = LogMel(clip.sample_rate)
-    window, bands = front_end.window.numpy(), front_end.mel_bands.numpy()  # (M, n_fft/2 + 1)
-    n_fft = front_end.n_fft
-    # Windows at so many moments rather than every hop: any length of clip takes the same memory.
-    padded = np.pad(clip.waveform, n_fft // 2)
-    starts = np.linspace(0, len(clip.waveform) - 1, COLUMNS).astype(int)
-    frames = np.stack([padded[start : start + n_fft] for start in starts]) * window
-    power = np.abs(np.fft.rfft(frames)) ** 2 @ bands.T  # (COLUMNS, M)
-    level = 10 * np.log10(np.maximum(power, POWER_FLOOR)).T
-    loudest = max(level.max(), 10 * np.log10(POWER_FLOOR) + RANGE_DB)  # silence is dark
-    axes.imshow(
-        level, origin="lower", aspect="auto", cmap="magma", vmin=loudest - RANGE_DB, vmax=loudest,
-        extent=(0, seconds, -0.5, len(level) - 0.5), interpolation="nearest",
-    )  # fmt: skip
-    centres = bands.argmax(axis=1) * clip.sample_rate / n_fft  # Hz
-    ticks = [hertz for hertz in TICKS_HZ if hertz <= centres[-1]]
-    names = [f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz" for hertz in ticks]
-    axes.set_yticks(np.interp(ticks, centres, np.arange(len(centres))), names)
-    axes.set_ylabel("log-mel", fontsize=FONT_SIZE - 1)
-
-
 def _height(attention: ClipAttention) -> float:
     num_layers, num_heads = attention.heads.shape[:2]
     return min(ROW * num_heads, MAX_ROWS_NAMED * ROW / num_layers) * num_layers
 
 
 def _draw_heads(axes: Axes, attention: ClipAttention, brightest: float, compared: bool) -> AxesImage:
-    """A row for each head, layer by layer from the first; behind it what CLS pays to the sound at all."""
+    """A row for each head, layer by layer from the first; behind it the share of its attention that is on the sound."""
     num_layers, num_heads, num_places = attention.heads.shape
     num_rows = num_layers * num_heads
     rows = attention.heads.reshape(num_rows, num_places)
@@ -175,7 +138,7 @@ def _draw_rollout(axes: Axes, explained: Sequence[ClipAttention]) -> None:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=FONT_SIZE - 2)
 
 
-def heads_figure(jobs: Sequence[Path], clip: str) -> Figure:
+def attention_figure(jobs: Sequence[Path], clip: str) -> Figure:
     """The attention of the transformers of several jobs, with 1, 2 and 4 heads for instance, to the same clip."""
     classifiers = [load_classifier(job) for job in jobs]
     for classifier in classifiers:

@@ -1,4 +1,4 @@
-"""Whether a variant's probabilities mean what they say."""
+"""Reliability diagrams: accuracy against confidence."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SIDE = 3.3  # inches
 def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: str) -> Figure:
     """Reliability diagram: accuracy against confidence in each bin, and below it how many clips are in it.
 
-    Below the diagonal the model is too sure, above it not sure enough. `error`: the expected calibration error.
+    Below the diagonal the model is overconfident, above it underconfident. `error`: the expected calibration error.
     """
     figure = new_figure()
     above = add_axes(figure, 0, 0, SIDE, SIDE)
@@ -29,8 +29,8 @@ def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: st
         above.plot(each.confidence, each.accuracy, "o", color=colour, markersize=size)
     above.plot([each.confidence for each in filled], [each.accuracy for each in filled], color=colour, linewidth=1.2)
     above.text(0.97, 0.14, f"expected calibration\nerror {error:.1%}", ha="right", transform=above.transAxes)
-    above.text(0.97, 0.05, "too sure", ha="right", color=GREY, transform=above.transAxes)
-    above.text(0.03, 0.95, "not sure enough", va="top", color=GREY, transform=above.transAxes)
+    above.text(0.97, 0.05, "overconfident", ha="right", color=GREY, transform=above.transAxes)
+    above.text(0.03, 0.95, "underconfident", va="top", color=GREY, transform=above.transAxes)
     above.set_ylim(-0.02, 1.02)
     above.set_ylabel("accuracy")
     below.bar([each.low for each in bins], [each.count for each in bins], [each.high - each.low for each in bins],

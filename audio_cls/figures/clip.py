@@ -44,8 +44,8 @@ def clip_figure(
     room = TIME_HEIGHT - bottom - 0.12 - gap
     above = figure.add_axes((left, (bottom + added + room * 2 / 3 + gap) / height, width, room / 3 / height))
     below = figure.add_axes((left, (bottom + added) / height, width, room * 2 / 3 / height), sharex=above)
-    _draw_waveform(above, waveform, sample_rate, start_seconds)
-    _draw_spectrogram(below, waveform, sample_rate, start_seconds, highest)
+    draw_waveform(above, waveform, sample_rate, start_seconds)
+    draw_spectrogram(below, waveform, sample_rate, start_seconds, highest)
     panels = [above, below]
     if attention:
         panels.append(figure.add_axes((left, bottom / height, width, ROW * len(attention) / height), sharex=above))
@@ -67,7 +67,7 @@ def hertz_ticks(axis: Axis, highest: float) -> None:
     axis.set_ticks(places, [f"{value / 1000:g}" for value in hertz])
 
 
-def _draw_waveform(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float) -> None:
+def draw_waveform(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float) -> None:
     """Lowest and highest sample of each column of the picture."""
     edges = np.linspace(0, len(waveform), min(COLUMNS, len(waveform)), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(waveform, edges), np.maximum.reduceat(waveform, edges)
@@ -79,7 +79,8 @@ def _draw_waveform(axes: Axes, waveform: np.ndarray, sample_rate: int, start: fl
     axes.set_yticks((-peak, 0, peak), (f"-{shown}", "0", shown))
 
 
-def _draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float, highest: float) -> None:
+def draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float, highest: float) -> None:
+    """Log-mel levels up to `highest` Hz, from the loudest to 80 dB below it."""
     seconds = len(waveform) / sample_rate
     power = mel_power(waveform, sample_rate, highest, hop_seconds=max(seconds / 500, 0.004))
     decibels = 10 * np.log10(power.T + FLOOR)  # (B, N)

@@ -13,7 +13,7 @@ from audio_cls.figures.curves import precision_recall_figure, roc_figure
 from audio_cls.figures.learning import Row, learning_figure
 from audio_cls.figures.style import figure_style
 from audio_cls.files import replacing
-from audio_cls.wording import SPLIT_NAMES
+from audio_cls.wording import SPLIT_NAMES, one_line
 
 DPI = 130
 MARGIN = 0.12  # inches
@@ -55,8 +55,7 @@ def write_figures(
                 save_figure(draw(), folder / name)
             except Exception as error:
                 (folder / name).unlink(missing_ok=True)  # of an earlier run, if anything
-                reason = " ".join(f"{error}".split()) or type(error).__name__
-                problems.append(f"{name} could not be drawn ({reason}); the numbers are not affected")
+                problems.append(f"{name} could not be drawn ({one_line(error)}); the numbers are not affected")
     return problems
 
 

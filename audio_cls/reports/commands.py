@@ -17,6 +17,7 @@ from audio_cls.config.schema import ConfigError, flatten, result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import RANKING_SPLIT
 from audio_cls.results.study import Study, StudyError, load_study
+from audio_cls.wording import one_line
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int
         stored = yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8"))
         arguments = _arguments(stored)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{folder / job_files.CONFIG} cannot be read: {reason}") from None
+        raise ValueError(f"{folder / job_files.CONFIG} cannot be read: {one_line(error)}") from None
     if seeds:
         arguments = [argument for argument in arguments if not argument.startswith("seed=")]
         arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from audio_cls.results.predictions import Predictions
+from audio_cls.wording import one_line
 
 RANKING_SPLIT = {"holdout": "val", "crossval": "test", "all": None}
 STATUSES = ("done", "failed", "interrupted", "running")  # as a job writes them
@@ -59,7 +60,7 @@ def read_job(folder: Path) -> StudyJob:
         _check_scores(metrics)
         return StudyJob(*identity, "done", None, metrics, _read_predictions(folder, metrics))
     except (_Damage, OSError) as damage:
-        return StudyJob(*identity, "damaged", " ".join(str(damage).split()), metrics)
+        return StudyJob(*identity, "damaged", one_line(damage), metrics)
 
 
 def _read_metrics(path: Path, fold: int, seed: int) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -6,15 +8,17 @@ from statsmodels.stats.multitest import multipletests
 from audio_cls.analysis import statistics
 from audio_cls.analysis.bootstrap import source_weights, weighted_accuracy, weighted_auroc_macro, weighted_f1_macro
 from audio_cls.analysis.statistics import (
-    accuracy_interval,
-    auroc_macro_interval,
-    f1_macro_interval,
     holm,
     mean_and_sd,
+    metric_interval,
     paired_test,
     sign_flip_p_value,
 )
 from audio_cls.results.predictions import Predictions
+
+accuracy_interval = partial(metric_interval, metric="accuracy")
+f1_macro_interval = partial(metric_interval, metric="f1_macro")
+auroc_macro_interval = partial(metric_interval, metric="auroc_macro")
 
 
 def predictions(correct, sources=None, fold=0, seed=0, digest="a", clips=None):

@@ -169,7 +169,7 @@ def test_a_failed_job_is_named_with_its_error_and_the_others_are_trained(
     assert len(trained) == 4
     output = capsys.readouterr().err
     folder = Path("outputs/synthetic-holdout/transformer_h1/fold1-seed0")
-    assert f"FAILED: the loss is not finite (see {folder / 'error.txt'})" in output
+    assert f"FAILED: the loss; is not finite (see {folder / 'error.txt'})" in output
     assert output.splitlines()[-3:-1] == [
         f"FAILED outputs/synthetic-holdout/transformer_h{heads}/fold1-seed0: the loss is not finite" for heads in (1, 2)
     ]
@@ -181,7 +181,7 @@ def test_a_failed_job_is_named_with_its_error_and_the_others_are_trained(
     ("error", "line"),
     [
         (BrokenProcessPool("a worker\ndied"), "a process that trained a job was killed, most often for lack of memory"),
-        (ValueError("no such\nlauncher"), "the jobs could not be run: no such launcher (HYDRA_FULL_ERROR=1: where)"),
+        (ValueError("no such\nlauncher"), "the jobs could not be run: no such; launcher (HYDRA_FULL_ERROR=1: where)"),
     ],
 )
 def test_a_sweep_that_its_launcher_gives_up_names_what_is_not_done_and_is_compared(

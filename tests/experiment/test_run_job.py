@@ -461,7 +461,7 @@ def test_a_job_that_fails_says_why_in_its_folder_and_its_loggers_end_as_failed(w
     metrics = metrics_of(job)
     assert set(metrics) >= METRICS_KEYS
     assert metrics["status"] == "failed"
-    assert metrics["error"] == "the first line and the second"
+    assert metrics["error"] == "the first line; and the second"
     assert (metrics["train"], metrics["val"], metrics["test"]) == (None, None, None)
     assert metrics["epochs"] == 0
     assert logger.ends[-1] == "failed"
@@ -512,7 +512,7 @@ def test_a_result_that_another_librarys_logger_does_not_take_is_done_and_noted(
     assert metrics_of(job)["status"] == "done"
     assert job_files.is_done(job)
     notes = [line for line in capfd.readouterr().err.splitlines() if "Recorder" in line]
-    assert notes == ["note: Recorder did not take the result (the server); the job's folder has it"]
+    assert notes == ["note: Recorder did not take the result (the server; is gone); the job's folder has it"]
 
 
 def test_a_result_that_is_complete_stays_done_if_its_loggers_are_interrupted(workspace, monkeypatch):

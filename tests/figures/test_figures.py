@@ -265,7 +265,7 @@ def test_a_job_whose_pictures_cannot_be_drawn_keeps_its_numbers(tmp_path, monkey
     assert json.loads((planned.folder / "metrics.json").read_text())["status"] == "done"
     assert (planned.folder / "predictions.csv").exists()
     assert {path.name for path in planned.folder.glob("*.png")} == PICTURES - {"confusion_matrix.png"}
-    note = "note: confusion_matrix.png could not be drawn (no letter for that); the numbers are not affected"
+    note = "note: confusion_matrix.png could not be drawn (no letter for; that); the numbers are not affected"
     assert note in capsys.readouterr().err
 
 

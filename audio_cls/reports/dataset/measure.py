@@ -17,6 +17,7 @@ from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe
 from audio_cls.figures.spectrogram import mel_power
 from audio_cls.reports.dataset.fingerprint import Fingerprint, fingerprint
 from audio_cls.terminal import progress_bar
+from audio_cls.wording import one_line
 
 MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
 MAX_SPECTRUM_SECONDS = 60
@@ -160,4 +161,4 @@ def _measure_or_say_why(clip: Clip, sampled: bool, highest: float, synthetic: bo
     except BadAudio as error:
         return error
     except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
-        return BadAudio(f"unreadable: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        return BadAudio(f"unreadable: {one_line(error)}")

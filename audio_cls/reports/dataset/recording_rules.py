@@ -1,10 +1,10 @@
-"""What is worth knowing about labels, recordings and folds: what is too few, unknown, torn apart or there twice."""
+"""Findings about labels, recordings and folds: what is too few, unknown, split across folds or there twice."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from audio_cls.data.splits import published_folds
-from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, count_clips, named
+from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, about_clips, count_clips
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.wording import listed
 
@@ -13,19 +13,19 @@ FEW_SOURCES = 5  # recordings of a class
 
 
 def sources_over_folds(survey: Survey) -> Iterator[Finding]:
-    torn = {}
+    parted = {}
     for source, indices in survey.clips_of_source.items():
         folds = sorted({survey.clip(index).fold for index in indices} - {None})
         if len(folds) > 1:
-            torn |= {index: f"source {source}, which lies in folds {listed(folds)}" for index in indices}
-    if torn:
-        yield Finding(
-            ERROR,
-            f"{count_clips(len(torn), 'lies', 'lie')} in another fold than the rest of the recording",
-            "A model would be tested on recordings that it was trained on, so train.py refuses these folds. Put all "
-            "clips of a source into one fold, or leave the column fold out of the manifest.",
-            named(survey, torn),
-        )
+            parted |= {index: f"source {source}, which lies in folds {listed(folds)}" for index in indices}
+    yield from about_clips(
+        survey,
+        parted,
+        ERROR,
+        "{clips} {lies} in another fold than the rest of the recording",
+        "A model would be tested on recordings that it was trained on, so training refuses these folds. Put all clips "
+        "of a source into one fold, or leave the column fold out of the manifest.",
+    )
 
 
 def single_sources(survey: Survey) -> Iterator[Finding]:
@@ -37,7 +37,7 @@ def single_sources(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             ERROR,
             f"There is one recording only of {listed([repr(name) for name in alone])}",
-            "A recording cannot train and test at once, so train.py finds no split: add recordings, or use "
+            "A recording cannot train and test at once, so training finds no split: add recordings, or use "
             "protocol=all for a model without held-out figures.",
         )
 
@@ -73,8 +73,8 @@ def hidden_copies(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             f"{_pairs(len(apart), 'holds', 'hold')}{where}",
-            "A model that trains on one knows the other, so its accuracy is a little too good. Listen to them below; "
-            f"{how}, or remove one.",
+            "A model that trains on one has seen the other, so its accuracy is a little too high. Listen to both, "
+            f"and {how}, or remove one.",
             tuple(apart),
         )
     if together:
@@ -95,7 +95,7 @@ def unknown_sources(survey: Survey) -> Iterator[Finding]:
             "It is not known which clips were cut from the same recording"
             if whole
             else f"The source of {count_clips(unknown)} is not known",
-            "Clips of one recording may end up on both sides of a split, and the accuracy is too good then. If several "
+            "Clips of one recording may end up on both sides of a split, and the accuracy is too high then. If several "
             f"were cut from one, say so: {MANIFEST}. If each is a recording of its own, all is well.",
         )
 
@@ -126,7 +126,7 @@ def few_sources(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             f"Fewer than {FEW_SOURCES} recordings of {listed(few)}",
-            "Results of such a class hang on one or two recordings: add more before believing them.",
+            "Results of such a class depend on one or two recordings: add more before relying on them.",
         )
 
 
@@ -137,13 +137,9 @@ def sources_over_classes(survey: Survey) -> Iterator[Finding]:
         if len(labels) > 1:
             names = listed([repr(survey.clip_set.classes[label]) for label in labels])
             shared |= dict.fromkeys(indices, f"source {source}, in {names}")
-    if shared:
-        yield Finding(
-            NOTE,
-            f"{count_clips(len(shared), 'comes', 'come')} from recordings that are in several classes",
-            "Right where a recording holds several sounds; else a label is wrong.",
-            named(survey, shared),
-        )
+    title = "{clips} {comes} from recordings that are in several classes"
+    advice = "Right where a recording holds several sounds; else a label is wrong."
+    yield from about_clips(survey, shared, NOTE, title, advice)
 
 
 def missing_folds(survey: Survey) -> Iterator[Finding]:
@@ -167,8 +163,8 @@ def plain_shuffle(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             NOTE,
             f"Plain shuffled {leak.num_folds}-fold cross-validation would leak: on average {leak.expected:.0f} of "
-            f"{len(survey.clip_set)} clips ({share:.0%}) would be tested by a model that knows their recording",
-            "train.py keeps the clips of a recording together. Do the same wherever you split, and ask it of results "
+            f"{len(survey.clip_set)} clips ({share:.0%}) would be tested by a model trained on their recording",
+            "Training keeps the clips of a recording together. Do the same wherever you split, and ask it of results "
             "that you compare with.",
         )
 
