@@ -11,6 +11,7 @@ import torch
 import yaml
 from hydra import initialize_config_dir
 from hydra.utils import get_method
+from support.command_line import CONF
 from torch import nn
 
 from audio_cls.config.checks import check_config
@@ -32,7 +33,6 @@ from audio_cls.training.augment import input_samples
 from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import make_optimizer, make_schedule
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = ("data", "augment", "trainer", "logger", "model", "experiment")
 OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 PRESETS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]

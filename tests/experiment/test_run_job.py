@@ -21,7 +21,8 @@ from hydra import initialize_config_dir
 from lightning.pytorch.loggers import Logger
 from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
-from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
+from support.command_line import CONF, REPOSITORY
+from support.tiny_jobs import CLASSES, overrides, plan_jobs
 
 from audio_cls.config.job import Job, clips
 from audio_cls.data import batches as batches_module
@@ -247,7 +248,7 @@ def test_without_the_published_test_fold_there_are_no_test_results_and_it_is_sai
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 800), 4000)
     arguments = [line for line in overrides(tmp_path, *QUICK, "data=esc10") if not line.startswith("data.num_folds")]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         (job,) = make_plan(arguments, multirun=False).jobs
     run_job(job, lambda _: [])
     metrics = metrics_of(job)
@@ -539,14 +540,14 @@ def test_a_diverging_loss_fails_the_job_with_the_remedy(workspace, monkeypatch):
 
 def test_bad_files_are_all_named_before_any_logger_is_made(tmp_path):
     (job,) = plan_jobs(tmp_path, *QUICK)
-    for name in ("high/3.wav", "low/5.wav"):
+    for name in ("high/high-3.wav", "low/low-5.wav"):
         (tmp_path / "tones" / name).write_bytes(b"RIFF, but not really")
-    with pytest.raises(DataError, match=r"2 of 18 clips(.|\n)*high/3.wav(.|\n)*low/5.wav"):
+    with pytest.raises(DataError, match=r"2 of 18 clips(.|\n)*high/high-3.wav(.|\n)*low/low-5.wav"):
         run_job(job, lambda _: pytest.fail("a logger was made"))
     error = metrics_of(job)["error"]
     assert metrics_of(job)["status"] == "failed"
-    assert "high/3.wav" in error
-    assert "low/5.wav" in error
+    assert "high/high-3.wav" in error
+    assert "low/low-5.wav" in error
     assert "\n" not in error
 
 
@@ -583,7 +584,7 @@ def run_train_py(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+            runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
     finally:
         signals.handle()  # forgets the last signal
         for number, handler in before.items():
@@ -601,7 +602,7 @@ def test_signals_end_the_process_with_their_status_and_the_same_command_then_fin
     (job,) = plan_jobs(workspace, *settings)
     arguments = overrides(workspace, *settings)
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
+        [sys.executable, str(REPOSITORY / "train.py"), *arguments],
         cwd=workspace,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,

@@ -4,8 +4,9 @@ import shlex
 
 import pytest
 from hydra import initialize_config_dir
+from support.command_line import CONF
 from support.study_folders import write_job
-from support.tiny_jobs import ROOT, plan_jobs
+from support.tiny_jobs import plan_jobs
 
 from audio_cls.cli.main import main
 from audio_cls.config.job import Job, clips
@@ -16,7 +17,7 @@ from audio_cls.results import job_files
 
 def planned(command: str) -> tuple[Job, ...]:
     words = shlex.split(command)
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return make_plan(words[2:-1], multirun=True).jobs
 
 

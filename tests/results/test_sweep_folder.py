@@ -4,12 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.command_line import REPOSITORY
 from support.tiny_jobs import plan_jobs
 
 from audio_cls.config.schema import ConfigError
 from audio_cls.results import sweep_folder
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +21,7 @@ def _no_sweep():
 def in_another_process(code: str) -> str:
     """What a process that this one starts prints."""
     command = [sys.executable, "-c", f"from audio_cls.results import sweep_folder\n{code}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.strip()
 
 
 def test_the_processes_of_a_sweep_read_its_checked_jobs_and_what_it_left_for_them(tmp_path):

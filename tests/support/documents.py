@@ -4,7 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from support.command_line import REPOSITORY
+
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 
 

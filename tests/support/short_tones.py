@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from support.tiny_jobs import plan_jobs
+from hydra import initialize_config_dir
+from support.command_line import CONF
+from support.tiny_jobs import plan_jobs, write_tones
 
 from audio_cls.config.job import Job
+from audio_cls.experiment.plan import make_plan
 from audio_cls.experiment.run_job import run_job
 
 RATE = 4_000
@@ -18,14 +19,9 @@ CNN = (
 )  # fmt: skip
 
 
-def write_clips(folder: Path, clips_per_class: int = 6) -> None:
-    """Class folders of 0.75 s: a tone of 0.3 s, then silence."""
-    time = np.arange(int(0.75 * RATE)) / RATE
-    for frequency, name in ((900, "high"), (300, "low")):
-        (folder / name).mkdir(parents=True)
-        for index in range(clips_per_class):
-            tone = 0.3 * np.sin(2 * np.pi * (frequency + 10 * index) * time) * (time < 0.3)
-            soundfile.write(folder / name / f"{name}-{index}.wav", tone.astype(np.float32), RATE)
+def write_clips(folder: Path) -> Path:
+    """Six clips a class of 0.75 s: a tone of 0.3 s, then silence."""
+    return write_tones(folder, 6, seconds=0.75, sounding=0.3)
 
 
 def train(folder: Path, *more: str) -> Job:
@@ -39,13 +35,8 @@ def train(folder: Path, *more: str) -> Job:
 
 def train_cnn(folder: Path, overrides: Sequence[str] = CNN) -> Job:
     """Trains the CNN on the same clips."""
-    from hydra import initialize_config_dir
-    from support.tiny_jobs import ROOT
-
-    from audio_cls.experiment.plan import make_plan
-
     places = [f"data.root={folder / 'tones'}", f"output_dir={folder / 'outputs'}"]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         (job,) = make_plan([*overrides, *places], False).jobs
     run_job(job, lambda _: [])
     return job

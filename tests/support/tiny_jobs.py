@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from hydra import initialize_config_dir
+from support.command_line import CONF
 
 from audio_cls.config.job import Job
 from audio_cls.experiment.plan import make_plan
 
-ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("high", "low")
 TINY = (
     "data=folder", "data.num_folds=2", "input.sample_rate=4000", "input.crop_seconds=0.1", "input.eval_crops=1",
@@ -19,14 +19,14 @@ TINY = (
 )  # fmt: skip
 
 
-def write_tones(folder: Path, clips_per_class: int = 9) -> Path:
-    """Makes a folder of class folders with clips of 0.2 s."""
-    time = np.arange(800) / 4000
+def write_tones(folder: Path, clips_per_class: int = 9, seconds: float = 0.2, sounding: float = 0.2) -> Path:
+    """Makes a folder of class folders with tones, silent after the seconds in which they sound."""
+    time = np.arange(round(seconds * 4000)) / 4000
     for frequency, name in zip((900, 300), CLASSES, strict=True):
         (folder / name).mkdir(parents=True)
         for index in range(clips_per_class):
-            tone = 0.3 * np.sin(2 * np.pi * (frequency + 10 * index) * time)
-            soundfile.write(folder / name / f"{index}.wav", tone.astype(np.float32), 4000)
+            tone = 0.3 * np.sin(2 * np.pi * (frequency + 10 * index) * time) * (time < sounding)
+            soundfile.write(folder / name / f"{name}-{index}.wav", tone.astype(np.float32), 4000)
     return folder
 
 
@@ -42,5 +42,5 @@ def plan_jobs(tmp_path: Path, *more: str, multirun: bool = False) -> tuple[Job, 
     """Composes tiny jobs as train.py does; makes their tones on first use."""
     if not (tmp_path / "tones").exists():
         write_tones(tmp_path / "tones")
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return make_plan(overrides(tmp_path, *more), multirun).jobs

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 import wandb
-from support.tiny_jobs import CLASSES, ROOT, overrides, plan_jobs
+from support.command_line import REPOSITORY
+from support.tiny_jobs import CLASSES, overrides, plan_jobs
 from support.wandb_server import KEY, WandbServer
 
 from audio_cls.config.schema import flatten
@@ -469,7 +470,7 @@ for logger in ("csv", "none"):
     assert run_job(job, launch.make_loggers)["status"] == "done"
 assert "wandb" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=300)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY, timeout=300)
     (logged,) = (tmp_path / "outputs" / "csv").glob("*/*/metrics.csv")
     assert "final_val_accuracy" in logged.read_text()
     assert overrides(tmp_path)  # nothing else of the command line had to change

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 from hydra import initialize_config_dir
+from support.command_line import CONF, REPOSITORY
 from support.study_folders import write_job
-from support.tiny_jobs import ROOT, overrides, plan_jobs, write_tones
+from support.tiny_jobs import overrides, plan_jobs, write_tones
 from support.wandb_server import WandbServer
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
@@ -19,7 +20,7 @@ from audio_cls.config.schema import result_keys
 from audio_cls.experiment.plan import make_plan
 from audio_cls.tracking import wandb_logger
 
-SWEEPS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "wandb").glob("*.yaml"))}
+SWEEPS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((CONF / "wandb").glob("*.yaml"))}
 STEPPED = json.loads((Path(__file__).parents[1] / "support" / "data" / "sweep_combinations.json").read_text())
 
 
@@ -32,7 +33,7 @@ def command_line(sweep: dict, values: dict) -> list[str]:
 
 
 def plan_one(arguments: list[str]):
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         (job,) = make_plan([*arguments, "data=synthetic"], False).jobs
     return job
 
@@ -85,7 +86,7 @@ def wandb_cli(server: WandbServer, tmp_path: Path, *arguments: str) -> subproces
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, "-m", "wandb", *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
 
 
 def test_wandb_registers_a_sweep_file_as_it_stands(tmp_path):
@@ -174,7 +175,7 @@ def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_the
     for words, job in zip(commands, (jobs[1], jobs[0]), strict=True):
         assert words[:2] == ["python", "train.py"]
         assert words[-1] == "-m"
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             planned = make_plan(words[2:-1], True).jobs
         assert [one.config.fold for one in planned] == [0, 1]
         assert result_keys(planned[0].config.model_dump()) == result_keys(job.config.model_dump())
