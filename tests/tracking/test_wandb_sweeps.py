@@ -55,7 +55,8 @@ def test_every_combination_that_wandb_chooses_is_a_job_with_a_folder_of_its_own(
     jobs = [plan_one(command_line(SWEEPS[name], values)) for values in stepped]
     assert len({job.folder for job in jobs}) == len(jobs) > 1
     for job, values in zip(jobs, stepped, strict=True):
-        assert {key: result_keys(job.config.model_dump())[key] for key in values} == values
+        composed = result_keys(job.config.model_dump()) | {"heads": job.heads}
+        assert {key: composed[key] for key in values} == values
 
 
 def test_the_head_sweep_is_every_number_of_heads_on_every_validation_fold():
@@ -173,7 +174,7 @@ def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_the
     commands = [shlex.split(line) for line in printed.out.splitlines()]
     assert [line.split()[1] for line in printed.err.splitlines()] == ["good:", "tiny_h2:"]
     for words, job in zip(commands, (jobs[1], jobs[0]), strict=True):
-        assert words[:2] == ["python", "train.py"]
+        assert words[:2] == ["audio-cls", "train"]
         assert words[-1] == "-m"
         with initialize_config_dir(str(CONF), version_base="1.3"):
             planned = make_plan(words[2:-1], True).jobs
