@@ -108,7 +108,7 @@ def test_every_command_in_a_document_is_understood(tmp_path: Path, monkeypatch: 
 def test_every_python_file_that_a_page_names_exists() -> None:
     named = {(page.name, span) for page in PAGES for span in CODE_SPAN.findall(text_of(page))}
     places = (REPOSITORY, REPOSITORY / "audio_cls")
-    paths = [each for each in named if re.fullmatch(r"[\w/]+\.py", each[1])]
+    paths = [each for each in named if re.fullmatch(r"\w+/[\w/]+\.py", each[1])]
     assert paths
     assert [each for each in paths if not any((place / each[1]).exists() for place in places)] == []
 
