@@ -85,7 +85,7 @@ def one_line(error: BaseException, most: int = 3) -> str:
     return "; ".join([*lines[:most], *rest]).replace(":; ", ": ") or type(error).__name__
 
 
-def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """'did you mean NAME?' with the nearest of the known names; empty where none is near."""
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6, prefix: str = "") -> str:
+    """'did you mean NAME?' with the nearest of the known names; empty where none is near. `prefix`: goes before it."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"did you mean {nearest[0]}?" if nearest else ""
+    return f"did you mean {prefix}{nearest[0]}?" if nearest else ""

@@ -28,6 +28,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from audio_cls.config.checks import NO_HEADS
 from audio_cls.config.location import train_command
 from audio_cls.config.schema import TEXT_KEYS, ConfigError, shown
+from audio_cls.wording import did_you_mean
 
 CONFIG_NAME = "config"
 MAX_JOBS = 10_000
@@ -54,7 +55,11 @@ def configuration(folder: Path, own: Path | None = None) -> Iterator[None]:
             search_path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
             loader.repository.initialize_sources(search_path)
             _forget()
-        yield
+        try:
+            yield
+        finally:
+            if own is not None:
+                _forget()
 
 
 @cache
@@ -259,8 +264,8 @@ def _composition_problem(message: str) -> str:
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
     if option:
         available = re.findall(r"^\t([\w-]+)$", message.partition("Config search path")[0], flags=re.MULTILINE)
-        hint = _did_you_mean(difflib.get_close_matches(option[2].lower(), available, n=1), f"{option[1]}=")
-        return f"{option[1]}={option[2]} does not exist; {hint}available: {', '.join(available)}"
+        hint = did_you_mean(option[2].lower(), available, prefix=f"{option[1]}=")
+        return f"{option[1]}={option[2]} does not exist; {f'{hint} ' * bool(hint)}available: {', '.join(available)}"
     return " ".join(message.split())
 
 
@@ -274,7 +279,7 @@ def _unknown_key(key: str, base: _Base) -> str:
         return f"{key} is not a key of {group}={base.choices.get(group)}; it belongs to {options}"
     blocks = {name.rpartition(".")[0] for name in base.keys}
     groups = [name for name in base.choices if not name.startswith("hydra/")] if "." not in key else []
-    hint = _did_you_mean(_nearest_keys(key, [*sorted(base.keys - blocks), *groups])).strip()
+    hint = "".join(f"did you mean {name}?" for name in _nearest_keys(key, [*sorted(base.keys - blocks), *groups]))
     if not hint and group in blocks:
         hint = f"{group} has {', '.join(sorted(name for name in base.keys if name.startswith(f'{group}.')))}"
     return f"{key} is not a key of this configuration; {hint or _list_of_keys()}"
@@ -292,7 +297,3 @@ def _nearest_keys(key: str, known: Sequence[str]) -> list[str]:
     leaves = {name.split(".")[-1]: name for name in reversed(known)}
     by_leaf = [leaves[name] for name in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.6)]
     return (same or similar or by_leaf)[:1]
-
-
-def _did_you_mean(names: Sequence[str], prefix: str = "") -> str:
-    return f"did you mean {prefix}{names[0]}? " if names else ""

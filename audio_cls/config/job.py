@@ -24,6 +24,7 @@ class Job:
     variant: str
     dataset: str
     overrides: tuple[str, ...]
+    config_dir: str | None = None  # of the user's own options
 
     @property
     def folder(self) -> Path:

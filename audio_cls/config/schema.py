@@ -229,7 +229,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def result_keys(values: dict[str, Any]) -> dict[str, Any]:
     """The flat keys of a dumped configuration that determine a job's result, without logger and places on disk."""
-    flat = flatten({key: value for key, value in values.items() if key not in ("logger", "preset")})
+    flat = flatten({key: value for key, value in values.items() if key not in ("logger", "preset", "config_dir")})
     return {key: value for key, value in flat.items() if key not in EXECUTION_KEYS}
 
 

@@ -88,7 +88,8 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         with configuration(config_dir, own):
             plan = make_plan(overrides, multirun=len(overrides) < len(rest))
         if own is not None:
-            plan = replace(plan, hydra_arguments=(*plan.hydra_arguments, f"{_CONFIG_DIR}={own}"))
+            jobs = tuple(replace(job, config_dir=str(own)) for job in plan.jobs)
+            plan = replace(plan, jobs=jobs, hydra_arguments=(*plan.hydra_arguments, f"{_CONFIG_DIR}={own}"))
         digests = split_digests(plan.jobs)
         for job, digest in zip(plan.jobs, digests, strict=True):
             job_files.check_folder(job, digest)
@@ -157,8 +158,7 @@ def run(overrides: Sequence[str], number: int) -> None:
         if isinstance(error, DataError):
             say(f"{place}{name} FAILED: {error}")
         else:
-            message = one_line(error)
-            say(f"{place}{name} FAILED: {message} (see {trace})")
+            say(f"{place}{name} FAILED: {one_line(error)} (see {trace})")
         return
     (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
     say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")

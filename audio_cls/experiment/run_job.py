@@ -84,7 +84,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         return record
     except BaseException as error:
         if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
-            interrupted = signals.came() or isinstance(error, (KeyboardInterrupt, SystemExit))
+            interrupted = signals.interrupted() or isinstance(error, (KeyboardInterrupt, SystemExit))
             message = "interrupted" if interrupted else one_line(error)
             record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
             write_json(job.folder / job_files.METRICS, record)

@@ -37,7 +37,7 @@ def handle(jobs: Sequence[Job] = ()) -> None:
         signal.signal(number, end)
 
 
-def came() -> bool:
+def interrupted() -> bool:
     """Whether a signal has told the process to end."""
     return bool(_ending)
 

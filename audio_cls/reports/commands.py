@@ -113,7 +113,10 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     """The overrides that lead to the stored configuration: its preset or model, its data, and what else differs."""
     chosen = f"experiment={stored['preset']}" if stored["preset"] else f"model={stored['model']['name']}"
     options = [chosen, f"data={stored['data']['kind']}"]
-    with configuration(conf_dir()):
+    own = stored.get("config_dir")
+    if own and not Path(own).is_dir():
+        raise ConfigError(f"its options stand in --config-dir {own}, which is not a folder here")
+    with configuration(conf_dir(), Path(own) if own else None):
         usual = flatten(compose_job(options)[0])
         names = {"model.num_heads": "heads"} if takes_heads(options) else {}
     now = result_keys(stored)
@@ -124,7 +127,7 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
         for key, value in (now | {key: value for key, value in kept.items() if value}).items()
         if key in usual and usual[key] != value and key != "fold"
     ]
-    return [*options, *different]
+    return [*(["--config-dir", own] if own else []), *options, *different]
 
 
 def _value(value: Any) -> str:

@@ -76,7 +76,8 @@ def record_command(folder: Path, arguments: Sequence[str]) -> None:
 
 def write_config(job: Job) -> None:
     """The resolved configuration; also what tells a later run that the folder belongs to it."""
-    content = {"preset": job.preset, **job.config.model_dump()}
+    own = {} if job.config_dir is None else {"config_dir": job.config_dir}
+    content = {"preset": job.preset, **own, **job.config.model_dump()}
     write_text(job.folder / CONFIG, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 

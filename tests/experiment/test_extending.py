@@ -74,6 +74,9 @@ def test_the_examples_train_compare_and_predict(folder: Path) -> None:
     compared = run(folder, compare)
     assert compared.returncode == 0, compared.stderr
     assert re.search(r"\bgru\b", compared.stdout) and re.search(r"\bcnn\b", compared.stdout)
+    best = run(folder, "audio-cls best birds-holdout")
+    assert best.returncode == 0, best.stderr
+    assert "audio-cls train --config-dir my_conf model=gru data=birds " in best.stdout
     predicted = run(folder, predict)
     assert predicted.returncode == 0, predicted.stderr
     assert len(predicted.stdout.splitlines()) == 32
