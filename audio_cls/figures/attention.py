@@ -69,7 +69,7 @@ def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figur
 
 def _title(clip: ShownClip, explained: Sequence[ClipAttention]) -> str:
     title = clip.name
-    if clip.label is not None:
+    if clip.label is not None and clip.split is not None:
         title += f", a {SPLIT_NAMES[clip.split]} clip of {clip.label}"
     if len(explained) > 1:
         return title

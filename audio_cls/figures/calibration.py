@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from audio_cls.analysis.calibration import Bin
 from audio_cls.figures.style import DOTTED, GREY, add_axes, add_title, in_percent, new_figure, plain_axes
@@ -20,14 +20,14 @@ def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: st
     above = add_axes(figure, 0, 0, SIDE, SIDE)
     below = add_axes(figure, 0, SIDE + 0.15, SIDE, 0.8)
     above.plot([0, 1], [0, 1], **DOTTED)
-    filled = [each for each in bins if each.count]
-    for each in filled:
-        above.plot([each.confidence] * 2, [each.confidence, each.accuracy], color=colour, linewidth=3, alpha=0.35)
-    largest = max(each.count for each in filled)
-    for each in filled:
-        size = 3 + 6 * np.sqrt(each.count / largest)
-        above.plot(each.confidence, each.accuracy, "o", color=colour, markersize=size)
-    above.plot([each.confidence for each in filled], [each.accuracy for each in filled], color=colour, linewidth=1.2)
+    largest = max(each.count for each in bins)
+    points = [
+        (x, y, each.count) for each in bins if (x := each.confidence) is not None and (y := each.accuracy) is not None
+    ]
+    for x, y, count in points:
+        above.plot([x, x], [x, y], color=colour, linewidth=3, alpha=0.35)
+        above.plot(x, y, "o", color=colour, markersize=3 + 6 * (count / largest) ** 0.5)
+    above.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colour, linewidth=1.2)
     above.text(0.97, 0.14, f"expected calibration\nerror {error:.1%}", ha="right", transform=above.transAxes)
     above.text(0.97, 0.05, "overconfident", ha="right", color=GREY, transform=above.transAxes)
     above.text(0.03, 0.95, "underconfident", va="top", color=GREY, transform=above.transAxes)
@@ -36,7 +36,7 @@ def calibration_figure(bins: Sequence[Bin], error: float, colour: str, title: st
     below.bar([each.low for each in bins], [each.count for each in bins], [each.high - each.low for each in bins],
               align="edge", color=colour, edgecolor="white", linewidth=1)  # fmt: skip
     below.set_ylabel("clips")
-    below.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+    below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     below.set_xlabel("confidence: the largest probability of a clip")
     for axes in (above, below):
         axes.set_xlim(-0.02, 1.02)

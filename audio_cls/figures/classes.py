@@ -1,6 +1,7 @@
 """How a job did on each class: confusion matrix and F1 scores."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ def f1_figure(f1_per_class: Sequence[float | None], f1_macro: float, counts: Seq
     axes = add_axes(figure, 0, 0, width, height)
     axes.barh(range(num_classes), [value or 0.0 for value in f1_per_class], height=0.7, color=COLOURS[0])
     for index, value in enumerate(f1_per_class):
-        style = {"va": "center", "fontsize": font_size, "in_layout": False}
+        style: dict[str, Any] = {"va": "center", "fontsize": font_size, "in_layout": False}
         if value is None:
             axes.text(0.01, index, "no clips, never predicted", color=GREY, **style)
         else:
@@ -100,7 +101,7 @@ def _write_counts(axes: Axes, confusion: np.ndarray, share: np.ndarray, cell: fl
     digits = max(3 if with_shares else 1, len(str(confusion.max())))
     font_size = min(FONT_SIZE, cell * 72 * 0.8 / (0.64 * digits))
     for row, column in np.argwhere(confusion > 0):
-        style = {
+        style: dict[str, Any] = {
             "ha": "center", "color": "white" if share[row, column] > 0.55 else "black", "fontsize": font_size,
             "in_layout": False,
         }  # fmt: skip

@@ -47,7 +47,7 @@ def clip_figure(
     draw_waveform(above, waveform, sample_rate, start_seconds)
     draw_spectrogram(below, waveform, sample_rate, start_seconds, highest)
     panels = [above, below]
-    if attention:
+    if attention and edges is not None:
         panels.append(figure.add_axes((left, bottom / height, width, ROW * len(attention) / height), sharex=above))
         _draw_attention(panels[-1], attention, edges)
     panels[-1].set_xlabel("seconds")

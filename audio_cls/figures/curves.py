@@ -5,11 +5,12 @@ Axis letters: N clips, K classes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from audio_cls.figures.style import (
     COLOURS,
@@ -146,10 +147,10 @@ def _draw(
         entries = [entries[index] for index in kept]
         measure += f", the {MAX_LISTED} smallest of {len(classes)}"
     if drawn:
-        style = {"color": "black", "linewidth": 2.4}
-        axes.plot(GRID, mean(drawn), **style)
+        bold: dict[str, Any] = {"color": "black", "linewidth": 2.4}
+        axes.plot(GRID, mean(drawn), **bold)
         area = sum(curve.area for curve in drawn) / len(drawn)
-        entries.insert(0, (f"{area:.3f}", f"macro average of {len(drawn)} classes", style))
+        entries.insert(0, (f"{area:.3f}", f"macro average of {len(drawn)} classes", bold))
     entries.append((f"{chance:.3f}", "chance", DOTTED))
     _list_areas(axes.figure, entries, measure)
 
@@ -170,7 +171,7 @@ def _line_styles(curves: Sequence[Curve | None]) -> list[dict]:
     return styles
 
 
-def _list_areas(figure: Figure, entries: Sequence[tuple[str, str, dict]], heading: str) -> None:
+def _list_areas(figure: Figure | SubFigure, entries: Sequence[tuple[str, str, dict]], heading: str) -> None:
     """A column, or several, of line, area and class to the right of the curves, in inches from their upper corner.
 
     Not a legend: those leave out names that begin with an underscore, do not line up the numbers, and take long for
@@ -178,7 +179,7 @@ def _list_areas(figure: Figure, entries: Sequence[tuple[str, str, dict]], headin
     """
     rows = max(int(SIDE / ROW), -(-len(entries) // 4))
     column_width = 0.95 + 0.068 * max(text_columns(name) for _, name, _ in entries)
-    font = {"fontsize": FONT_SIZE - 1, "va": "center_baseline", "parse_math": False}
+    font: dict[str, Any] = {"fontsize": FONT_SIZE - 1, "va": "center_baseline", "parse_math": False}
     left, top = SIDE + 0.25, -0.05
     figure.text(left, top, heading, va="top", fontsize=FONT_SIZE, color=GREY)
     places = [(left + index // rows * column_width, top - (index % rows + 1.6) * ROW) for index in range(len(entries))]

@@ -70,4 +70,4 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def tight_box(figure: Figure) -> Bbox:
     """What is on the figure and a margin, in inches. `bbox_inches="tight"` would draw everything once more for it."""
-    return figure.get_tightbbox(figure.canvas.get_renderer()).padded(MARGIN)
+    return figure.get_tightbbox().padded(MARGIN)

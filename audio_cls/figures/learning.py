@@ -1,10 +1,12 @@
 """Loss, accuracy and learning rate by epoch: of one job, and of the variants of a study over their jobs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from audio_cls.figures.style import (
     COLOURS,
@@ -25,7 +27,7 @@ WIDTH = 6.5  # inches, of the figure of a job
 PANEL_WIDTH, PANEL_HEIGHT = 2.9, 1.9  # inches, of the figure of a study
 MAX_MARKED = 40  # points of a line that get a dot each
 MAX_BANDS = 4  # variants; the bands of more would hide each other
-Row = Mapping[str, float | None]  # of history.csv
+Row = Mapping[str, Any]  # of history.csv: numbers, None where a column has no value
 History = Sequence[Row]
 
 
@@ -119,7 +121,7 @@ def _scale_accuracy(axes: Axes, num_classes: int) -> None:
 def _style_epochs(axes: Axes, last: bool) -> None:
     """The axis of epochs, with numbers and a label on the last of several panels."""
     plain_axes(axes)
-    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
     axes.tick_params(labelbottom=last)
     if last:
         axes.set_xlabel("epoch")

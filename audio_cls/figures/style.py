@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -20,7 +21,11 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#0
 LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "D", "^")
 GREY = "0.45"
-DOTTED = {"color": "0.6", "linewidth": 1, "linestyle": (0, (1, 2))}  # what guessing, or no preference, would give
+DOTTED: dict[str, Any] = {
+    "color": "0.6",
+    "linewidth": 1,
+    "linestyle": (0, (1, 2)),
+}  # chance, even attention
 FONT_SIZE = 9
 MAX_NAME = 26  # characters of a class's name
 
@@ -77,7 +82,7 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
     return figure.add_axes((left, -top - height, width, height))  # the figure is one inch wide and high
 
 
-def plain_axes(axes: Axes, grid: str = "both") -> None:
+def plain_axes(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
     """Grid lines of the directions `grid` ('x', 'y', 'both') behind the data, and no frame at the top and right."""
     axes.grid(axis=grid, color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -111,8 +116,8 @@ def text_columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def line_style(index: int, colours: Sequence[str] = COLOURS) -> dict[str, str]:
-    """The style of the n-th line of a figure: four times as many as there are colours can be told apart."""
+def line_style(index: int, colours: Sequence[str] = COLOURS) -> dict[str, Any]:
+    """The style of the n-th line of a figure: four times as many as there are colours look different."""
     return {
         "color": colours[index % len(colours)],
         "linestyle": LINE_STYLES[index // len(colours) % len(LINE_STYLES)],

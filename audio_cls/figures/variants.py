@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -70,20 +71,21 @@ def ablation_figure(
     figure = new_figure()
     axes = add_axes(figure, 0, 0, WIDTH, ROW * len(held_out) + 0.1)
     # A ring wide enough to be seen around the dot of a model that is as good on clips it has not seen.
-    ring = {"color": COLOURS[0], "fillstyle": "none", "markersize": 9, "markeredgewidth": 1.4}
-    dot = {"color": COLOURS[3], "markersize": 5.5}
+    ring: dict[str, Any] = {"color": COLOURS[0], "fillstyle": "none", "markersize": 9, "markeredgewidth": 1.4}
+    dot: dict[str, Any] = {"color": COLOURS[3], "markersize": 5.5}
     axes.plot([], [], "o", label="training clips", **ring)
     axes.plot([], [], "o", label=clips, **dot)
     axes.axvline(chance, **DOTTED, zorder=1, label="chance")
     for row, (name, accuracy) in enumerate(held_out.items()):
+        mean = accuracy.mean or 0.0
         reached = training.get(name)
         if reached is not None:
-            axes.plot([accuracy.mean, reached], [row, row], color="0.8", linewidth=1.2, zorder=1)
+            axes.plot([mean, reached], [row, row], color="0.8", linewidth=1.2, zorder=1)
             axes.plot(reached, row, "o", **ring)
         if accuracy.interval is not None:
             axes.plot(accuracy.interval, [row, row], color=COLOURS[3], linewidth=2, alpha=0.6, solid_capstyle="butt")
-        axes.plot(accuracy.mean, row, "o", **dot)
-        axes.text(1.04, row, f"{100 * accuracy.mean:.1f}", va="center_baseline", color=COLOURS[3])
+        axes.plot(mean, row, "o", **dot)
+        axes.text(1.04, row, f"{100 * mean:.1f}", va="center_baseline", color=COLOURS[3])
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(len(held_out) - 0.5, -0.5)
     axes.set_yticks(range(len(held_out)), [short(name, 34) for name in held_out], parse_math=False)

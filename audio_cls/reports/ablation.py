@@ -8,12 +8,13 @@ from typing import Any
 
 from audio_cls.analysis.compare import variant_row
 from audio_cls.analysis.statistics import mean_and_sd
-from audio_cls.analysis.summary import VariantRow
+from audio_cls.analysis.summary import Spread, VariantRow
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.config.schema import differing_keys, shown
 from audio_cls.reports.tables import (
     NONE,
     RUN_COLUMNS,
+    Cell,
     Table,
     make_table,
     number_cell,
@@ -43,6 +44,10 @@ class Change:
     loss_on: str | None
 
     @property
+    def accuracy(self) -> Spread | None:
+        return self.row.ranking.accuracy if self.row.ranking else None
+
+    @property
     def changed(self) -> str:
         return NONE if self.changed_keys is None else "; ".join(self.changed_keys) or "nothing"
 
@@ -52,6 +57,7 @@ class Ablation:
     """The variants in the order asked for, each compared with the one before it, or all of them with `against`."""
 
     study: Study
+    split: str  # the one that ranks
     changes: tuple[Change, ...]
     against: str | None
 
@@ -61,7 +67,7 @@ class Ablation:
 
     @property
     def clips(self) -> str:
-        return f"{SPLIT_NAMES[RANKING_SPLIT[self.study.protocol]]} clips"
+        return f"{SPLIT_NAMES[self.split]} clips"
 
     @property
     def notes(self) -> list[str]:
@@ -88,7 +94,8 @@ def read_ablation(path: Path, order: Sequence[str], against: str | None = None) 
     study = load_study(path)
     if not study.jobs:
         raise StudyError(f"{path} holds no job yet: run train.py first")
-    if RANKING_SPLIT.get(study.protocol or "") is None:
+    split = RANKING_SPLIT.get(study.protocol or "")
+    if split is None:
         raise StudyError(f"{path} holds out no clips (protocol={study.protocol}): there is nothing to compare")
     names = list(order) if against is None or against in order else [against, *order]
     for name in names:
@@ -103,20 +110,26 @@ def read_ablation(path: Path, order: Sequence[str], against: str | None = None) 
     for place, name in enumerate(names):
         before = against or (names[place - 1] if place else name)
         keys = None if before == name else _changed_keys(configurations[before], configurations[name])
-        row = variant_row(name, jobs[name], RANKING_SPLIT[study.protocol])
-        last = [_last(study, jobs[name], key) for key in ("train_loss", "train_accuracy")]
-        changes.append(Change(row, keys, *last, configurations[name].get("trainer.loss_on")))
-    return Ablation(study, tuple(changes), against)
+        changes.append(
+            Change(
+                variant_row(name, jobs[name], split),
+                keys,
+                _last(study, jobs[name], "train_loss"),
+                _last(study, jobs[name], "train_accuracy"),
+                configurations[name].get("trainer.loss_on"),
+            )
+        )
+    return Ablation(study, split, tuple(changes), against)
 
 
 def ablation_table(ablation: Ablation, with_changes: bool = True) -> Table:
     """A row for each variant; a terminal has no room for what changed."""
     heads = ["Variant", "Changed", ablation.clips.capitalize(), *RUN_COLUMNS, "Last loss", "Last accuracy"]
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             change.row.variant,
             change.changed,
-            spread_cell(change.row.ranking.accuracy),
+            spread_cell(change.accuracy),
             *run_cells(change.row),
             number_cell(f"{change.last_loss:.3f}" if change.last_loss is not None else "", change.last_loss),
             percent_cell(change.last_accuracy),
@@ -131,11 +144,12 @@ def _configuration(study: Study, name: str, jobs: Sequence[StudyJob]) -> dict[st
     """What all finished jobs of the variant were configured to, but for fold and seed."""
     if not jobs:
         raise StudyError(f"{name} has no finished job in {study.path}; train it first, or leave it out of --order")
-    configurations = [study.configuration(job) for job in jobs]
-    first = configurations[0]
-    for job, configuration in zip(jobs, configurations, strict=True):
+    first: dict[str, Any] = {}
+    for job in jobs:
+        configuration = study.configuration(job)
         if configuration is None:
             raise StudyError(f"{study.path / job.name} has no readable config.yaml, so what changed is not known")
+        first = first or configuration
         if differing := differing_keys(first, configuration):
             raise StudyError(
                 f"the jobs of {name} differ: {differing[0]} is {shown(first.get(differing[0]))} in {jobs[0].name} and"

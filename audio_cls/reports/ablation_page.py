@@ -16,7 +16,7 @@ def write_page(ablation: Ablation, out: Path) -> None:
     """Writes the page to `out`, and its figure beside it under the same name."""
     picture = out.with_suffix(".png")
     out.parent.mkdir(parents=True, exist_ok=True)
-    held_out = {change.row.variant: change.row.ranking.accuracy for change in ablation.changes}
+    held_out = {change.row.variant: change.accuracy for change in ablation.changes if change.accuracy}
     training = {change.row.variant: change.row.train_accuracy for change in ablation.changes}
     with figure_style():
         save_figure(ablation_figure(held_out, training, 1 / len(ablation.study.classes), ablation.clips), picture)

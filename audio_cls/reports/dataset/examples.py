@@ -21,18 +21,19 @@ def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
 
 def excerpt_of(survey: Survey, index: int) -> Excerpt:
     info, waveform = read(survey.clip(index), is_synthetic(survey.clip_set))
-    return cut_excerpt(waveform, info.sample_rate, info.frames / info.sample_rate)
+    return cut_excerpt(waveform, info.sample_rate, (info.frames or len(waveform)) / info.sample_rate)
 
 
 def _choose(survey: Survey, members: list[int], roles: tuple[str, ...]) -> list[tuple[int, str]]:
-    with_bands = [index for index in members if survey.good[index].bands is not None]
-    if not with_bands:
+    bands = {index: bands for index in members if (bands := survey.good[index].bands) is not None}
+    if not bands:
         return [(index, "") for index in members[:1]]
-    levels = np.log10(np.stack([survey.good[index].bands for index in with_bands]) + 1e-8)
+    levels = np.log10(np.stack(list(bands.values())) + 1e-8)
     distance = np.sqrt(np.mean((levels - levels.mean(axis=0)) ** 2, axis=1))
+    with_bands = list(bands)
     order = [with_bands[place] for place in np.argsort(distance, kind="stable")]
     chosen: list[tuple[int, str]] = []
-    sources = set()
+    sources: set[str | None] = set()
     for role in roles:
         candidates = {ROLES[0]: order, ROLES[1]: order[len(order) // 2 :], ROLES[2]: order[::-1]}[role]
         left = [index for index in candidates if index not in {taken for taken, _ in chosen}]

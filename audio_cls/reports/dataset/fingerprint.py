@@ -44,7 +44,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two clips by index, `first` < `second`, that hold the same sound: what begins at 0 s in `second` is heard
+    """Two clips by index, `first` < `second`, that hold the same sound: what begins at 0 s in `second` begins
     `offset_seconds` later in `first`. `difference` is the share of bits that differ over the overlap."""
 
     first: int
@@ -65,10 +65,10 @@ def fingerprint(waveform: np.ndarray, sample_rate: int) -> Fingerprint | None:
     power = np.add.reduceat(np.abs(spectrum[:, : edges[-1]]) ** 2, edges[:-1], axis=1)  # (N, B + 1)
     steps = np.diff(10 * np.log10(power + 1e-9), axis=1)  # (N, B)
     sounding = power.sum(axis=1) > SILENCE
-    heard = sounding[LAG:] & sounding[:-LAG]
-    if heard.sum() < MIN_OVERLAP:
+    both = sounding[LAG:] & sounding[:-LAG]
+    if both.sum() < MIN_OVERLAP:
         return None
-    signs = np.where(steps[LAG:] > steps[:-LAG], 1, -1) * heard[:, None]
+    signs = np.where(steps[LAG:] > steps[:-LAG], 1, -1) * both[:, None]
     return Fingerprint(signs.astype(np.int8), steps[sounding].mean(axis=0))
 
 
@@ -76,16 +76,16 @@ def find_matches(fingerprints: list[Fingerprint | None]) -> list[Match]:
     """Pairs with the same sound, surest first. All pairs are compared, or, among more than about 1000 clips, each clip
     with those nearest to it in mean spectrum."""
     known = [index for index, each in enumerate(fingerprints) if each is not None]
+    prints = [each for each in fingerprints if each is not None]
     if len(known) < 2:
         return []
-    size = fft.next_fast_len(2 * max(len(fingerprints[index].signs) for index in known), real=True)
-    bits = [fft.rfft(fingerprints[index].signs.astype(np.float32), size, axis=0) for index in known]
-    heard = [fft.rfft(np.abs(fingerprints[index].signs[:, 0]).astype(np.float32), size) for index in known]
-    bits, heard = np.stack(bits), np.stack(heard)  # (clips, F, B), (clips, F)
+    size = fft.next_fast_len(2 * max(len(each.signs) for each in prints), real=True)
+    bits = np.stack([fft.rfft(each.signs.astype(np.float32), size, axis=0) for each in prints])  # (clips, F, B)
+    sounding = np.stack([fft.rfft(np.abs(each.signs[:, 0]).astype(np.float32), size) for each in prints])  # (clips, F)
     matches = []
-    for row, others in _to_compare(np.stack([fingerprints[index].shape for index in known])):
+    for row, others in _to_compare(np.stack([each.shape for each in prints])):
         agreement = fft.irfft(np.einsum("fb,cfb->cf", bits[row], bits[others].conj()), size)
-        overlap = np.round(fft.irfft(heard[row] * heard[others].conj(), size))
+        overlap = np.round(fft.irfft(sounding[row] * sounding[others].conj(), size))
         difference = np.where(overlap >= MIN_OVERLAP, 0.5 - agreement / np.maximum(overlap, 1) / NUM_BITS / 2, 1)
         evidence = (0.5 - difference) * np.sqrt(np.maximum(overlap, 0))
         for place, offset in enumerate(evidence.argmax(axis=1)):

@@ -105,7 +105,8 @@ def measure(clip: Clip, sampled: bool, highest: float, synthetic: bool = False) 
     beginning = waveform[: MAX_SPECTRUM_SECONDS * info.sample_rate]
     bands = mel_power(beginning, info.sample_rate, highest).mean(axis=0) if sampled and silent < 1 else None
     return Measures(
-        frames=info.frames, sample_rate=info.sample_rate, channels=info.channels, examined=len(waveform),
+        frames=info.frames or len(waveform), sample_rate=info.sample_rate,
+        channels=info.channels, examined=len(waveform),
         peak=peak, rms_db=_decibels(power), clipped=clipped,
         silent=silent, leading_seconds=leading, trailing_seconds=trailing,
         offset=float(waveform.mean(dtype=np.float64)), cancelled_db=cancelled_db,

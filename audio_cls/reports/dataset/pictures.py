@@ -27,10 +27,10 @@ def classes_picture(survey: Survey) -> Figure:
     places = np.arange(shown)
     thick = 0.4 if survey.has_sources else 0.7
     shift = thick / 2 if survey.has_sources else 0
-    axes.barh(places - shift, [counts[label] for label in places], thick, color=BLUE, label="clips")
+    axes.barh(places - shift, [counts[label] for label in range(shown)], thick, color=BLUE, label="clips")
     if survey.has_sources:
         sources = Counter(label for label, _ in {(clip.label, clip.source) for clip in survey.clip_set.clips})
-        axes.barh(places + shift, [sources[label] for label in places], thick, color=ORANGE, label="recordings")
+        axes.barh(places + shift, [sources[label] for label in range(shown)], thick, color=ORANGE, label="recordings")
         _legend(figure, axes)
     axes.set_xlabel("number of clips" + (" and of recordings they were cut from" if survey.has_sources else ""))
     _integers(axes.xaxis)
@@ -52,7 +52,7 @@ def durations_picture(survey: Survey) -> Figure | None:
     else:
         margin = max(0.02 * seconds.max(), 0.02)
         bins = np.linspace(max(0, seconds.min() - margin), seconds.max() + margin, 41)
-    axes.hist(seconds, bins, color=BLUE)
+    axes.hist(seconds, bins.tolist(), color=BLUE)
     if len(seconds) > 50:
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.6)  # so that a bar of one clip is seen
@@ -110,8 +110,7 @@ def spectra_picture(survey: Survey) -> Figure:
     figure, axes, shown = _rows_of_classes(survey)
     means = np.full((shown, len(band_edges(survey.highest)) - 2), np.nan)
     for label in range(shown):
-        bands = [survey.good[index].bands for index in survey.of_class(label)]
-        bands = [each for each in bands if each is not None]
+        bands = [found for index in survey.of_class(label) if (found := survey.good[index].bands) is not None]
         if bands:
             means[label] = np.mean(10 * np.log10(np.stack(bands) + FLOOR), axis=0)
     top = np.nanmax(means) if np.isfinite(means).any() else 0
@@ -131,12 +130,12 @@ def spectra_picture(survey: Survey) -> Figure:
 
 def folds_picture(survey: Survey) -> Figure | None:
     """Clips of each class in each published fold, and the recordings they come from; None where there are no folds."""
-    folds = sorted({clip.fold for clip in survey.clip_set.clips} - {None})
+    folds = survey.folds(range(len(survey.clip_set)))
     if not folds:
         return None
     figure, axes, shown = _rows_of_classes(survey)
     clips = np.zeros((shown, len(folds)), dtype=int)
-    sources = [[set() for _ in folds] for _ in range(shown)]
+    sources: list[list[set[object]]] = [[set() for _ in folds] for _ in range(shown)]
     for index, clip in enumerate(survey.clip_set.clips):
         if clip.label < shown and clip.fold is not None:
             column = folds.index(clip.fold)
@@ -150,7 +149,7 @@ def folds_picture(survey: Survey) -> Figure | None:
                 if survey.has_sources:
                     text += f" / {len(sources[row][column])}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=FONT_SIZE - 1)
-    axes.set_xticks(range(len(folds)), folds)
+    axes.set_xticks(range(len(folds)), [str(fold) for fold in folds])
     if len(folds) > MAX_FOLDS:
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.set_ylim(shown - 0.5, -0.5)
@@ -186,7 +185,7 @@ def leakage_picture(survey: Survey) -> Figure | None:
     counts = survey.leak.over_shuffles
     size = max(1, -(-(counts.max() - counts.min() + 1) // 20))
     bins = np.arange(counts.min(), counts.max() + size + 1, size) - 0.5
-    axes.hist(counts, bins, color=SKY, label=f"{len(counts)} plain shuffles")
+    axes.hist(counts, bins.tolist(), color=SKY, label=f"{len(counts)} plain shuffles")
     axes.axvline(survey.leak.expected, color="black", linewidth=2, label=f"expected: {survey.leak.expected:.1f}")
     axes.axvline(0, color=VERMILION, linewidth=3, linestyle="--", label="recordings kept together: 0")
     axes.set_xlim(left=-0.02 * max(counts.max(), 1))
@@ -225,8 +224,8 @@ def _rows_of_classes(survey: Survey) -> tuple[Figure, Axes, int]:
 def _finished(figure: Figure) -> Figure:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.label.set_size(FONT_SIZE)
-        axes.yaxis.label.set_size(FONT_SIZE)
+        axes.xaxis.label.set_fontsize(FONT_SIZE)
+        axes.yaxis.label.set_fontsize(FONT_SIZE)
         axes.tick_params(axis="both", labelsize=FONT_SIZE)
     return figure
 

@@ -13,9 +13,9 @@ FEW_SOURCES = 5  # recordings of a class
 
 
 def sources_over_folds(survey: Survey) -> Iterator[Finding]:
-    parted = {}
+    parted: dict[int, str] = {}
     for source, indices in survey.clips_of_source.items():
-        folds = sorted({survey.clip(index).fold for index in indices} - {None})
+        folds = survey.folds(indices)
         if len(folds) > 1:
             parted |= {index: f"source {source}, which lies in folds {listed(folds)}" for index in indices}
     yield from about_clips(
@@ -59,7 +59,8 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
 
 
 def hidden_copies(survey: Survey) -> Iterator[Finding]:
-    apart, together = [], []
+    apart: list[tuple[str, str]] = []
+    together: list[tuple[str, str]] = []
     for first, second, how in _same_sound(survey):
         one, other = survey.clip(first), survey.clip(second)
         if one.source is not None and one.source == other.source:
@@ -103,7 +104,7 @@ def unknown_sources(survey: Survey) -> Iterator[Finding]:
 def imbalance(survey: Survey) -> Iterator[Finding]:
     classes = survey.clip_set.classes
     counts = Counter(clip.label for clip in survey.clip_set.clips)
-    largest, smallest = max(counts, key=counts.get), min(range(len(classes)), key=lambda label: counts[label])
+    largest, smallest = counts.most_common(1)[0][0], min(range(len(classes)), key=lambda label: counts[label])
     if counts[largest] > IMBALANCE * counts[smallest]:
         yield Finding(
             WARNING,
@@ -131,7 +132,7 @@ def few_sources(survey: Survey) -> Iterator[Finding]:
 
 
 def sources_over_classes(survey: Survey) -> Iterator[Finding]:
-    shared = {}
+    shared: dict[int, str] = {}
     for source, indices in survey.clips_of_source.items():
         labels = sorted({survey.clip(index).label for index in indices})
         if len(labels) > 1:

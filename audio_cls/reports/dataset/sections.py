@@ -11,7 +11,7 @@ from audio_cls.reports.tables import NONE, Cell, Table, make_table
 
 MAX_SHAPES = 15
 MAX_MATCHES = 40
-HEARD_MATCHES = 6
+PLAYED_MATCHES = 6
 EXTREMES = 5
 CREDITS = {
     "esc10": "ESC-10 (K. J. Piczak, ACM Multimedia 2015) is CC BY; its clips are from Freesound, by the authors that "
@@ -36,7 +36,8 @@ def shape(survey: Survey) -> dict[str, Any]:
             f"{'has' if having == 1 else 'have'}; "
             f"the commonest is {abs(frames - sharp)} samples {'longer' if frames > sharp else 'shorter'}."
         )
-    rows, others = [], []
+    rows: list[list[str | Cell]] = []
+    others = []
     for shape, group in survey.shapes:
         off = "" if shape == survey.shapes[0][0] else _difference(shape, survey.shapes[0][0])
         rows.append([f"[{shape[0]}, {shape[1]}]", _number(kilohertz(shape[2])), _number(len(group)), _number(off)])
@@ -127,7 +128,7 @@ def sources(survey: Survey) -> dict[str, Any]:
 
 def _source_row(survey: Survey, source: str, indices: list[int]) -> list[str | Cell]:
     labels = sorted({survey.clip(index).label for index in indices})
-    folds = sorted({survey.clip(index).fold for index in indices} - {None})
+    folds = survey.folds(indices)
     classes = ", ".join(survey.clip_set.classes[label] for label in labels)
     return [Cell(source, code=True), _number(len(indices)), classes, ", ".join(map(str, folds)) or NONE]
 
@@ -148,7 +149,7 @@ def duplicates(survey: Survey) -> dict[str, Any]:
         )
     rows = []
     for place, match in enumerate(near[:MAX_MATCHES]):
-        sides = [_side(survey, index, heard=place < HEARD_MATCHES) for index in (match.first, match.second)]
+        sides = [_side(survey, index, played=place < PLAYED_MATCHES) for index in (match.first, match.second)]
         if match.offset_seconds < 0:  # so that the row reads from the clip in which the sound begins later
             sides.reverse()
         rows.append(
@@ -158,7 +159,7 @@ def duplicates(survey: Survey) -> dict[str, Any]:
                 "the bits differ.",
             }
         )
-    nothing = "No two clips hold the same sound, as far as can be told." if not identical and not near else ""
+    nothing = "No two clips with the same sound were found." if not identical and not near else ""
     return {
         "identical": identical[:MAX_MATCHES],
         "matches": rows,
@@ -176,12 +177,12 @@ def _offset(match: Match) -> str:
     return f"{abs(match.offset_seconds):.2f} s later in the first"
 
 
-def _side(survey: Survey, index: int, heard: bool) -> dict[str, str | None]:
+def _side(survey: Survey, index: int, played: bool) -> dict[str, str | None]:
     clip = survey.clip(index)
     about = [survey.clip_set.classes[clip.label]]
     about += [f"recording {clip.source}"] if clip.source is not None else []
     about += [f"fold {clip.fold}"] if clip.fold is not None else []
-    sound = sound_uri(excerpt_of(survey, index)) if heard else None
+    sound = sound_uri(excerpt_of(survey, index)) if played else None
     return {"name": clip.name, "about": ", ".join(about), "sound": sound}
 
 

@@ -1,6 +1,7 @@
 """Everything that is known about a data set after listening to it: findings, pictures and page are made from it."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,6 +81,10 @@ class Survey:
                 groups[clip.source].append(index)
         return dict(groups)
 
+    def folds(self, indices: Iterable[int]) -> list[int]:
+        """The published folds of these clips."""
+        return sorted({fold for index in indices if (fold := self.clip(index).fold) is not None})
+
     def clip(self, index: int) -> Clip:
         return self.clip_set.clips[index]
 
@@ -121,7 +126,7 @@ def _commonest_rate(clip_set: ClipSet) -> int:
         from audio_cls.data.synthetic import SAMPLE_RATE
 
         return SAMPLE_RATE
-    rates = Counter()
+    rates: Counter[int] = Counter()
     for clip in clip_set.clips:
         try:
             rates[probe(clip.path).sample_rate] += 1

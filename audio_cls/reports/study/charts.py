@@ -59,14 +59,13 @@ class Charts:
 
     def __init__(self, study: Study, summary: Summary, styles: Styles) -> None:
         self._study, self._summary, self._styles = study, summary, styles
+        self._split = summary.ranking_split or ""
         self._jobs: dict[str, list[StudyJob]] = defaultdict(list)
         for job in study.jobs:
             if job.status == "done":
                 self._jobs[job.variant].append(job)
         self._ranked = [row for row in summary.rows if row.ranking and row.kind == "variant"]
-        self._pooled = {
-            row.variant: pool(self._jobs[row.variant], summary.ranking_split) for row in self._ranked[:MAX_DRAWN]
-        }
+        self._pooled = {row.variant: pool(self._jobs[row.variant], self._split) for row in self._ranked[:MAX_DRAWN]}
 
     @property
     def not_drawn(self) -> int:
@@ -87,7 +86,7 @@ class Charts:
                 families[self._family(row)].append(row)
         pictures = []
         for rows in families.values():
-            heads = {row.variant: row.heads for row in rows}
+            heads = {row.variant: row.heads for row in rows if row.heads is not None}
             if len(set(heads.values())) < max(2, len(rows)):  # the same number twice: not heads alone
                 continue
             shown = {
@@ -137,7 +136,7 @@ class Charts:
 
     @property
     def _clips(self) -> str:
-        return f"{SPLIT_NAMES[self._summary.ranking_split]} clips"
+        return f"{SPLIT_NAMES[self._split]} clips"
 
     def _picture(self, alt: str, draw: Any, *arguments: Any) -> Picture:
         with figure_style():
@@ -146,7 +145,7 @@ class Charts:
 
     def _shown(self, row: VariantRow, measure: str) -> Shown:
         spread = getattr(row.ranking, measure)
-        scores = {(job.fold, job.seed): job.metrics[self._summary.ranking_split] for job in self._jobs[row.variant]}
+        scores = {(job.fold, job.seed): job.metrics[self._split] for job in self._jobs[row.variant]}
         points = {place: each[measure] for place, each in scores.items() if each[measure] is not None}
         return Shown(spread.mean, spread.interval, points)
 
@@ -154,8 +153,7 @@ class Charts:
         """That of the summary; where it has none, there being one fold only, what would stand in it."""
         if row.calibration:
             return row.calibration.error
-        split = self._summary.ranking_split
-        return calibration_error([job.predictions[split] for job in self._jobs[row.variant]])
+        return calibration_error([job.predictions[self._split] for job in self._jobs[row.variant]])
 
     def _family(self, row: VariantRow) -> str:
         """The same for variants whose configurations differ in heads alone, as far as the folders say."""

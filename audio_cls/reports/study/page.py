@@ -75,7 +75,7 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "whole": summary.num_done > 0 and not (summary.missing or any(getattr(summary, each) for each in UNFINISHED)),
         "facts": _facts(study, summary),
         "notes": [*([DEVELOPMENT] if split == "val" else []), *summary.notes, *([METHOD] if split else [])],
-        "clips": f"{SPLIT_NAMES.get(split, 'held-out')} clips",
+        "clips": f"{SPLIT_NAMES.get(split or '', 'held-out')} clips",
         "troubles": [(job.name, job.reason or job.status) for job in study.jobs if job.status != "done"],
         "variant_table": tables.variant_table(summary, colours),
         "comparison_table": tables.comparison_table(summary.comparisons, colours) if summary.comparisons else None,
@@ -105,7 +105,7 @@ def _facts(study: Study, summary: Summary) -> list[dict[str, str]]:
     if summary.dataset:
         facts = [
             ("data", summary.dataset, f"{len(summary.classes)} classes"),
-            ("protocol", summary.protocol, ""),
+            ("protocol", summary.protocol or "", ""),
             *facts,
         ]
     variants = [row for row in summary.rows if row.kind == "variant"]
@@ -122,7 +122,7 @@ def _facts(study: Study, summary: Summary) -> list[dict[str, str]]:
 
 def _misclassified(study: Study, summary: Summary, root: str | None) -> dict[str, Any]:
     """The clips that are most often misclassified; the first of them can be played and seen."""
-    split = summary.ranking_split
+    split = summary.ranking_split or ""
     done = [job for job in study.jobs if job.status == "done"]
     found = misclassified((job.predictions[split] for job in done if split in job.predictions), summary.classes)
     context: dict[str, Any] = {"num_wrong": len(found), "clip_table": None, "wrong_clips": [], "wrong_notes": []}
