@@ -188,7 +188,10 @@ def _settings(training: BareTraining, quick: bool) -> Numbers:
         """Channels outermost is torch's default; layers keep the format of what the first of them is given."""
         for layers in transformer_of(other.module.network).stem.children():
             if isinstance(layers, nn.Sequential):
-                layers.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
+                # A copy: of a tensor with one channel, contiguous() would change nothing.
+                layers.register_forward_pre_hook(
+                    lambda _, inputs: (inputs[0].clone(memory_format=torch.contiguous_format),)
+                )
 
     others = {
         "channels outermost in the convolutions": changed(contiguous),

@@ -11,8 +11,8 @@ _KEPT_BYTES = 2**30
 def keep_freed_memory() -> None:
     """Makes glibc reuse large blocks rather than return each to the system, which then has to zero every page again.
 
-    By default a large block is a mapping of its own. Activations are that large, and their page faults took a quarter
-    of the transformer's step on a CPU and nearly half of the CNN's. Does nothing where the C library is another one.
+    By default a large block is a mapping of its own. Activations are that large, and their page faults take a quarter
+    of the transformer's step on one core and more than half of the CNN's. Does nothing with another C library.
     """
     if not sys.platform.startswith("linux"):
         return
