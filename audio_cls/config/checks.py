@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from audio_cls.config.schema import (
-    MAX_D_MODEL,
     CNNConfig,
     Config,
     ConfigError,
@@ -21,18 +20,7 @@ from audio_cls.config.schema import (
     WandbConfig,
     shown,
 )
-from audio_cls.models.sizes import (
-    BAND_GROUPS,
-    CNN_CHANNELS,
-    POOLING,
-    WAVEFORM_TOKEN_SAMPLES,
-    count_empty_bands,
-    fitting_heads,
-    frame_token_widths,
-    heads_fit,
-    modulation_rates,
-    pooling_fits,
-)
+from audio_cls.models.settings import TransformerSettings, check_pooling
 from audio_cls.targets import arguments_for
 from audio_cls.wording import did_you_mean, one_line
 
@@ -121,128 +109,29 @@ _RULES = {
 
 
 def _check_model(config: Config) -> None:
-    samples = config.input.crop_samples
-    rate = config.input.sample_rate
-    crop = f"input.crop_seconds={config.input.crop_seconds} at input.sample_rate={rate} is {samples} samples"
-    fitting_crop = f"try input.crop_seconds={max(1, samples // POOLING) * POOLING / rate:.9g}"
     model = config.model
-    if isinstance(model, OtherModel):
-        _check_other_model(model, rate, samples)
-        return
-    if isinstance(model, CNNConfig):
-        if not pooling_fits(samples):
-            rule = f"the CNN pools by {POOLING}, so it needs a multiple of {POOLING}"
-            raise ConfigError(f"{crop}; {rule}: {fitting_crop}")
-        return
-    if not heads_fit(model.num_heads, model.d_model):
-        raise ConfigError(
-            f"heads={model.num_heads} does not divide model.d_model={model.d_model};"
-            f" use heads={'|'.join(map(str, fitting_heads(model.d_model)))} or another model.d_model"
-        )
-    if (model.stem == "spectrogram") != (model.front_end != "waveform"):
-        fitting_stem = "waveform, channels or frames" if model.front_end == "waveform" else "spectrogram"
-        raise ConfigError(
-            f"model.stem={model.stem} does not fit model.front_end={model.front_end}; use model.stem={fitting_stem}"
-        )
-    if model.stem in ("channels", "frames") and not pooling_fits(samples):
-        rule = f"model.stem={model.stem} pools by {POOLING}, so it needs a multiple of {POOLING}"
-        raise ConfigError(f"{crop}; {rule}: {fitting_crop}")
-    if model.stem == "channels" and model.d_model * POOLING != samples:
-        raise ConfigError(
-            f"model.stem=channels needs model.d_model = crop samples / {POOLING}; {crop}, so model.d_model="
-            f"{samples // POOLING}"
-        )
-    if model.stem == "frames":
-        _check_frames(model.d_model, samples, crop)
-    if model.stem == "waveform" and samples < WAVEFORM_TOKEN_SAMPLES:
-        raise ConfigError(f"{crop}; model.stem=waveform needs {WAVEFORM_TOKEN_SAMPLES} or more: use a longer crop")
-    if model.front_end != "waveform":
-        if model.hop_length > model.n_fft:
-            raise ConfigError(
-                f"model.hop_length={model.hop_length} skips samples: it must not exceed model.n_fft={model.n_fft}"
-            )
-        if model.n_fft > samples:
-            raise ConfigError(
-                f"model.n_fft={model.n_fft} is longer than the crop; {crop}: use a smaller model.n_fft or a longer crop"
-            )
-        _check_mel_bands(rate, model)
-        if model.front_end == "log_mel_texture":
-            _check_modulations(rate, config.input.crop_seconds, model)
-            _check_segments(config, model)
-    if model.num_segments > 1 and model.front_end != "log_mel_texture":
-        raise ConfigError(
-            f"model.num_segments={model.num_segments} needs model.front_end=log_mel_texture, not {model.front_end};"
-            " set model.num_segments=1"
-        )
-    if model.num_layers == 0 and model.pool == "cls":
-        raise ConfigError(
-            "model.num_layers=0 leaves the CLS token blind to the sound;"
-            " use model.pool=mean, or model.num_layers=1 or more"
-        )
+    sizes = {"sample_rate": config.input.sample_rate, "num_samples": config.input.crop_samples}
+    try:
+        if isinstance(model, TransformerConfig):
+            TransformerSettings(num_classes=2, **sizes, **model.model_dump(exclude={"name"}))
+        elif isinstance(model, CNNConfig):
+            check_pooling("the CNN", sizes["num_samples"], sizes["sample_rate"])
+        else:
+            _check_other_model(model, sizes)
+    except ValueError as error:
+        raise ConfigError(one_line(error)) from None
 
 
-def _check_other_model(model: OtherModel, sample_rate: int, num_samples: int) -> None:
+def _check_other_model(model: OtherModel, sizes: dict[str, int]) -> None:
     """Refuses what is no network, and keys that its constructor does not take. Imports its module, and torch."""
     from audio_cls.models.build import network_class
 
-    keys = {key: value for key, value in model.model_dump().items() if key not in ("name", "_target_")}
-    sizes = {"num_classes": 2, "sample_rate": sample_rate, "num_samples": num_samples}
+    settings = model.model_dump()
+    keys = {key: value for key, value in settings.items() if key not in ("name", "_target_")}
     try:
-        arguments_for(network_class(model.model_dump()["_target_"]), keys, sizes)
+        arguments_for(network_class(settings["_target_"]), keys, {"num_classes": 2, **sizes})
     except ValueError as error:
-        raise ConfigError(f"model={model.name}: {one_line(error)}") from None
-
-
-def _check_frames(d_model: int, samples: int, crop: str) -> None:
-    """Refuses tokens that are no whole time steps, or that do not fill the crop, as the stem does."""
-    fitting = [width for width in frame_token_widths(samples) if width <= MAX_D_MODEL]
-    if d_model in fitting:
-        return
-    num_steps = samples // POOLING
-    rule = f"model.stem=frames needs whole tokens; {crop}, so {num_steps} time steps of {CNN_CHANNELS} channels"
-    if d_model % CNN_CHANNELS:
-        rule = f"model.stem=frames joins the {CNN_CHANNELS} channels of whole time steps"
-    nearest = sorted(sorted(fitting, key=lambda width: abs(width - d_model))[:3])
-    raise ConfigError(f"model.d_model={d_model}: {rule}; use model.d_model={'|'.join(map(str, nearest))}")
-
-
-def _check_mel_bands(sample_rate: int, model: TransformerConfig) -> None:
-    """Refuses mel bands without any frequency in them, as the front end does once torch is imported."""
-    if count_empty_bands(sample_rate, model.num_mels, model.n_fft):
-        fewer = range(model.num_mels, 0, -1)
-        most = next((num for num in fewer if not count_empty_bands(sample_rate, num, model.n_fft)), 1)
-        raise ConfigError(
-            f"model.num_mels={model.num_mels} leaves mel bands empty at model.n_fft={model.n_fft} and"
-            f" input.sample_rate={sample_rate}; use model.num_mels={most} or less, or a larger model.n_fft"
-        )
-
-
-def _check_modulations(sample_rate: int, crop_seconds: float, model: TransformerConfig) -> None:
-    """Refuses what the modulations cannot be computed of, as the front end does once torch is imported."""
-    if model.num_mels % BAND_GROUPS:
-        fitting = round(model.num_mels / BAND_GROUPS) * BAND_GROUPS
-        raise ConfigError(
-            f"model.num_mels={model.num_mels} does not fit model.front_end=log_mel_texture, which needs a multiple of"
-            f" {BAND_GROUPS}; use model.num_mels={fitting} or model.front_end=log_mel"
-        )
-    if not modulation_rates(sample_rate / model.hop_length, crop_seconds):
-        raise ConfigError(
-            f"model.hop_length={model.hop_length} at input.sample_rate={sample_rate} is too long to show any"
-            f" modulation in input.crop_seconds={crop_seconds:g}; use a shorter model.hop_length, longer crops or"
-            " model.front_end=log_mel"
-        )
-
-
-def _check_segments(config: Config, model: TransformerConfig) -> None:
-    """Refuses segments of a crop that are too short to show any modulation."""
-    rate, seconds = config.input.sample_rate, config.input.crop_seconds
-    fewer = range(model.num_segments, 0, -1)
-    most = next(count for count in fewer if modulation_rates(rate / model.hop_length, seconds / count))
-    if most < model.num_segments:
-        raise ConfigError(
-            f"model.num_segments={model.num_segments} leaves segments of {seconds / model.num_segments:.3g} s, too"
-            f" short to show any modulation; use model.num_segments={most} or less, or longer crops"
-        )
+        raise ValueError(f"model={model.name}: {one_line(error)}") from None
 
 
 def _check_augment(config: Config) -> None:

@@ -14,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
+from audio_cls.models.settings import MAX_D_MODEL, Activation, FrontEnd, Norm, Pool, Positions, Stem
+
 MAX_TIME_SCALE = 4.0
-MAX_D_MODEL = 8_192
 DATA_KINDS = ("auto", "esc10", "esc50", "folder", "synthetic")  # ours
 
 
@@ -109,11 +110,11 @@ class OtherModel(Section):
 
 class TransformerConfig(Section):
     name: Literal["transformer"]
-    front_end: Literal["log_mel", "log_mel_texture", "waveform"]
+    front_end: FrontEnd
     num_mels: int = Field(ge=8, le=512)
     n_fft: int = Field(ge=32, le=65_536)
     hop_length: int = Field(ge=1, le=65_536)
-    stem: Literal["spectrogram", "waveform", "channels", "frames"]
+    stem: Stem
     stem_width: int = Field(ge=1, le=1_024)
     num_stem_layers: int = Field(ge=3, le=12)
     num_segments: int = Field(ge=1, le=64)
@@ -122,10 +123,10 @@ class TransformerConfig(Section):
     num_layers: int = Field(ge=0, le=48)
     d_feedforward: int = Field(ge=1, le=32_768)
     dropout: float = Field(ge=0, lt=1)
-    norm: Literal["pre", "post"]
-    activation: Literal["gelu", "relu"]
-    positions: Literal["sinusoidal", "learned", "none"]
-    pool: Literal["cls", "mean"]
+    norm: Norm
+    activation: Activation
+    positions: Positions
+    pool: Pool
 
 
 class AugmentConfig(Section):

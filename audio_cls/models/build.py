@@ -1,8 +1,8 @@
-"""Builds every network from the plain values of a `model` block, and checks what its parts need of each other."""
+"""Builds every network from the plain values of a `model` block."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
@@ -10,22 +10,11 @@ from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.late_fusion import LateFusion, StatisticsClassifier
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.original import ChannelTokens, FrameTokens
+from audio_cls.models.settings import TransformerSettings
 from audio_cls.models.stems import SpectrogramStem, TextureStem, WaveformStem
 from audio_cls.models.texture import LogMelTexture
-from audio_cls.models.transformer import Activation, Norm, Positions, TransformerClassifier, TransformerEncoder
+from audio_cls.models.transformer import TransformerClassifier, TransformerEncoder
 from audio_cls.targets import arguments_for, import_target
-
-FrontEnd = Literal["log_mel", "log_mel_texture", "waveform"]
-Stem = Literal["spectrogram", "waveform", "channels", "frames"]
-Pool = Literal["cls", "mean"]
-CHOICES: dict[str, Any] = {
-    "front_end": FrontEnd,
-    "stem": Stem,
-    "norm": Norm,
-    "activation": Activation,
-    "positions": Positions,
-    "pool": Pool,
-}
 
 
 def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: int, num_samples: int) -> nn.Module:
@@ -56,72 +45,6 @@ def network_class(target: str) -> type[nn.Module]:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"_target_={target} is no subclass of torch.nn.Module; write the import path of one")
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransformerSettings:
-    """The keys of conf/model/transformer.yaml, and the sizes of data and crop. Raises ValueError for what cannot work.
-
-    Where the name does not say it:
-        front_end: 'log_mel' spectrogram; 'log_mel_texture', beside it the power of its modulations and statistics of
-            the crop, which need a short hop; 'waveform' as it is (normalise it before, or quiet clips vanish beside the
-            positions)
-        stem: 'spectrogram' (2-D convolutions), 'waveform' (1-D convolutions), 'channels' and 'frames' (see `original`)
-        stem_width, num_stem_layers: channels of the first layer; layers, of the spectrogram stem only
-        num_heads: must divide d_model; the parameters are the same for any number
-        pool: classify the state of the 'cls' token or the 'mean' of all; with 'mean', num_layers=0 leaves the stem and
-            its pooling alone, to tell what attention adds
-        num_segments: equal segments of a crop that a second network classifies, beside the one for the whole; 1: none
-    """
-
-    num_classes: int
-    sample_rate: int
-    num_samples: int
-    num_heads: int
-    front_end: FrontEnd = "log_mel"
-    num_mels: int = 64
-    n_fft: int = 1024
-    hop_length: int = 512
-    stem: Stem = "spectrogram"
-    stem_width: int = 16
-    num_stem_layers: int = 3
-    d_model: int = 96
-    num_layers: int = 3
-    d_feedforward: int = 192
-    dropout: float = 0.1
-    norm: Norm = "pre"
-    activation: Activation = "gelu"
-    positions: Positions = "sinusoidal"
-    pool: Pool = "cls"
-    num_segments: int = 1
-
-    def __post_init__(self) -> None:
-        for name, choice in CHOICES.items():
-            value, choices = getattr(self, name), get_args(choice)
-            if value not in choices:
-                raise ValueError(f"{name}={value!r}: set {name} to {', '.join(choices[:-1])} or {choices[-1]}")
-        for name in ("num_classes", "sample_rate", "num_samples", "num_mels", "n_fft", "stem_width", "num_heads"):
-            self._check_positive(name)
-        for name in ("d_model", "d_feedforward", "num_segments"):
-            self._check_positive(name)
-        if (self.stem == "spectrogram") != (self.front_end != "waveform"):
-            fitting = "log_mel" if self.stem == "spectrogram" else "waveform"
-            raise ValueError(
-                f"front_end={self.front_end} does not feed stem={self.stem}: set front_end={fitting}, or another stem"
-            )
-        if self.num_layers < (1 if self.pool == "cls" else 0):
-            raise ValueError(
-                f"num_layers={self.num_layers}: a CLS token sees the others through attention only; "
-                "set num_layers to 1 or more, or num_layers=0 with pool=mean"
-            )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout}: set dropout to at least 0 and less than 1")
-        if self.num_segments > 1 and self.front_end != "log_mel_texture":
-            raise ValueError(f"num_segments={self.num_segments} needs front_end=log_mel_texture; set that")
-
-    def _check_positive(self, name: str) -> None:
-        if getattr(self, name) < 1:
-            raise ValueError(f"{name}={getattr(self, name)}: set {name} to 1 or more")
 
 
 def build_transformer(**settings: Any) -> TransformerClassifier | LateFusion:

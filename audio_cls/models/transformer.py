@@ -6,19 +6,17 @@ Axis letters: B batch, T samples, N tokens, D features of a token, H heads, E = 
 """
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audio_cls.models.features import Features
+from audio_cls.models.settings import Activation, Norm, Pool, Positions
 from audio_cls.models.sizes import fitting_heads, heads_fit
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
-Activation = Literal["gelu", "relu"]
-Norm = Literal["pre", "post"]
-Positions = Literal["sinusoidal", "learned", "none"]
 
 
 def scaled_dot_product_attention(
@@ -174,7 +172,7 @@ class TransformerEncoder(nn.Module):
         norm: Norm = "pre",
         activation: Activation = "gelu",
         positions: Positions = "sinusoidal",
-        pool: Literal["cls", "mean"] = "cls",
+        pool: Pool = "cls",
     ) -> None:
         super().__init__()
         self.d_model = d_model

@@ -28,7 +28,7 @@ from audio_cls.config.schema import (
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.experiment import launch
 from audio_cls.experiment.build import make_module
-from audio_cls.models.build import TransformerSettings
+from audio_cls.models.settings import TransformerSettings
 from audio_cls.training.augment import input_samples
 from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import make_optimizer, make_schedule

@@ -88,7 +88,7 @@ def test_frames_as_tokens_change_the_originals_size_by_their_width_alone():
 
 
 def test_the_original_model_refuses_3_heads():
-    with pytest.raises(ValueError, match="num_heads=3 does not divide d_model=2000: choose num_heads from 1, 2, 4, 5"):
+    with pytest.raises(ValueError, match=r"heads=3 does not divide model.d_model=2000; use heads=1\|2\|4\|5"):
         count_without_building(num_heads=3, **ORIGINAL)
 
 
@@ -288,27 +288,30 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_heads": 5}, "num_heads=5 does not divide d_model=24: choose num_heads from 1, 2, 3, 4, 6, 8, 12"),
-        ({"num_heads": 0}, "num_heads=0: set num_heads to 1 or more"),
-        ({"num_classes": 0}, "num_classes=0: set num_classes to 1 or more"),
-        ({"stem_width": 0}, "stem_width=0: set stem_width to 1 or more"),
-        ({"d_feedforward": 0}, "d_feedforward=0: set d_feedforward to 1 or more"),
+        ({"num_heads": 5}, r"heads=5 does not divide model.d_model=24; use heads=1\|2\|3\|4\|6\|8\|12 or"),
+        ({"num_heads": 0}, "num_heads=0: use 1 or more"),
+        ({"num_classes": 0}, "num_classes=0: use 1 or more"),
+        ({"stem_width": 0}, "stem_width=0: use 1 or more"),
+        ({"d_feedforward": 0}, "d_feedforward=0: use 1 or more"),
         ({"num_layers": 0}, "num_layers=0: .*pool=mean"),
         ({"num_layers": -1, "pool": "mean"}, "num_layers=-1: "),
-        ({"dropout": 1.0}, "dropout=1.0: set dropout to at least 0 and less than 1"),
+        ({"dropout": 1.0}, "dropout=1.0: use at least 0 and less than 1"),
         ({"dropout": -0.1}, "dropout=-0.1: "),
-        ({"norm": "batch"}, "norm='batch': set norm to pre or post"),
-        ({"activation": "tanh"}, "activation='tanh': set activation to gelu or relu"),
-        ({"positions": "rotary"}, "positions='rotary': set positions to sinusoidal, learned or none"),
-        ({"pool": "max"}, "pool='max': set pool to cls or mean"),
-        ({"stem": "patches"}, "stem='patches': set stem to spectrogram, waveform, channels or frames"),
-        ({"front_end": "mfcc"}, "front_end='mfcc': set front_end to log_mel, log_mel_texture or waveform"),
-        ({"stem": "waveform"}, "front_end=log_mel does not feed stem=waveform: set front_end=waveform"),
-        ({"stem": "channels"}, "front_end=log_mel does not feed stem=channels: set front_end=waveform"),
-        ({"stem": "frames"}, "front_end=log_mel does not feed stem=frames: set front_end=waveform"),
-        ({"front_end": "waveform"}, "front_end=waveform does not feed stem=spectrogram: set front_end=log_mel"),
-        (SMALL_ORIGINAL | {"d_model": 96}, "d_model=96: .*set d_model=100"),
-        (SMALL_FRAMES | {"d_model": 250}, "d_model=250: .*set d_model=256"),
+        ({"norm": "batch"}, "norm='batch': use pre or post"),
+        ({"activation": "tanh"}, "activation='tanh': use gelu or relu"),
+        ({"positions": "rotary"}, "positions='rotary': use sinusoidal, learned or none"),
+        ({"pool": "max"}, "pool='max': use cls or mean"),
+        ({"stem": "patches"}, "stem='patches': use spectrogram, waveform, channels or frames"),
+        ({"front_end": "mfcc"}, "front_end='mfcc': use log_mel, log_mel_texture or waveform"),
+        ({"stem": "waveform"}, "stem=waveform does not fit model.front_end=log_mel; use model.stem=spectrogram"),
+        ({"stem": "channels"}, "stem=channels does not fit model.front_end=log_mel; use model.stem=spectrogram"),
+        ({"stem": "frames"}, "stem=frames does not fit model.front_end=log_mel; use model.stem=spectrogram"),
+        (
+            {"front_end": "waveform"},
+            "stem=spectrogram does not fit model.front_end=waveform; use model.stem=waveform",
+        ),
+        (SMALL_ORIGINAL | {"d_model": 96}, "so model.d_model=100"),
+        (SMALL_FRAMES | {"d_model": 250}, r"d_model=250: .*use model.d_model=.*256"),
         ({"num_stem_layers": 2}, "num_stem_layers=2: "),
     ],
     ids=str,
