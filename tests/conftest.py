@@ -20,7 +20,7 @@ def _machine_without_settings(tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def coarse_figures() -> Iterator[None]:
     """A job's figures have few pixels: in full size, drawing takes longer than training a tiny job."""
     with pytest.MonkeyPatch.context() as patch:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ from support.command_line import REPOSITORY, TINY, write_sounds
 
 import audio_cls
 from audio_cls.cli.main import main
+from audio_cls.config import compose
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch) -> Path:
+def workplace(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["audio-cls"])
-    monkeypatch.setenv("AUDIO_CLS_CACHE", str(tmp_path / "cache"))
-    return tmp_path
+    yield tmp_path
+    compose._forget()  # options of one's own, which a process keeps until it ends
 
 
 def write_own_model(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_wrong_clips_have_sound_spectrogram_and_attention(page, tmp_path):
     sounds = read.attributes("audio")
     pictures = [image["alt"] for image in read.attributes("img") if "attention of a transformer" in image["alt"]]
     assert len(sounds) == len(pictures) > 0
-    assert "tiny_h1, fold 0, seed 0, says" in read.text or "tiny_h2, fold 0, seed 0, says" in read.text
+    assert "tiny_h1, fold 0, seed 0, predicts" in read.text or "tiny_h2, fold 0, seed 0, predicts" in read.text
     for number, sound in enumerate(sounds):
         path = tmp_path / f"{number}.mp3"
         path.write_bytes(base64.b64decode(sound["src"].partition("base64,")[2]))
