@@ -23,12 +23,12 @@ def headline(study: Study, missing: Sequence[str]) -> str:
     if done == total:
         variants = len({job.variant for job in study.jobs})
         return f"All {total} jobs are done ({_count(variants, 'variant')})." if total > 1 else "The only job is done."
-    told = []
+    parts = []
     for status in UNFINISHED:
         names = [_with_reason(job) for job in study.jobs if job.status == status]
-        told += [f"{status.capitalize()}: {shorten(names, _MOST_NAMES)}."] if names else []
-    told += [f"Missing: {shorten(missing, _MOST_NAMES)}."] if missing else []
-    return f"{done} of {total} jobs are done. {' '.join(told)}"
+        parts += [f"{status.capitalize()}: {shorten(names, _MOST_NAMES)}."] if names else []
+    parts += [f"Missing: {shorten(missing, _MOST_NAMES)}."] if missing else []
+    return f"{done} of {total} jobs are done. {' '.join(parts)}"
 
 
 def _with_reason(job: StudyJob) -> str:

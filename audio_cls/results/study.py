@@ -69,7 +69,7 @@ class Study:
         return {key: value for key, value in keys.items() if key not in ("fold", "seed")}
 
     def history(self, job: StudyJob) -> list[dict[str, float | None]]:
-        """The epochs of a job, oldest first; empty where its file is not there or cut: its scores do not hang on it."""
+        """The epochs of a job, oldest first; empty where the file is missing or cut off."""
         try:
             rows = read_history(self.path / job.name / job_files.HISTORY)
             return rows if all(row["epoch"] is not None for row in rows) else []
@@ -105,7 +105,7 @@ def _check_same(path: Path, key: str, jobs: list[StudyJob]) -> None:
         if key in job.metrics:
             groups[str(job.metrics[key])].append(job.name)
     if len(groups) > 1:
-        told = "; ".join(f"{key} {value[:60]} in {shorten(names, 3)}" for value, names in groups.items())
+        groups_text = "; ".join(f"{key} {value[:60]} in {shorten(names, 3)}" for value, names in groups.items())
         raise StudyError(
-            f"{path} mixes jobs that cannot be compared: {told}. Give each kind a study of its own (study=NAME)"
+            f"{path} mixes jobs that cannot be compared: {groups_text}. Give each kind a study of its own (study=NAME)"
         )

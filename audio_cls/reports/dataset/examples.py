@@ -1,4 +1,4 @@
-"""Examples of every class, to look at and to listen to."""
+"""Examples of every class, as pictures and sounds."""
 
 import numpy as np
 
