@@ -169,7 +169,7 @@ def _check_training(config: Config) -> None:
             off = "0" if key.endswith("stopping") else "last"
             raise ConfigError(
                 f"{key}={shown} needs validation clips, and protocol={config.protocol} has none"
-                f" (choosing by the test fold would flatter); set {key}={off} or protocol=holdout"
+                f" (a choice by the test fold would make its scores too good); set {key}={off} or protocol=holdout"
             )
     if (trainer.early_stopping or trainer.weights == "best") and trainer.validate_every > trainer.max_epochs:
         raise ConfigError(

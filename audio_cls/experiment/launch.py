@@ -126,7 +126,7 @@ def run(overrides: Sequence[str], number: int) -> None:
     place = sweep.place(number)
     place = f"{place}: " if place else ""
     try:
-        # On another machine the checked jobs may be out of sight.
+        # A job on another machine may not see the files of the plan.
         job = sweep_folder.read_job(number) or describe(overrides)
         clips(job)
     except (ConfigError, DataError) as error:  # the data have changed since the plan was made

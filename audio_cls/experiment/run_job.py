@@ -80,7 +80,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         write_results(job, record, clip_set, evaluated)
-        wandb_logger.log_result(loggers, record, evaluated, _hear(datamodule), job.folder / chosen)
+        wandb_logger.log_result(loggers, record, evaluated, _clip_loader(datamodule), job.folder / chosen)
         return record
     except BaseException as error:
         if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
@@ -124,7 +124,7 @@ def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
 
 
 def _progress(job: Job) -> dict[str, int | float]:
-    """How far training came, over all of its resumptions."""
+    """Epochs and seconds of training so far, those before it was resumed included."""
     history = read_history(job.folder / job_files.HISTORY)
     return {"epochs": len(history), "train_seconds": round(sum(row["epoch_seconds"] or 0 for row in history), 3)}
 
@@ -157,7 +157,7 @@ def _announce(
         say(f"note: {note}")
 
 
-def _hear(datamodule: ClipDataModule) -> Callable[[int], tuple[str, np.ndarray, int]]:
+def _clip_loader(datamodule: ClipDataModule) -> Callable[[int], tuple[str, np.ndarray, int]]:
     """Name, waveform and rate of a clip by its index."""
     return lambda index: (
         datamodule.clip_set.clips[index].name, datamodule.store.waveform(index), datamodule.sample_rate

@@ -16,7 +16,7 @@ from audio_cls.results import job_files
 
 WORKERS_END_SECONDS = 15.0  # a little longer than W&B may take to send the rest
 
-_ending: list[int] = []  # the exit status, once a signal has come
+_ending: list[int] = []  # the exit status, once a signal was received
 
 
 def handle(jobs: Sequence[Job] = ()) -> None:
@@ -64,7 +64,7 @@ def _quiet_finalizers() -> None:
 
 
 def _stop_workers(number: int, jobs: Sequence[Job]) -> None:
-    """Passes a signal on to the processes that train jobs, and waits until these have let go of their folders.
+    """Passes a signal on to the processes that train jobs, and waits until these have released their folders.
 
     Without the wait the launcher would kill them before they have written down that they were interrupted.
     """

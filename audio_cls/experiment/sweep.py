@@ -15,7 +15,7 @@ from audio_cls.wording import duration
 
 
 def announce(plan: Plan) -> None:
-    """Says how many jobs there are, which are done and about how long the rest takes; leaves word for the jobs."""
+    """Says how many jobs there are, which are done and about how long the rest takes, also to the jobs themselves."""
     pending = [job for job in plan.jobs if not job_files.is_done(job)]
     variants = list(dict.fromkeys(job.variant for job in plan.jobs))
     folds = sorted({job.config.fold for job in plan.jobs})

@@ -62,16 +62,16 @@ class JobLogger(WandbLogger):
         self._attempt(lambda: self.experiment.config.update(sizes, allow_val_change=True))
 
     def log_result(
-        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: wandb_media.Hear, checkpoint: Path
+        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], load_clip: wandb_media.LoadClip, checkpoint: Path
     ) -> None:
         """Adds the final scores to the summary; charts, figures and some of the held-out clips; if asked for, weights.
 
-        `hear` gives a clip's name and sound by its index.
+        `load_clip` returns a clip's name, waveform and rate by its index.
         """
         # Ends the last epoch's row first: it would replace what the summary says of the final model.
         self._attempt(lambda: self.experiment.log({}, step=record["epochs"]))
         self._attempt(lambda: self.experiment.summary.update(summary(record)))
-        self._attempt(lambda: self._log_media(record, evaluated, hear))
+        self._attempt(lambda: self._log_media(record, evaluated, load_clip))
         if self._log_checkpoint:
             self._attempt(lambda: self.experiment.log_artifact(wandb_media.checkpoint_artifact(record, checkpoint)))
 
@@ -86,7 +86,9 @@ class JobLogger(WandbLogger):
             say(f"W&B: not everything was sent ({one_line(error)}); do it later with `wandb sync {folder}`")
             drop_service()
 
-    def _log_media(self, record: Mapping[str, Any], evaluated: Mapping[str, Any], hear: wandb_media.Hear) -> None:
+    def _log_media(
+        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], load_clip: wandb_media.LoadClip
+    ) -> None:
         """All in one row: W&B's charts, the job's own figures, and a table of clips to listen to."""
         found = {split: evaluated[split] for split in ("val", "test") if evaluated.get(split) is not None}
         media = wandb_media.figures(self._folder)
@@ -94,7 +96,7 @@ class JobLogger(WandbLogger):
             media |= wandb_media.charts(split, result, record["classes"])
         with tempfile.TemporaryDirectory() as folder:  # until W&B has its copies
             for split, result in list(found.items())[:1]:
-                media[f"{split}_clips"] = wandb_media.clip_table(result, record["classes"], hear, Path(folder))
+                media[f"{split}_clips"] = wandb_media.clip_table(result, record["classes"], load_clip, Path(folder))
             self.experiment.log(media, step=record["epochs"])
 
     def _attempt(self, action: Callable[[], Any]) -> None:
@@ -140,16 +142,16 @@ def log_result(
     loggers: Sequence[Logger],
     record: Mapping[str, Any],
     evaluated: Mapping[str, Any],
-    hear: wandb_media.Hear,
+    load_clip: wandb_media.LoadClip,
     checkpoint: Path,
 ) -> None:
     """Tells the loggers what the final model scored; loggers of other libraries get the scores as their last row.
 
-    `hear` gives a clip's name and sound by its index, `checkpoint` is that of the final model.
+    `load_clip` returns a clip's name, waveform and rate by its index, `checkpoint` is that of the final model.
     """
     for logger in loggers:
         if isinstance(logger, JobLogger):
-            logger.log_result(record, evaluated, hear, checkpoint)
+            logger.log_result(record, evaluated, load_clip, checkpoint)
         else:
             with _noted(logger):
                 final = {f"final_{name}": value for name, value in _scores(record).items()}

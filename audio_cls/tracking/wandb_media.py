@@ -13,7 +13,7 @@ from audio_cls.figures.curves import roc_curve
 MAX_ROC_POINTS = 200  # of one class: W&B draws at most 10,000 rows in a chart
 MAX_CLIPS = 4  # of those that were wrong, and of those that were right
 MAX_ARTIFACT_NAME = 128  # as W&B has it
-Hear = Callable[[int], tuple[str, np.ndarray, int]]  # index -> name, waveform (samples,), Hz
+LoadClip = Callable[[int], tuple[str, np.ndarray, int]]  # index -> name, waveform (samples,), Hz
 
 
 def charts(split: str, result: Any, classes: Sequence[str]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def figures(folder: Path) -> dict[str, Any]:
     return {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
 
 
-def clip_table(result: Any, classes: Sequence[str], hear: Hear, folder: Path) -> Any:
+def clip_table(result: Any, classes: Sequence[str], load_clip: LoadClip, folder: Path) -> Any:
     """The surest mistakes and some clips that were right, as sounds of a few seconds with label and prediction.
 
     The sounds are written into the folder, which must last until the table is logged.
@@ -66,7 +66,7 @@ def clip_table(result: Any, classes: Sequence[str], hear: Hear, folder: Path) ->
     table = wandb.Table(columns=["clip", "sound", "label", "predicted", "probability", "right"])
     probabilities, labels = result.probabilities.numpy(), result.labels.numpy()
     for row in choose_clips(probabilities, labels):
-        name, waveform, sample_rate = hear(int(result.clips[row]))
+        name, waveform, sample_rate = load_clip(int(result.clips[row]))
         excerpt = cut_excerpt(waveform, sample_rate)
         content, kind = encode(excerpt.waveform, sample_rate)
         path = folder / f"{row}.{kind}"
