@@ -86,6 +86,7 @@ def test_the_glossary_is_in_alphabetical_order() -> None:
     assert terms == sorted(terms, key=str.lower)
 
 
+@pytest.mark.slow
 def test_every_command_in_a_document_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those of kept results: their jobs can be trained again."""
     monkeypatch.chdir(tmp_path)

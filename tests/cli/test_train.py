@@ -59,6 +59,7 @@ def test_the_configuration_can_be_shown_with_options_of_ones_own(workplace, caps
     assert "A narrow one" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_options_of_ones_own_side_by_side_and_is_recorded_as_it_was_typed(workplace):
     write_own_model(workplace / "own")
     write_sounds(workplace / "sounds", {"a": 4, "b": 4})

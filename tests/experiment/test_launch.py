@@ -387,7 +387,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
         patch.chdir(folder)
-        status = train(patch, "data=folder", "data.root=sounds", "heads=2", "fold=0,1", *TINY, "-m")
+        status = train(patch, "data=folder", "data.root=sounds", "heads=2", "fold=0,1", "jobs=1", *TINY, "-m")
     return folder, status, said.getvalue()
 
 
