@@ -113,7 +113,7 @@ def _check_model(config: Config) -> None:
     sizes = {"sample_rate": config.input.sample_rate, "num_samples": config.input.crop_samples}
     try:
         if isinstance(model, TransformerConfig):
-            TransformerSettings(num_classes=2, **sizes, **model.model_dump(exclude={"name"}))
+            TransformerSettings(**{"num_classes": 2, **sizes, **model.model_dump(exclude={"name"})})
         elif isinstance(model, CNNConfig):
             check_pooling("the CNN", sizes["num_samples"], sizes["sample_rate"])
         else:

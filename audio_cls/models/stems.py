@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from audio_cls.models.features import Features
+from audio_cls.models.settings import Activation
 from audio_cls.models.sizes import BAND_GROUPS, FRAMES_PER_TOKEN, WAVEFORM_TOKEN_SAMPLES
 from audio_cls.models.token_times import TokenTimes
-from audio_cls.models.transformer import ACTIVATIONS, Activation
+from audio_cls.models.transformer import ACTIVATIONS
 
 
 class SpectrogramStem(nn.Module):

@@ -93,7 +93,7 @@ def read_ablation(path: Path, order: Sequence[str], against: str | None = None) 
     """
     study = load_study(path)
     if not study.jobs:
-        raise StudyError(f"{path} holds no job yet: run train.py first")
+        raise StudyError(f"{path} holds no job yet: train a model first")
     split = RANKING_SPLIT.get(study.protocol or "")
     if split is None:
         raise StudyError(f"{path} holds out no clips (protocol={study.protocol}): there is nothing to compare")

@@ -21,7 +21,7 @@ class Request:
 
 
 def explore(request: Request) -> int:
-    """Returns 0, or 1 where train.py would stop on these data.
+    """Returns 0, or 1 where training would stop on these data.
 
     Raises ConfigError for a mistake, with nothing written, and DataError where no clip can be used or ESC-10 cannot be
     downloaded.

@@ -1,6 +1,6 @@
 """What one clip is like: its shape, level, silence, mean spectrum and fingerprint.
 
-Clips are decoded as train.py decodes them, at their own rate. Of a very long file only the beginning is examined.
+Clips are decoded as for training, at their own rate. Of a very long file only the beginning is examined.
 """
 
 import hashlib

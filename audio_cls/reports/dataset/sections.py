@@ -120,7 +120,7 @@ def sources(survey: Survey) -> dict[str, Any]:
         largest = sorted(survey.clips_of_source.items(), key=lambda item: (-len(item[1]), item[0]))
         rows = [_source_row(survey, source, indices) for source, indices in largest[:8] if len(indices) > 2]
     if not survey.has_folds:
-        text += " There are no published folds: train.py makes its own, and keeps recordings whole where it knows them."
+        text += " There are no published folds: training makes its own, and keeps recordings whole where it knows them."
     heads = ["recording", "clips", "class", "fold"]
     table = make_table(heads, rows, "Recordings with most clips") if rows else None
     return {"sources_text": text, "largest_sources": table}
