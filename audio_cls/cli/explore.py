@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what kind of data: auto, esc10, esc50, folder, synthetic or an option of your own, as in training with"
         " data=NAME (default: auto)",
     )  # fmt: skip
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder of options of your own, as in training")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the page (default: outputs/explore/NAME)")
 
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with usage_errors(ConfigError):
-            return explore(Request(options.data, options.path, options.out))
+            return explore(Request(options.data, options.path, options.out, options.config_dir))
     except DataError as error:
         print(f"audio-cls explore: {error}", file=sys.stderr)
         return 1

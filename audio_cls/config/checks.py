@@ -14,6 +14,7 @@ from audio_cls.config.schema import (
     CNNConfig,
     Config,
     ConfigError,
+    DataConfig,
     OtherModel,
     Section,
     TransformerConfig,
@@ -43,6 +44,11 @@ def check_config(values: dict[str, Any]) -> Config:
     return config
 
 
+def check_data(values: dict[str, Any]) -> DataConfig:
+    """The checked `data` block alone. Raises ConfigError like `check_config`."""
+    return _validate(DataConfig, values, prefix="data.")
+
+
 def is_own_logger(logger: dict[str, Any] | None) -> bool:
     """Whether this project makes the logger of a `logger` block; else it is one of Lightning or of somebody else."""
     return str((logger or {}).get("_target_")).startswith("audio_cls.")
@@ -52,13 +58,13 @@ def _validate(section: type[S], values: Any, prefix: str = "") -> S:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(prefix + _first_problem(error)) from None
+        raise ConfigError(_first_problem(error, prefix)) from None
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, prefix: str) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"] if part not in ("cnn", "transformer", "other")]
-    key = ".".join(location)
+    key = prefix + ".".join(location)
     if key == "model.num_heads":
         key = "heads"  # as it is set on the command line
     value = first["input"]

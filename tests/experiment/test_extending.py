@@ -74,6 +74,8 @@ def test_the_examples_train_compare_and_predict(folder: Path) -> None:
     compared = run(folder, compare)
     assert compared.returncode == 0, compared.stderr
     assert re.search(r"\bgru\b", compared.stdout) and re.search(r"\bcnn\b", compared.stdout)
+    explored = run(folder, "audio-cls explore recordings --data birds --config-dir my_conf")
+    assert "birds: 32 clips of 2 classes" in explored.stdout, explored.stderr
     best = run(folder, "audio-cls best birds-holdout")
     assert best.returncode == 0, best.stderr
     assert "audio-cls train --config-dir my_conf model=gru data=birds " in best.stdout

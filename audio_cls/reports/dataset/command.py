@@ -6,8 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from audio_cls.config.checks import check_data
+from audio_cls.config.compose import compose_job, configuration
 from audio_cls.config.dataset import load_clips, resolve_auto
-from audio_cls.config.schema import ConfigError, DataConfig
+from audio_cls.config.location import conf_dir
+from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import ClipSet
 
 MANY_FINDINGS = 12
@@ -18,6 +21,7 @@ class Request:
     kind: str
     root: str | None
     out: Path | None
+    config_dir: Path | None = None  # of options of the user's own
 
 
 def explore(request: Request) -> int:
@@ -57,11 +61,19 @@ def _load(request: Request) -> tuple[ClipSet, bool]:
         raise ConfigError("--data synthetic needs no PATH; leave one of them out")
     root = request.root or os.environ.get("AUDIO_CLS_DATA") or None
     root = os.path.expanduser(root) if root else None
+    if request.config_dir is not None:
+        if not request.config_dir.is_dir():
+            raise ConfigError(
+                f"--config-dir {request.config_dir} is not a folder; give one with files like data/mine.yaml"
+            )
+        sys.path.append(os.getcwd())  # where the Python files of these options are, as in training
     kind, notice = request.kind, None
     try:
         if kind == "auto":
             kind, notice = resolve_auto(root)
-        clip_set = load_clips(DataConfig(kind=kind, name=None, root=None if kind == "synthetic" else root))
+        with configuration(conf_dir(), request.config_dir):
+            block = compose_job([f"data={kind}"])[0]["data"]
+        clip_set = load_clips(check_data(block | ({"root": root} if "root" in block else {})))
     except ConfigError as error:
         raise ConfigError(_in_options(str(error))) from None
     if notice:
