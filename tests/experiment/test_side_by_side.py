@@ -76,7 +76,8 @@ def test_jobs_side_by_side_give_what_they_give_alone_one_that_fails_is_named_and
 def test_a_worker_that_is_killed_ends_the_sweep_with_its_jobs_named(tmp_path: Path) -> None:
     """As the system does where memory runs out; here once the worker imports torch."""
     libraries = replace_heavy_libraries(tmp_path / "deadly", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    arguments = ["data=synthetic", "heads=2", "fold=0,1,2", "trainer.accelerator=gpu"]  # the parent measures no time
+    # The parent measures no time and asks no server.
+    arguments = ["data=synthetic", "heads=2", "fold=0,1,2", "trainer.accelerator=gpu", "logger=none"]
     code, said = train_beside(*arguments, PYTHONPATH=libraries)
     assert code == 1, said
     assert "a process that trained a job was killed, most often for lack of memory" in said

@@ -179,8 +179,8 @@ def test_the_sounds_play(page, tmp_path):
 @needs_chromium
 def test_tables_are_sorted_by_a_click_and_the_other_way_by_another(page, tmp_path):
     body = """const table = [...document.querySelectorAll("table")].find(
-      table => table.caption.textContent.startsWith("Clips"));
-    const heading = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.startsWith("probability"));
+      table => table.caption.textContent === "Misclassified clips");
+    const heading = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.startsWith("Probability"));
     const column = () => [...table.tBodies[0].rows].map(row => Number(row.cells[heading].dataset.value));
     const click = () => { table.tHead.rows[0].cells[heading].querySelector("button").click(); return column(); };
     return [click(), click(), table.tHead.rows[0].cells[heading].ariaSort];"""
