@@ -11,6 +11,10 @@ _NO_PROSE = ("|", "    ", "#", "<!--", "![")
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
+class UserError(ValueError):
+    """A mistake of the user: one line that says what is wrong and what to do. Exit status 2."""
+
+
 def duration(seconds: float) -> str:
     """'0.2 s', '45 s', '3 min 05 s' or '2 h 10 min'."""
     whole = round(seconds)

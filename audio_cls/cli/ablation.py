@@ -4,7 +4,7 @@ configurations), what it cost and what it brought, on training clips and on held
 import argparse
 from pathlib import Path
 
-from audio_cls.cli.arguments import add_study, check_suffix, find_study, usage_errors
+from audio_cls.cli.arguments import add_study, check_suffix, find_study
 
 HELP = "show what each of several changes brought: a table, or a page with a figure"
 
@@ -25,10 +25,8 @@ def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
     from audio_cls.reports.ablation import ablation_table, read_ablation
     from audio_cls.reports.console import print_table
-    from audio_cls.results.study import StudyError
 
-    with usage_errors(StudyError):
-        ablation = read_ablation(path, [name.strip() for name in options.order.split(",")], options.each_against)
+    ablation = read_ablation(path, [name.strip() for name in options.order.split(",")], options.each_against)
     if options.out is None:
         changes = [f"{each.row.variant}: {each.changed}" for each in ablation.changes if each.changed_keys is not None]
         notes, elsewhere = [*changes, *ablation.notes], "the page that --out FILE.md writes"

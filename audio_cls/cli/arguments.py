@@ -1,24 +1,13 @@
 """Arguments that several commands have, and what they stand for."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from audio_cls.wording import did_you_mean
+from audio_cls.wording import UserError, did_you_mean
 
 
-class UsageError(ValueError):
-    """A mistake of the user: one line that says what is wrong and what to do. Exit status 2."""
-
-
-@contextmanager
-def usage_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Within it, errors of these kinds are mistakes of the user."""
-    try:
-        yield
-    except kinds as error:
-        raise UsageError(error) from None
+class CommandError(RuntimeError):
+    """What a command cannot do for no mistake of the user: one line. Exit status 1."""
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +29,9 @@ def add_ensemble(parser: argparse.ArgumentParser, kept: str) -> None:
 
 
 def check_suffix(out: Path | None, suffix: str, what: str) -> None:
-    """Raises UsageError if --out names a file that ends differently; `what`: 'the table is CSV'."""
+    """Raises UserError if --out names a file that ends differently; `what`: 'the table is CSV'."""
     if out is not None and out.suffix.lower() != suffix:
-        raise UsageError(f"--out {out}: {what}; call it {out.with_suffix(suffix).name}")
+        raise UserError(f"--out {out}: {what}; call it {out.with_suffix(suffix).name}")
 
 
 def find_job(name: str, output_dir: Path) -> Path:
@@ -51,21 +40,21 @@ def find_job(name: str, output_dir: Path) -> Path:
 
 
 def find_study(name: str, output_dir: Path) -> Path:
-    """The study's folder: a bare name under the output folder, or else a path; UsageError where there is none."""
+    """The study's folder: a bare name under the output folder, or else a path; UserError where there is none."""
     bare = Path(name).name == name
     candidates = [output_dir / name, Path(name)] if bare else [Path(name)]
     path = next((candidate for candidate in candidates if name and candidate.is_dir()), None)
     if path is None:
-        raise UsageError(_no_study(name, output_dir))
+        raise UserError(_no_study(name, output_dir))
     if any(path.glob("*/fold*-seed*/")):
         return path
     if any(path.glob("fold*-seed*/")):
-        raise UsageError(f"{path} is one variant; give the study it belongs to: {path.resolve().parent}")
+        raise UserError(f"{path} is one variant; give the study it belongs to: {path.resolve().parent}")
     if (path / "metrics.json").exists():
-        raise UsageError(f"{path} is one job; give the study it belongs to: {path.resolve().parent.parent}")
+        raise UserError(f"{path} is one job; give the study it belongs to: {path.resolve().parent.parent}")
     studies = _studies(path)
     if studies:
-        raise UsageError(f"{path} holds several studies; name one: {', '.join(studies)}")
+        raise UserError(f"{path} holds several studies; name one: {', '.join(studies)}")
     return path
 
 

@@ -2,10 +2,9 @@
 head. Several jobs, with 1, 2 and 4 heads for instance, stand one below the other."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job, usage_errors
+from audio_cls.cli.arguments import CommandError, add_output_dir, check_suffix, find_job
 
 HELP = "draw where a trained transformer looks in a clip, or how several differ"
 
@@ -19,24 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".png", "the picture is a PNG")
-    from audio_cls.config.schema import ConfigError
     from audio_cls.data.clips import DataError
     from audio_cls.data.decode import BadAudio
     from audio_cls.figures.attention import attention_figure
     from audio_cls.figures.job import save_figure
-    from audio_cls.models.attention_maps import NoAttention
-    from audio_cls.serving.attention import NoSuchClip
-    from audio_cls.serving.load import LoadError
 
     jobs = [find_job(name, options.output_dir) for name in options.jobs]
     stem = Path(options.clip).stem + (f"_{len(jobs)}_jobs" if len(jobs) > 1 else "")
     path = options.out or jobs[0] / f"attention_{stem}.png"
     try:
-        with usage_errors(LoadError, NoAttention, NoSuchClip, ConfigError):
-            figure = attention_figure(jobs, options.clip)
+        figure = attention_figure(jobs, options.clip)
     except (BadAudio, DataError) as error:
-        print(f"audio-cls attention: {options.clip}: {error}", file=sys.stderr)
-        return 1
+        raise CommandError(f"{options.clip}: {error}") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     save_figure(figure, path)
     print(f"written to {path}")

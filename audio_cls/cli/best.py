@@ -4,7 +4,8 @@ them: audio-cls best STUDY | sh"""
 import argparse
 import sys
 
-from audio_cls.cli.arguments import UsageError, add_study, find_study, usage_errors
+from audio_cls.cli.arguments import CommandError, add_study, find_study
+from audio_cls.wording import UserError
 
 HELP = "print the commands that train a search's best variants on every fold"
 
@@ -18,18 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
     if options.top < 1:
-        raise UsageError(f"--top {options.top} names no variant; use 1 or more")
+        raise UserError(f"--top {options.top} names no variant; use 1 or more")
     from audio_cls.reports.commands import best_variants, confirming_command
-    from audio_cls.results.study import StudyError
 
     into = options.into or f"{path.resolve().name}-confirmed"
-    with usage_errors(StudyError):
-        ranked = best_variants(path, options.top)
+    ranked = best_variants(path, options.top)
     try:
         commands = [confirming_command(variant, into) for variant in ranked]  # all of them, or none for a shell to run
     except ValueError as error:
-        print(f"audio-cls best: {error}", file=sys.stderr)
-        return 1
+        raise CommandError(error) from None
     for place, (variant, command) in enumerate(zip(ranked, commands, strict=True), start=1):
         folds = ", ".join(map(str, variant.folds))
         print(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from audio_cls.cli.arguments import add_ensemble, add_study, find_study, usage_errors
+from audio_cls.cli.arguments import add_ensemble, add_study, find_study
 
 HELP = "compare the variants of a study"
 
@@ -19,9 +19,7 @@ def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
     from audio_cls.reports.console import print_summary
     from audio_cls.reports.markdown import write_summary
-    from audio_cls.results.study import StudyError
 
-    with usage_errors(StudyError):
-        summary = write_summary(path, options.ensembles)
+    summary = write_summary(path, options.ensembles)
     print_summary(summary)
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0

@@ -1,11 +1,10 @@
 """Saves a view of the project in Weights & Biases; without a key, says what it would save."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from audio_cls.cli.arguments import UsageError
-from audio_cls.wording import one_line
+from audio_cls.cli.arguments import CommandError
+from audio_cls.wording import UserError, one_line
 
 HELP = "build the project's dashboard in Weights & Biases"
 
@@ -21,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         from audio_cls.tracking import dashboard
     except ImportError:
-        raise UsageError("needs wandb-workspaces: pip install 'audio_cls[dashboard]'") from None
+        raise UserError("needs wandb-workspaces: pip install 'audio_cls[dashboard]'") from None
     study = Path(options.study).name if options.study else None
     if options.json:
         drawn = dashboard.as_json(dashboard.build_dashboard(options.project, options.entity or "ENTITY", study))
@@ -34,6 +33,5 @@ def run(options: argparse.Namespace) -> int:
         print(f"nothing saved ({error}); with a key it would be a view of project {options.project} with")
         print(dashboard.outline(study))
     except Exception as error:
-        print(f"audio-cls dashboard: W&B did not take it: {one_line(error)}", file=sys.stderr)
-        return 1
+        raise CommandError(f"W&B did not take it: {one_line(error)}") from None
     return 0

@@ -2,10 +2,7 @@
 and listen to, durations, levels, spectra, recordings and folds. Exit status 1 where training would stop on the data."""
 
 import argparse
-import sys
 from pathlib import Path
-
-from audio_cls.cli.arguments import usage_errors
 
 HELP = "look and listen before training: a page with findings, pictures and sounds of a data set"
 
@@ -27,13 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from audio_cls.config.schema import ConfigError
-    from audio_cls.data.clips import DataError
     from audio_cls.reports.dataset.command import Request, explore
 
-    try:
-        with usage_errors(ConfigError):
-            return explore(Request(options.data, options.path, options.out, options.config_dir))
-    except DataError as error:
-        print(f"audio-cls explore: {error}", file=sys.stderr)
-        return 1
+    return explore(Request(options.data, options.path, options.out, options.config_dir))

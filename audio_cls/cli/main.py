@@ -11,7 +11,9 @@ from typing import NoReturn
 
 from audio_cls import __version__
 from audio_cls.cli import ablation, attention, best, compare, dashboard, explore, predict, publish, report, train
-from audio_cls.cli.arguments import UsageError
+from audio_cls.cli.arguments import CommandError
+from audio_cls.data.clips import DataError
+from audio_cls.wording import UserError
 
 COMMANDS = (train, explore, compare, report, publish, ablation, best, dashboard, attention, predict)
 
@@ -29,12 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)
-    except UsageError as error:
+    except (UserError, CommandError, DataError, OSError) as error:
         print(f"audio-cls {options.command}: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"audio-cls {options.command}: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UserError) else 1
     except KeyboardInterrupt:
         return 130
 

@@ -5,7 +5,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job, usage_errors
+from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job
 
 HELP = "predict the classes of sound files with a trained model"
 
@@ -19,12 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".csv", "the table is CSV")
-    from audio_cls.serving.load import LoadError, load_classifier
-    from audio_cls.serving.predict import NoSounds, PredictionTable, find_sounds, in_words, predict_files
+    from audio_cls.serving.load import load_classifier
+    from audio_cls.serving.predict import PredictionTable, find_sounds, in_words, predict_files
 
-    with usage_errors(LoadError, NoSounds):
-        paths = find_sounds(options.sounds)
-        classifier = load_classifier(find_job(options.job, options.output_dir))
+    paths = find_sounds(options.sounds)
+    classifier = load_classifier(find_job(options.job, options.output_dir))
     unusable = 0
     with PredictionTable(options.out, classifier.classes) if options.out else nullcontext() as table:
         for prediction in predict_files(classifier, paths):

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from audio_cls.cli.arguments import UsageError, add_ensemble, add_output_dir, find_study, usage_errors
+from audio_cls.cli.arguments import add_ensemble, add_output_dir, find_study
+from audio_cls.wording import UserError
 
 HELP = "keep studies in results/ and write the documents that show them"
 
@@ -19,16 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from audio_cls.reports.publish import keep_study, write_documents
-    from audio_cls.results.study import StudyError
 
     if options.ensembles and len(options.studies) != 1:
-        raise UsageError("--ensemble belongs to one study; name the one to keep with it")
-    with usage_errors(StudyError):
-        for name in options.studies:
-            study = find_study(name, options.output_dir)
-            print(f"kept {keep_study(study, options.results_dir, options.ensembles)}")
-        if not options.results_dir.is_dir():
-            raise UsageError(f"{options.results_dir} holds no study yet; name one to keep")
-        written = write_documents(options.results_dir, Path("docs/results.md"), Path("README.md"))
+        raise UserError("--ensemble belongs to one study; name the one to keep with it")
+    for name in options.studies:
+        study = find_study(name, options.output_dir)
+        print(f"kept {keep_study(study, options.results_dir, options.ensembles)}")
+    if not options.results_dir.is_dir():
+        raise UserError(f"{options.results_dir} holds no study yet; name one to keep")
+    written = write_documents(options.results_dir, Path("docs/results.md"), Path("README.md"))
     print(f"docs/results.md and README.md show {', '.join(written)}")
     return 0

@@ -5,7 +5,7 @@ attention where sounds and checkpoints are on this machine), and the command tha
 import argparse
 from pathlib import Path
 
-from audio_cls.cli.arguments import add_ensemble, add_study, check_suffix, find_study, usage_errors
+from audio_cls.cli.arguments import add_ensemble, add_study, check_suffix, find_study
 
 HELP = "write a page about a study: verdict, figures, tables, the clips that were wrong to listen to"
 
@@ -20,12 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".html", "the page is HTML")
     path = find_study(options.study, options.output_dir)
-    from audio_cls.config.schema import ConfigError
     from audio_cls.reports.study.page import write_report
-    from audio_cls.results.study import StudyError
 
-    with usage_errors(StudyError, ConfigError):
-        report = write_report(path, options.root, options.out, options.ensembles)
+    report = write_report(path, options.root, options.out, options.ensembles)
     summary = report.summary
     print(summary.headline, summary.verdict, f"page: {report.path}", sep="\n")
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0

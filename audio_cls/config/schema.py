@@ -15,13 +15,14 @@ from pydantic import (
 )
 
 from audio_cls.models.settings import MAX_D_MODEL, Activation, FrontEnd, Norm, Pool, Positions, Stem
+from audio_cls.wording import UserError
 
 MAX_TIME_SCALE = 4.0
 DATA_KINDS = ("auto", "esc10", "esc50", "folder", "synthetic")  # ours
 
 
-class ConfigError(ValueError):
-    """A mistake of the user: one line that says what is wrong and what to change. Exit status 2."""
+class ConfigError(UserError):
+    """A mistake in the configuration."""
 
 
 class Section(BaseModel):

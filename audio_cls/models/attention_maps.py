@@ -12,11 +12,12 @@ from audio_cls.models.late_fusion import LateFusion
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.token_times import SAMPLES, TokenTimes
 from audio_cls.models.transformer import TransformerClassifier
+from audio_cls.wording import UserError
 
 TINY = 1e-12  # a CLS token that looks at itself alone looks at no sound token more than at another
 
 
-class NoAttention(ValueError):
+class NoAttention(UserError):
     """A network that has no attention to show, or none that means a time."""
 
 

@@ -12,10 +12,10 @@ from audio_cls.config.schema import result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob, read_job
 from audio_cls.training.history import read_history
-from audio_cls.wording import shorten
+from audio_cls.wording import UserError, shorten
 
 
-class StudyError(ValueError):
+class StudyError(UserError):
     """A study that cannot be compared; one line."""
 
 

@@ -18,13 +18,14 @@ from audio_cls.data.decode import decode, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
 from audio_cls.models.attention_maps import cls_attention, rollout, sound_share, token_times, transformer_of
 from audio_cls.serving.load import LoadedClassifier
+from audio_cls.wording import UserError
 
 PLACES_PER_TOKEN = 4  # tokens of overlapping crops do not fall on the same places
 MAX_PLACES = 4_000
 CROPS_AT_ONCE = 64
 
 
-class NoSuchClip(ValueError):
+class NoSuchClip(UserError):
     """Neither a file nor a clip of the job's data set."""
 
 

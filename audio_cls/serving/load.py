@@ -16,9 +16,10 @@ from torch import Tensor
 from audio_cls.data.batches import crop_starts, evaluation_crops
 from audio_cls.models.build import build_network
 from audio_cls.models.clip_classifier import ClipClassifier
+from audio_cls.wording import UserError
 
 
-class LoadError(ValueError):
+class LoadError(UserError):
     """A job folder that holds no classifier, in one line with what to do."""
 
 

@@ -11,12 +11,13 @@ import torch
 from audio_cls.data.decode import BadAudio, decode
 from audio_cls.data.sources import sound_files
 from audio_cls.serving.load import LoadedClassifier
+from audio_cls.wording import UserError
 
 SHOWN = 3  # classes on a line
 LEAST_SHOWN = 0.005  # as it would be shown as 0%
 
 
-class NoSounds(ValueError):
+class NoSounds(UserError):
     """A path that is neither a file nor a folder with sounds, in one line."""
 
 
