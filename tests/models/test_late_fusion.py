@@ -132,9 +132,9 @@ def test_one_segment_is_no_second_network():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_segments": 0}, "num_segments=0: set num_segments to 1 or more"),
+        ({"num_segments": 0}, "num_segments=0: use 1 or more"),
         ({"front_end": "log_mel"}, "num_segments=3 needs .*front_end=log_mel_texture"),
-        ({"num_segments": 300}, "crops of 0.01 s: even the fastest modulation"),
+        ({"num_segments": 300}, "num_segments=300 leaves segments of 0.01 s, .*; use model.num_segments=192 or less"),
     ],
 )
 def test_what_has_no_segments_is_refused_with_what_to_do(options, message):
