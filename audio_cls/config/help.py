@@ -24,7 +24,7 @@ Trains one classifier on one fold; with -m one for each of the values KEY=A,B,C,
 _INDENT, _WIDTH = 34, 118
 
 
-def text(config_dir: Path, arguments: Sequence[str], own: Path | None = None) -> str:
+def help_text(config_dir: Path, arguments: Sequence[str], own: Path | None = None) -> str:
     """The help; `arguments` may choose options of groups, whose keys are shown then. `own`: a folder of the user's."""
     config = (config_dir / "config.yaml").read_text(encoding="utf-8")
     folders = [config_dir, *([own] if own else [])]

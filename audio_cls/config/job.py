@@ -14,6 +14,10 @@ from audio_cls.data.splits import num_folds as count_folds
 from audio_cls.data.splits import published_folds
 
 
+class JobBusy(RuntimeError):
+    """Another process is training the job."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One fold of one variant with one seed, and the folder that its result goes to."""
@@ -27,10 +31,17 @@ class Job:
     config_dir: str | None = None  # of the user's own options
 
     @property
+    def study_folder(self) -> Path:
+        return Path(self.config.output_dir) / self.study
+
+    @property
     def folder(self) -> Path:
-        return (
-            Path(self.config.output_dir) / self.study / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
-        )
+        return self.study_folder / self.variant / f"fold{self.config.fold}-seed{self.config.seed}"
+
+    @property
+    def label(self) -> str:
+        """What tells the job from the others of its study on the terminal."""
+        return f"{self.variant} fold {self.config.fold} seed {self.config.seed}"
 
     def to_values(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""

@@ -11,9 +11,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, LambdaCallback
 from lightning.pytorch.loggers import Logger
 
+from audio_cls.config.checks import is_own_logger
 from audio_cls.config.job import Job, num_threads
 from audio_cls.config.schema import Config, TransformerConfig
 from audio_cls.data.clips import ClipSet
@@ -79,7 +81,8 @@ def make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Traine
     settings = job.config.trainer
     folder = job.folder / "checkpoints"
     callbacks: list[Callback] = [EMA(settings.ema_decay)] if settings.ema_decay else []
-    callbacks += [History(job.folder / job_files.HISTORY), TerminalReport(_label(job))]
+    label = job.label if (job.config.jobs or 1) > 1 else ""  # tells its lines from those of the jobs beside it
+    callbacks += [History(job.folder / job_files.HISTORY), TerminalReport(label)]
     callbacks.append(LambdaCallback(on_train_batch_start=lambda *_: signals.check()))
     if has_val:
         callbacks.append(EpochCheckpoint(folder, "best", "val_loss", every_n_epochs=settings.validate_every))
@@ -103,11 +106,14 @@ def make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Traine
     )
 
 
-def _label(job: Job) -> str:
-    """What tells this job's lines on the terminal from those of the jobs beside it; empty for a job alone."""
-    if (job.config.jobs or 1) == 1:
-        return ""
-    return f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
+def make_loggers(job: Job) -> list[Logger]:
+    """The Lightning loggers of a job, from its `logger` block; none where that is empty."""
+    settings = job.config.logger
+    if not settings:
+        return []
+    # Partial, then called: an argument of instantiate() that is a dataclass would arrive as a dictionary.
+    make = instantiate(settings, _partial_=True, _convert_="all")
+    return [make(job=job) if is_own_logger(settings) else make(save_dir=str(job.folder))]
 
 
 @contextmanager

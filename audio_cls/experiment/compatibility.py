@@ -7,45 +7,41 @@ from typing import Any
 import yaml
 
 from audio_cls.config.job import Job, clips, num_folds
-from audio_cls.config.schema import ConfigError, DataConfig
+from audio_cls.config.schema import ConfigError
 from audio_cls.results import job_files
 
 _NUM_CLIPS = ("num_train", "num_val", "num_test")
 
 
-def split_digests(jobs: Sequence[Job]) -> list[str]:
-    """The digest of each job's clips and split, as its metrics will have it."""
-    known: dict[tuple[DataConfig, str], str] = {}
-    for job in jobs:
-        data, protocol = job.config.data, job.config.protocol
-        if (data, protocol) not in known:
-            known[data, protocol] = job_files.split_digest(clips(job), protocol, num_folds(job), data.split_seed)
-    return [known[job.config.data, job.config.protocol] for job in jobs]
+def split_digest(job: Job) -> str:
+    """The digest of the job's clips and split, as its metrics have it."""
+    config = job.config
+    return job_files.split_digest(clips(job), config.protocol, num_folds(job), config.data.split_seed)
 
 
-def check_comparable(jobs: Sequence[Job], digests: Sequence[str]) -> None:
+def check_comparable(jobs: Sequence[Job]) -> None:
     """Raises ConfigError if jobs have other clips or another split than what their study holds, or than each other.
 
     What has at least begun counts, as it does when the study is compared; what cannot be read says nothing here.
     """
-    first: dict[Path, tuple[Job, str]] = {}
-    for job, digest in zip(jobs, digests, strict=True):
-        study = job.folder.parent.parent
-        if study not in first:
-            _check_begun(study, job, digest)
-        other, other_digest = first.setdefault(study, (job, digest))
-        if digest != other_digest:
+    first: dict[Path, Job] = {}
+    for job in jobs:
+        if job.study_folder not in first:
+            _check_begun(job)
+        other = first.setdefault(job.study_folder, job)
+        if split_digest(job) != split_digest(other):
             raise ConfigError(
-                f"the jobs of this sweep cannot be compared in one study, {study}:"
+                f"the jobs of this sweep cannot be compared in one study, {job.study_folder}:"
                 f" {_differences(_of_plan(other), _of_plan(job), 'in one')} in another;"
                 " sweep each kind into a study of its own: study=NAME"
             )
 
 
-def _check_begun(study: Path, job: Job, digest: str) -> None:
+def _check_begun(job: Job) -> None:
+    study = job.study_folder
     for folder in sorted(path.parent for path in study.glob(f"*/fold*-seed*/{job_files.METRICS}")):
         begun = job_files.read_metrics(folder) or {}
-        if begun.get("split_digest") not in (None, digest):
+        if begun.get("split_digest") not in (None, split_digest(job)):
             raise ConfigError(
                 f"{study} holds what cannot be compared with this, as {folder.relative_to(study)}:"
                 f" {_differences(_of_folder(folder, begun), _of_plan(job), 'there')} now; choose another study=NAME"

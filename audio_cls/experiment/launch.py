@@ -8,20 +8,20 @@ import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
 
-from audio_cls.config import help
 from audio_cls.config.checks import is_own_logger
 from audio_cls.config.compose import combinations, compose_job, configuration, parse_all
-from audio_cls.config.job import Job, clips
+from audio_cls.config.help import help_text
+from audio_cls.config.job import Job, JobBusy, clips
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
-from audio_cls.experiment.compatibility import check_comparable, split_digests
+from audio_cls.experiment.compatibility import check_comparable, split_digest
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.files import write_text
 from audio_cls.results import job_files, sweep_folder
@@ -35,15 +35,7 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 ERROR_TRACE = "error.txt"
 
 # What Hydra answers itself, without training.
-_HYDRA_QUESTIONS = (
-    "--hydra-help",
-    "--cfg",
-    "-c",
-    "--info",
-    "-i",
-    "--shell-completion",
-    "-sc",
-)
+_HYDRA_QUESTIONS = frozenset({"--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"})
 
 
 def asks_hydra(arguments: Sequence[str]) -> bool:
@@ -53,30 +45,25 @@ def asks_hydra(arguments: Sequence[str]) -> bool:
 
 def check_question(arguments: Sequence[str], config_dir: Path) -> None:
     """Ends the process with one line and status 2 if a question to Hydra holds an override that cannot be composed."""
-    try:
+    with _one_line_errors():
         arguments, own = _own_config(arguments)
         overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
         with configuration(config_dir, own):
             for combination in combinations(parse_all(overrides)):
                 compose_job(combination)
-    except ConfigError as error:
-        _end(2, str(error))
 
 
 def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     """Checks all that can be checked before training; ends the process, with one line and its status, if it must."""
     signals.handle()
-    try:
-        rest, own = _own_config(arguments)
-    except ConfigError as error:
-        _end(2, str(error))
-    if _HELP & set(rest):
-        print(help.text(config_dir, rest, own))
-        raise SystemExit(0)
     if os.environ.get("AUDIO_CLS_DATA") == "":
         del os.environ["AUDIO_CLS_DATA"]  # empty is how shells say: not set
-    overrides = [argument for argument in rest if argument not in _MULTIRUN]
-    try:
+    with _one_line_errors():
+        rest, own = _own_config(arguments)
+        if _HELP & set(rest):
+            print(help_text(config_dir, rest, own))
+            raise SystemExit(0)
+        overrides = [argument for argument in rest if argument not in _MULTIRUN]
         unknown = [argument for argument in overrides if argument.startswith("-")]
         if unknown:
             raise ConfigError(
@@ -90,24 +77,14 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         if own is not None:
             jobs = tuple(replace(job, config_dir=str(own)) for job in plan.jobs)
             plan = replace(plan, jobs=jobs, hydra_arguments=(*plan.hydra_arguments, f"{_CONFIG_DIR}={own}"))
-        digests = split_digests(plan.jobs)
-        for job, digest in zip(plan.jobs, digests, strict=True):
-            job_files.check_folder(job, digest)
+        for job in plan.jobs:
+            job_files.check_folder(job, split_digest(job))
             _check_writable(job.folder)
-        check_comparable(plan.jobs, digests)
-    except ConfigError as error:
-        _end(2, str(error))
-    except DataError as error:
-        _end(1, str(error))
-    except OSError as error:
-        _end(2, _unwritable(error))
-    for notice in plan.notices:
-        say(f"\n*** {notice} ***\n")
-    try:
-        for study in dict.fromkeys(job.folder.parent.parent for job in plan.jobs):
+        check_comparable(plan.jobs)
+        for notice in plan.notices:
+            say(f"\n*** {notice} ***\n")
+        for study in plan.studies:
             job_files.record_command(study, arguments)
-    except OSError as error:
-        _end(2, _unwritable(error))
     sweep_folder.begin(plan.jobs)
     warning = thread_warning(plan.jobs)
     if warning:
@@ -127,41 +104,36 @@ def run(overrides: Sequence[str], number: int) -> None:
     place = f"{place}: " if place else ""
     try:
         # A job on another machine may not see the files of the plan.
-        job = sweep_folder.read_job(number) or describe(overrides)
+        job = sweep_folder.read_job(number) or describe(tuple(overrides))
         clips(job)
     except (ConfigError, DataError) as error:  # the data have changed since the plan was made
         say(f"{place}{' '.join(overrides)} FAILED: {error}")
         return
-    name = f"{job.variant} fold {job.config.fold} seed {job.config.seed}"
+    name = f"{place}{job.label}"
     if job_files.is_done(job):
-        say(f"{place}{name} is done already: {_outcome(job)}")
+        say(f"{name} is done already: {_outcome(job)}")
         return
     if place:
-        say(" | ".join(part for part in (f"\n{place}{name}", sweep.progress()) if part))
+        say(" | ".join(part for part in (f"\n{name}", sweep.progress()) if part))
     started = time.perf_counter()
     try:
-        from audio_cls.experiment.run_job import JobBusy, run_job  # torch and lightning take seconds to import
+        from audio_cls.experiment.run_job import run_job  # torch and lightning take seconds to import
 
-        try:
-            run_job(job, make_loggers)
-        except JobBusy as error:
-            say(f"{place}{name} FAILED: {error}")
-            return
+        run_job(job)
     except SystemExit:
         if job_files.is_done(job):
-            say(f"{place}{name} is done; its loggers were interrupted: {_outcome(job)}")
-            raise
-        say(f"{place}{name} interrupted; the same command continues after its last finished epoch")
+            say(f"{name} is done; its loggers were interrupted: {_outcome(job)}")
+        else:
+            say(f"{name} interrupted; the same command continues after its last finished epoch")
         raise
+    except JobBusy as error:  # its folder belongs to the other process
+        say(f"{name} FAILED: {error}")
     except Exception as error:
         trace = _write_trace(job)
-        if isinstance(error, DataError):
-            say(f"{place}{name} FAILED: {error}")
-        else:
-            say(f"{place}{name} FAILED: {one_line(error)} (see {trace})")
-        return
-    (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
-    say(f"{place}{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
+        say(f"{name} FAILED: " + (str(error) if isinstance(error, DataError) else f"{one_line(error)} (see {trace})"))
+    else:
+        (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
+        say(f"{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
 
 
 def attempt(train: Callable[[], None]) -> int:
@@ -202,18 +174,6 @@ def finish(plan: Plan) -> int:
     return 1 if failed else 0
 
 
-def make_loggers(job: Job) -> list[Any]:
-    """The Lightning loggers of a job, from its `logger` block; none where that is empty."""
-    from hydra.utils import instantiate
-
-    settings = job.config.logger
-    if not settings:
-        return []
-    # Partial, then called: an argument of instantiate() that is a dataclass would arrive as a dictionary.
-    make = instantiate(settings, _partial_=True, _convert_="all")
-    return [make(job=job) if is_own_logger(settings) else make(save_dir=str(job.folder))]
-
-
 def _find_wandb_mode(jobs: Sequence[Job]) -> None:
     """Has W&B tried once for all jobs that are to be trained and log to it."""
     logged = [job for job in jobs if is_own_logger(job.config.logger) and not job_files.is_done(job)]
@@ -221,8 +181,20 @@ def _find_wandb_mode(jobs: Sequence[Job]) -> None:
     if settings:
         from audio_cls.tracking.wandb_mode import find_mode
 
-        studies = dict.fromkeys(job.folder.parent.parent for job in logged)
-        find_mode(settings["mode"], list(studies))
+        find_mode(settings["mode"], list(dict.fromkeys(job.study_folder for job in logged)))
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Ends the process with one line for what the user has to put right: status 1 for data, else 2."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        say(str(error))
+        raise SystemExit(1 if isinstance(error, DataError) else 2) from None
+    except OSError as error:
+        say(f"{error.filename} cannot be used ({error.strerror}); choose another output_dir=PATH")
+        raise SystemExit(2) from None
 
 
 def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -244,14 +216,9 @@ def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
 def _check_writable(folder: Path) -> None:
     """Raises ConfigError if a job could not write to its folder. Writes nothing."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir():
-        raise ConfigError(f"results cannot go to {folder}, as {existing} is a file; choose another output_dir=PATH")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(f"results cannot go to {folder}, as {existing} is read-only; choose another output_dir=PATH")
-
-
-def _unwritable(error: OSError) -> str:
-    return f"{error.filename} cannot be used ({error.strerror}); choose another output_dir=PATH"
+    problem = "a file" if not existing.is_dir() else "" if os.access(existing, os.W_OK | os.X_OK) else "read-only"
+    if problem:
+        raise ConfigError(f"results cannot go to {folder}, as {existing} is {problem}; choose another output_dir=PATH")
 
 
 def _write_trace(job: Job) -> Path:
@@ -280,8 +247,3 @@ def _outcome(job: Job) -> str:
         if metrics.get(name)
     ]
     return "; ".join(scores) or "no held-out clips in this protocol"
-
-
-def _end(status: int, message: str) -> NoReturn:
-    say(message)
-    raise SystemExit(status)

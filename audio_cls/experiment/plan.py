@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -17,12 +18,7 @@ from audio_cls.config.checks import check_config
 from audio_cls.config.compose import combinations, compose_job, line_of, parse, parse_all, quoted
 from audio_cls.config.dataset import resolve_auto
 from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads
-from audio_cls.config.schema import (
-    TEXT_KEYS,
-    ConfigError,
-    DataConfig,
-    flatten,
-)
+from audio_cls.config.schema import TEXT_KEYS, ConfigError, flatten
 from audio_cls.data.clips import SplitError
 from audio_cls.data.splits import make_split
 from audio_cls.wording import one_line
@@ -39,14 +35,18 @@ class Plan:
     hydra_arguments: tuple[str, ...]
     notices: tuple[str, ...]
 
+    @property
+    def studies(self) -> list[Path]:
+        """The folders of the studies that the jobs belong to."""
+        return list(dict.fromkeys(job.study_folder for job in self.jobs))
+
 
 def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     """Composes and checks every job that the overrides stand for. Hydra must be initialised with the folder conf/.
 
     Raises ConfigError for a mistake of the user, DataError where ESC-10 is asked for and cannot be downloaded.
     """
-    _described.clear()
-    _checked_splits.clear()
+    describe.cache_clear()
     clips_of.cache_clear()
     overrides = parse_all(arguments)
     _check_together(overrides, multirun)
@@ -59,8 +59,8 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     jobs = [describe(combination) for combination in combinations(ordered)]
     if (jobs[0].config.jobs or 1) > 1 and not multirun:
         raise ConfigError(f"jobs={jobs[0].config.jobs} runs the jobs of a sweep side by side; add -m, or leave it out")
-    for job in jobs:
-        check_split_exists(job)
+    for job in {(job.config.data, job.config.protocol, job.config.fold): job for job in jobs}.values():
+        _check_split_exists(job)
     _check_folders_differ(jobs)
     launcher = next((str(override.value()) for override in ordered if override.key_or_group == "hydra/launcher"), None)
     if multirun and jobs[0].config.jobs is None:
@@ -74,23 +74,20 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     return Plan(tuple(jobs), multirun, tuple(hydra_arguments), tuple(notices))
 
 
-def describe(overrides: Sequence[str]) -> Job:
+@cache
+def describe(overrides: tuple[str, ...]) -> Job:
     """Composes, checks and names one job. Raises ConfigError in one line."""
-    overrides = tuple(overrides)
-    if overrides not in _described:
-        values, choices = compose_job(overrides)
-        config = check_config(values)
-        preset = choices.get("experiment")
-        dataset = clips_of(config.data).name
-        _described[overrides] = Job(
-            config=config,
-            preset=preset,
-            study=config.study or naming.study_name(dataset, config.protocol),
-            variant=config.variant or naming.variant_name(config, overrides, choices),
-            dataset=dataset,
-            overrides=overrides,
-        )
-    return _described[overrides]
+    values, choices = compose_job(overrides)
+    config = check_config(values)
+    dataset = clips_of(config.data).name
+    return Job(
+        config=config,
+        preset=choices.get("experiment"),
+        study=config.study or naming.study_name(dataset, config.protocol),
+        variant=config.variant or naming.variant_name(config, overrides, choices),
+        dataset=dataset,
+        overrides=overrides,
+    )
 
 
 def thread_warning(jobs: Sequence[Job]) -> str:
@@ -106,7 +103,7 @@ def thread_warning(jobs: Sequence[Job]) -> str:
     )
 
 
-def check_split_exists(job: Job) -> None:
+def _check_split_exists(job: Job) -> None:
     """Raises ConfigError if the job's fold does not exist or its split cannot be made from the clips at hand."""
     folds = num_folds(job)
     if job.config.fold >= folds:
@@ -115,9 +112,6 @@ def check_split_exists(job: Job) -> None:
             f" has the folds 0 to {folds - 1}"
         )
     data = job.config.data
-    key = (data, job.config.protocol, job.config.fold)
-    if key in _checked_splits:
-        return
     try:
         make_split(
             clips(job), job.config.protocol, job.config.fold,
@@ -125,11 +119,6 @@ def check_split_exists(job: Job) -> None:
         )  # fmt: skip
     except SplitError as error:
         raise ConfigError(one_line(error)) from None
-    _checked_splits.add(key)
-
-
-_described: dict[tuple[str, ...], Job] = {}
-_checked_splits: set[tuple[DataConfig, str, int]] = set()
 
 
 def _check_together(overrides: Sequence[Override], multirun: bool) -> None:

@@ -11,10 +11,18 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import Logger
 from torch.utils.flop_counter import FlopCounterMode
 
-from audio_cls.config.job import Job, clips, num_folds
+from audio_cls.config.job import Job, JobBusy, clips, num_folds
 from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
-from audio_cls.experiment.build import cpu_settings, make_datamodule, make_module, make_trainer, quiet_lightning
+from audio_cls.experiment.build import (
+    cpu_settings,
+    make_datamodule,
+    make_loggers,
+    make_module,
+    make_trainer,
+    quiet_lightning,
+)
+from audio_cls.experiment.compatibility import split_digest
 from audio_cls.experiment.evaluate import evaluate, write_results
 from audio_cls.files import write_json
 from audio_cls.results import job_files
@@ -26,16 +34,14 @@ from audio_cls.training.history import read_history
 from audio_cls.training.modules import ClassifierModule
 from audio_cls.wording import one_line
 
-
-class JobBusy(RuntimeError):
-    """Another process is training this job."""
+MakeLoggers = Callable[[Job], list[Logger]]
 
 
-def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
+def run_job(job: Job, make_loggers: MakeLoggers = make_loggers) -> dict[str, Any]:
     """Trains, evaluates and writes the job's folder; returns its metrics.
 
-    `make_loggers(job)` returns the Lightning loggers, called once the data are known to be good. Raises what goes
-    wrong, after writing it down: DataError for clips that cannot be used, TrainingDiverged, JobBusy.
+    `make_loggers` is called once the data are known to be good. Raises what goes wrong, after writing it down:
+    DataError for clips that cannot be used, TrainingDiverged, JobBusy.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(job.folder / job_files.LOCK)
@@ -50,13 +56,12 @@ def run_job(job: Job, make_loggers: Any) -> dict[str, Any]:
         lock.release()
 
 
-def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
+def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
     clip_set, folds = clips(job), num_folds(job)
     config = job.config
-    digest = job_files.split_digest(clip_set, config.protocol, folds, config.data.split_seed)
-    record = {**_identity(job, clip_set, digest), "num_folds": folds}
+    record = {**_identity(job, clip_set), "num_folds": folds}
     job_files.write_config(job)
-    write_json(job.folder / job_files.METRICS, {**record, "status": "running"})
+    write_json(job.folder / job_files.METRICS, record)
     loggers: list[Logger] = []
     try:
         quiet_lightning()
@@ -94,7 +99,7 @@ def _run(job: Job, make_loggers: Any) -> dict[str, Any]:
         wandb_logger.finish(loggers, record)
 
 
-def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
+def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:
     config = job.config
     return {
         "study": job.study,
@@ -106,7 +111,7 @@ def _identity(job: Job, clip_set: ClipSet, digest: str) -> dict[str, Any]:
         "fold": config.fold,
         "seed": config.seed,
         "classes": list(clip_set.classes),
-        "split_digest": digest,
+        "split_digest": split_digest(job),
         "clips_without_source": any(clip.source is None for clip in clip_set.clips),
         "commit": job_files.code_commit(),
         "num_parameters": None,

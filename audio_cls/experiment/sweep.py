@@ -83,7 +83,7 @@ def report(plan: Plan) -> None:
     from audio_cls.reports.markdown import write_summary
     from audio_cls.results.study import StudyError
 
-    for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
+    for study in plan.studies:
         try:
             print_summary(write_summary(study))
         except StudyError as error:
@@ -94,23 +94,20 @@ def report(plan: Plan) -> None:
 
 def suggest_report(plan: Plan) -> None:
     """The last word: how to get each study's page. It takes seconds, more with sounds, so it is not written here."""
-    for study in dict.fromkeys(_study_folder(job) for job in plan.jobs):
+    for study in plan.studies:
         say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 
 
 def _estimated_seconds(pending: Sequence[Job]) -> float | None:
     """How long the jobs take: as long as like jobs took before; else measured on a few steps, in about a second. None
     where one of them can be neither looked up nor measured."""
-    seconds: dict[str, float] = {}
-    for job in pending:
-        if job.variant not in seconds:
-            found = _seconds_before(job) or _seconds_measured(job)
-            if found is None:
-                return None
-            seconds[job.variant] = found
-    if not pending:
-        return None
-    return sum(seconds[job.variant] for job in pending) / min(pending[0].config.jobs or 1, len(pending))
+    total = 0.0
+    for job in {job.variant: job for job in reversed(pending)}.values():
+        seconds = _seconds_before(job) or _seconds_measured(job)
+        if seconds is None:
+            return None
+        total += seconds * sum(other.variant == job.variant for other in pending)
+    return total / min(pending[0].config.jobs or 1, len(pending)) if pending else None
 
 
 def _seconds_before(job: Job) -> float | None:
@@ -133,10 +130,6 @@ def _seconds_measured(job: Job) -> float | None:
 
 def _finished(record: dict[str, Any]) -> bool:
     return record.get("status") == "done"
-
-
-def _study_folder(job: Job) -> Path:
-    return Path(job.config.output_dir) / job.study
 
 
 def _listed(noun: str, values: Sequence[Any]) -> str:

@@ -8,6 +8,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
+@cache
 def split_digest(clip_set: ClipSet, protocol: str, num_folds: int, split_seed: int) -> str:
     """Equal for jobs whose results may be compared: same clips, labels and sources, protocol and split; any fold."""
     published = any(clip.fold is not None for clip in clip_set.clips)

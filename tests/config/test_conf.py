@@ -26,8 +26,7 @@ from audio_cls.config.schema import (
     WandbConfig,
 )
 from audio_cls.data.synthetic import CLASSES
-from audio_cls.experiment import launch
-from audio_cls.experiment.build import make_module
+from audio_cls.experiment.build import make_loggers, make_module
 from audio_cls.models.settings import TransformerSettings
 from audio_cls.training.augment import input_samples
 from audio_cls.training.modules import ClassifierModule
@@ -204,8 +203,8 @@ def test_the_keys_of_the_optimizer_are_the_arguments_that_make_it() -> None:
 
 
 def test_the_loggers_can_be_made_from_their_keys(tmp_path: Path) -> None:
-    assert launch.make_loggers(make_job("logger=none")) == []
-    (logger,) = launch.make_loggers(make_job("logger=csv", f"output_dir={tmp_path}"))
+    assert make_loggers(make_job("logger=none")) == []
+    (logger,) = make_loggers(make_job("logger=csv", f"output_dir={tmp_path}"))
     assert Path(logger.save_dir).is_relative_to(tmp_path)
     job = make_job("logger=wandb")
     keys = {key: value for key, value in job.config.logger.items() if key != "_target_"}

@@ -9,7 +9,7 @@ from support.command_line import CONF, contents, write_sounds
 
 from audio_cls.config.job import Job, clips, num_folds
 from audio_cls.experiment import launch, signals, sweep
-from audio_cls.experiment.compatibility import split_digests
+from audio_cls.experiment.compatibility import split_digest
 from audio_cls.experiment.plan import Plan
 from audio_cls.files import write_json
 from audio_cls.results import job_files
@@ -34,7 +34,7 @@ def begin(*arguments: str, **changes: Any) -> Job:
     (job,) = prepare(*arguments).jobs
     job_files.write_config(job)
     metrics = {"dataset": job.dataset, "protocol": job.config.protocol, "num_folds": num_folds(job)}
-    metrics |= {"classes": list(clips(job).classes), "split_digest": split_digests([job])[0], "status": "running"}
+    metrics |= {"classes": list(clips(job).classes), "split_digest": split_digest(job), "status": "running"}
     metrics |= {"num_train": 8, "num_val": 4, "num_test": len(clips(job)) - 12}
     write_json(job.folder / job_files.METRICS, metrics | changes)
     return job

@@ -18,18 +18,14 @@ from typing import Any
 import pytest
 from support.command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
-from audio_cls.config import help
-from audio_cls.config.job import Job, clips_of
+from audio_cls.config.help import help_text
+from audio_cls.config.job import Job, JobBusy, clips_of
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import launch, plan, signals
 from audio_cls.files import write_csv, write_json
 from audio_cls.results import job_files
 
 RunJob = Callable[[Job], None]
-
-
-class JobBusy(RuntimeError):
-    pass
 
 
 @pytest.fixture(autouse=True)
@@ -62,12 +58,12 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunJob], list[Job]]:
     def install(run: RunJob) -> list[Job]:
         trained: list[Job] = []
 
-        def run_job(job: Job, make_loggers: Any) -> None:
+        def run_job(job: Job) -> None:
             trained.append(job)
             run(job)
 
         module = types.ModuleType("audio_cls.experiment.run_job")
-        module.run_job, module.JobBusy = run_job, JobBusy
+        module.run_job = run_job
         monkeypatch.setitem(sys.modules, module.__name__, module)
         estimate = types.ModuleType("audio_cls.experiment.estimate")
         estimate.estimate_seconds = lambda job: 1.0
@@ -94,7 +90,7 @@ def test_help_lists_every_group_option_and_key(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_help_shows_the_keys_of_the_options_that_are_chosen() -> None:
-    text = help.text(CONF, ["model=cnn", "data=folder", "logger=nonsense", "-h"])
+    text = help_text(CONF, ["model=cnn", "data=folder", "logger=nonsense", "-h"])
     assert "* model=cnn" in text
     assert "name: cnn" in text
     assert "d_model" not in text

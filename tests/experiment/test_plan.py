@@ -272,8 +272,8 @@ def test_the_jobs_that_hydra_runs_are_the_planned_ones(monkeypatch: pytest.Monke
         return planned[-1]
 
     def run(overrides: list[str], number: int) -> None:
-        plan_module._described.clear()  # as in a process of its own
-        ran.append((number, describe(overrides)))
+        describe.cache_clear()  # as in a process of its own
+        ran.append((number, describe(tuple(overrides))))
 
     monkeypatch.setattr(launch, "prepare", recording)
     monkeypatch.setattr(launch, "run", run)

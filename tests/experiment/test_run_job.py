@@ -24,7 +24,7 @@ from sklearn import metrics as sklearn_metrics
 from support.command_line import CONF, REPOSITORY
 from support.tiny_jobs import CLASSES, overrides, plan_jobs
 
-from audio_cls.config.job import Job, clips
+from audio_cls.config.job import Job, JobBusy, clips
 from audio_cls.data import batches as batches_module
 from audio_cls.data.clips import DataError
 from audio_cls.data.splits import make_split
@@ -32,9 +32,8 @@ from audio_cls.experiment import evaluate, signals
 from audio_cls.experiment import run_job as job_module
 from audio_cls.experiment.build import cpu_settings, make_datamodule, make_module
 from audio_cls.experiment.evaluate import predict_clips
-from audio_cls.experiment.launch import make_loggers
 from audio_cls.experiment.plan import make_plan
-from audio_cls.experiment.run_job import JobBusy, run_job
+from audio_cls.experiment.run_job import run_job
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.results import job_files
 from audio_cls.training.checkpoint import AtomicCheckpointIO
@@ -573,7 +572,7 @@ def test_a_job_that_another_process_trains_is_left_alone(workspace):
 
 def test_the_csv_logger_writes_into_the_job_s_folder(workspace):
     (job,) = plan_jobs(workspace, QUICK[0], "logger=csv", "study=csv")
-    run_job(job, make_loggers)
+    run_job(job)
     assert "val_loss" in (job.folder / "metrics.csv").read_text().splitlines()[0]
     assert metrics_of(job)["status"] == "done"
 

@@ -7,7 +7,6 @@ from support.wandb_server import WandbServer
 
 from audio_cls.cli.main import main
 from audio_cls.config.schema import flatten
-from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
 from audio_cls.tracking import dashboard
 
@@ -38,7 +37,7 @@ def test_everything_that_the_dashboard_shows_is_something_that_a_job_sends(tmp_p
     with WandbServer() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        run_job(job, launch.make_loggers)
+        run_job(job)
         (received,) = server.runs.values()
     config = {f"config:{key}" for key in flatten(json.loads(received["config"]))}
     logged = {key.partition(".")[0] for row in received["rows"] for key in row} | received["summary"].keys()

@@ -17,16 +17,11 @@ from support.tiny_jobs import CLASSES, overrides, plan_jobs
 from support.wandb_server import KEY, WandbServer
 
 from audio_cls.config.schema import flatten
-from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
 from audio_cls.results import job_files
 from audio_cls.tracking import wandb_logger, wandb_media
 from audio_cls.tracking.wandb_mode import REQUEST_SECONDS, find_mode, sync_command
 from audio_cls.training.modules import ClassifierModule
-
-
-def run(job):
-    return run_job(job, launch.make_loggers)
 
 
 def offline_runs(job) -> list[Path]:
@@ -68,7 +63,7 @@ def test_a_sweep_gives_every_job_one_run_with_its_group_configuration_and_last_v
     jobs = plan_jobs(tmp_path, "heads=1,2", "fold=0,1", "study=tones", multirun=True)
     assert len(jobs) == 4
     for job in jobs:
-        run(job)
+        run_job(job)
         assert wandb.run is None, "a run must not outlive its job"
     seen = set()
     for job in jobs:
@@ -97,7 +92,7 @@ def test_a_sweep_gives_every_job_one_run_with_its_group_configuration_and_last_v
 
 def test_a_run_has_one_row_for_each_epoch_as_in_history_csv_and_charts_of_the_held_out_clips(tmp_path):
     (job,) = plan_jobs(tmp_path, "study=tones")
-    run(job)
+    run_job(job)
     (folder,) = offline_runs(job)
     records = [json.loads(line) for line in inspect(folder).splitlines()]
     (started,) = [record["run"] for record in records if record["type"] == "run"]
@@ -133,7 +128,7 @@ def table(folder: Path, path: str) -> list[list]:
 
 def test_a_run_shows_the_figures_of_its_folder_and_a_few_clips_to_listen_to(tmp_path):
     (job,) = plan_jobs(tmp_path, "study=tones", "optimizer.lr=1e-6")  # learns nothing: some clips are wrong
-    run(job)
+    run_job(job)
     (folder,) = offline_runs(job)
     shown = read_rows(folder)[-1]
     for path in job.folder.glob("*.png"):
@@ -163,7 +158,7 @@ def test_the_clips_to_listen_to_are_the_surest_mistakes_and_one_right_clip_of_ea
 
 def test_the_final_weights_are_an_artifact_if_asked_for(tmp_path):
     (job,) = plan_jobs(tmp_path, "study=tones", "variant='tiny,lr=1'", "logger.log_checkpoint=true")
-    run(job)
+    run_job(job)
     (folder,) = offline_runs(job)
     (artifact,) = [artifact for artifact in artifacts(folder) if artifact["type"] == "model"]
     assert artifact["name"] == "tones-tiny_lr_1-fold0-seed0"
@@ -174,7 +169,7 @@ def test_the_final_weights_are_an_artifact_if_asked_for(tmp_path):
 
 def test_without_being_asked_no_weights_are_sent(tmp_path):
     (job,) = plan_jobs(tmp_path, "study=tones")
-    run(job)
+    run_job(job)
     assert "model" not in {artifact["type"] for artifact in artifacts(offline_runs(job)[0])}
 
 
@@ -201,8 +196,8 @@ def test_a_failed_job_is_a_failed_run_and_the_next_job_gets_its_own(tmp_path, mo
     with monkeypatch.context() as patch:
         fail_in_epoch(patch, 1, RuntimeError("disk on fire"))
         with pytest.raises(RuntimeError, match="disk on fire"):
-            run(first)
-    run(second)
+            run_job(first)
+    run_job(second)
     failed, finished = read_summary(offline_runs(first)[0]), read_summary(offline_runs(second)[0])
     assert (failed["state"], failed["exit_code"]) == ("failed", 1)
     assert failed["summary"]["status"] == "failed"
@@ -220,11 +215,11 @@ def test_an_interrupted_job_ends_as_killed_and_goes_on_with_the_same_run(tmp_pat
         with monkeypatch.context() as patch:
             fail_in_epoch(patch, 1, SystemExit(143))
             with pytest.raises(SystemExit):
-                run(job)
+                run_job(job)
         (name,) = server.runs
         assert server.runs[name]["exit_code"] == 255
         assert server.runs[name]["summary"]["status"] == "interrupted"
-        run(job)
+        run_job(job)
         assert list(server.runs) == [name]
         received = server.runs[name]
         assert "RunResumeStatus" in server.operations
@@ -244,7 +239,7 @@ def test_an_interruption_while_the_run_begins_ends_it_as_killed(tmp_path, monkey
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(wandb.Run, "define_metric", interrupt)
         with pytest.raises(SystemExit):
-            run(job)
+            run_job(job)
         assert job_files.read_metrics(job.folder)["status"] == "interrupted"
         assert [received["exit_code"] for received in server.runs.values()] == [255]
 
@@ -268,7 +263,7 @@ def test_without_a_key_runs_are_offline_said_in_one_line_with_the_command_that_u
     jobs = plan_jobs(tmp_path, "fold=0,1", "study=tones", multirun=True)
     find_mode("auto", [jobs[0].folder.parent.parent])
     for job in jobs:
-        run(job)
+        run_job(job)
     out, err = capfd.readouterr()
     about = [line for line in (out + err).splitlines() if "wandb" in line.lower() or "W&B" in line]
     assert len(about) == 1
@@ -282,7 +277,7 @@ def test_with_a_key_the_run_is_online_and_complete_on_the_server(tmp_path, monke
     with WandbServer() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        metrics = run(job)
+        metrics = run_job(job)
         (name,) = server.runs
         received = server.runs[name]
         assert capfd.readouterr().err.count("W&B: http") == 1
@@ -337,7 +332,7 @@ def test_runs_are_offline_where_they_cannot_or_must_not_be_online(
 def test_wandb_mode_disabled_trains_without_a_run(tmp_path, monkeypatch):
     (job,) = plan_jobs(tmp_path)
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert run(job)["status"] == "done"
+    assert run_job(job)["status"] == "done"
     assert not (job.folder / "wandb").exists()
 
 
@@ -395,7 +390,7 @@ def test_a_run_that_breaks_does_not_fail_training(tmp_path, monkeypatch, capfd):
         raise ConnectionError("the service is gone")
 
     monkeypatch.setattr(wandb.Run, "log", broken)
-    assert run(job)["status"] == "done"
+    assert run_job(job)["status"] == "done"
     assert capfd.readouterr().err.count("W&B: stopped receiving (the service is gone)") == 1
 
 
@@ -411,9 +406,9 @@ def test_a_service_process_that_dies_fails_no_job_and_the_next_job_has_its_run(t
 
     with monkeypatch.context() as patch:
         patch.setattr(ClassifierModule, "on_validation_epoch_end", kill_service)
-        assert run(first)["status"] == "done"
+        assert run_job(first)["status"] == "done"
     assert "W&B: not everything was sent" in capfd.readouterr().err
-    assert run(second)["status"] == "done"
+    assert run_job(second)["status"] == "done"
     assert read_summary(offline_runs(second)[0])["state"] == "finished"
 
 
@@ -434,7 +429,7 @@ def test_a_service_that_dies_while_a_run_begins_fails_no_job(tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(wandb, "teardown", broken)
         patch.setattr(wandb, "init", lost)
-        assert run(job)["status"] == "done"
+        assert run_job(job)["status"] == "done"
     assert os.environ["WANDB_MODE"] == "disabled"
 
 
@@ -463,11 +458,10 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
 from support.tiny_jobs import plan_jobs
-from audio_cls.experiment import launch
 from audio_cls.experiment.run_job import run_job
 for logger in ("csv", "none"):
     (job,) = plan_jobs(Path({str(tmp_path)!r}), f"logger={{logger}}", f"study={{logger}}")
-    assert run_job(job, launch.make_loggers)["status"] == "done"
+    assert run_job(job)["status"] == "done"
 assert "wandb" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY, timeout=300)
@@ -482,8 +476,8 @@ def test_an_offline_study_is_uploaded_by_the_printed_command_a_resumed_job_as_on
     with monkeypatch.context() as patch:
         fail_in_epoch(patch, 1, SystemExit(143))
         with pytest.raises(SystemExit):
-            run(jobs[0])
-    metrics = [run(job) for job in jobs]
+            run_job(jobs[0])
+    metrics = [run_job(job) for job in jobs]
     command = sync_command(jobs[0].folder.parent.parent)
     with WandbServer() as server:
         environment = {**os.environ, **server.environment}
