@@ -10,8 +10,8 @@ from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.late_fusion import LateFusion, StatisticsClassifier
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.original import ChannelTokens, FrameTokens
-from audio_cls.models.settings import TransformerSettings
-from audio_cls.models.stems import SpectrogramStem, TextureStem, WaveformStem
+from audio_cls.models.settings import TransformerSettings, check_pooling
+from audio_cls.models.stems import SpectrogramStem, WaveformStem
 from audio_cls.models.texture import LogMelTexture
 from audio_cls.models.transformer import TransformerClassifier, TransformerEncoder
 from audio_cls.targets import arguments_for, import_target
@@ -33,9 +33,10 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
         network = network_class(model["_target_"])
         return network(**arguments_for(network, settings, sizes))
     if model["name"] == "cnn":
+        check_pooling("model=cnn", num_samples, sample_rate)
         return WaveformCNN(num_classes, num_samples)
     if model["name"] == "transformer":
-        return build_transformer(**sizes, **settings)
+        return build_transformer(TransformerSettings(**sizes, **settings))
     raise ValueError(f"model.name={model['name']} is no model of ours; add model._target_, the import path of a class")
 
 
@@ -47,12 +48,8 @@ def network_class(target: str) -> type[nn.Module]:
     return found
 
 
-def build_transformer(**settings: Any) -> TransformerClassifier | LateFusion:
-    """The transformer of `TransformerSettings`; with front_end='log_mel_texture' in a `LateFusion`."""
-    return _build(TransformerSettings(**settings))
-
-
-def _build(settings: TransformerSettings) -> TransformerClassifier | LateFusion:
+def build_transformer(settings: TransformerSettings) -> TransformerClassifier | LateFusion:
+    """The transformer of the settings; with front_end='log_mel_texture' in a `LateFusion`."""
     # The order of construction is that of the random draws: it decides what weights a seed gives.
     front_end = _front_end(settings)
     stem = _stem(settings, front_end)
@@ -78,7 +75,7 @@ def _build(settings: TransformerSettings) -> TransformerClassifier | LateFusion:
     if settings.num_segments == 1:
         return LateFusion(transformer, statistics)
     num_samples = settings.num_samples // settings.num_segments
-    segments = _build(replace(settings, num_samples=num_samples, num_segments=1))
+    segments = build_transformer(replace(settings, num_samples=num_samples, num_segments=1))
     assert isinstance(segments, LateFusion)
     return LateFusion(transformer, statistics, segments, settings.num_segments)
 
@@ -94,16 +91,13 @@ def _front_end(settings: TransformerSettings) -> LogMel | nn.Identity:
 
 def _stem(
     settings: TransformerSettings, front_end: nn.Module
-) -> SpectrogramStem | TextureStem | WaveformStem | ChannelTokens | FrameTokens:
+) -> SpectrogramStem | WaveformStem | ChannelTokens | FrameTokens:
     width, activation = settings.stem_width, settings.activation
-    if isinstance(front_end, LogMelTexture):
-        num_modulations = front_end.modulation.num_bands
-        return TextureStem(
-            settings.num_mels, num_modulations, settings.d_model, width, 3 * width, settings.num_stem_layers, activation
-        )
     if settings.stem == "spectrogram":
-        return SpectrogramStem(settings.num_mels, settings.d_model, width, settings.num_stem_layers, activation)
+        num_modulations = front_end.modulation.num_bands if isinstance(front_end, LogMelTexture) else 0
+        return SpectrogramStem(
+            settings.num_mels, settings.d_model, width, settings.num_stem_layers, activation, num_modulations
+        )
     if settings.stem == "waveform":
         return WaveformStem(settings.d_model, width, activation)
-    original = ChannelTokens if settings.stem == "channels" else FrameTokens
-    return original(settings.d_model, settings.num_samples)
+    return ChannelTokens(settings.num_samples) if settings.stem == "channels" else FrameTokens(settings.d_model)

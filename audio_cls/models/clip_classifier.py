@@ -5,7 +5,7 @@ Axis letters: B batch, C crops of a clip, T samples of a crop, K classes.
 
 from torch import Tensor, nn
 
-from audio_cls.models.crops import crop_weights, unit_rms
+from audio_cls.models.crops import audible_weights, unit_rms
 
 
 class ClipClassifier(nn.Module):
@@ -31,7 +31,7 @@ class ClipClassifier(nn.Module):
 
     def crop_weights(self, crops: Tensor) -> Tensor:
         """What each of the crops (B, C, 1, T) counts for its clip, (B, C) with rows that sum to 1."""
-        return crop_weights(crops, self.silence_db)
+        return audible_weights(crops.square().mean((-2, -1)), self.silence_db)
 
     def clip_probabilities(self, crops: Tensor) -> Tensor:
         """Probabilities (B, K) of clips given as crops (B, C, 1, T), averaged over the crops that are not silent."""

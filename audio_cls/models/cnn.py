@@ -5,7 +5,7 @@ Axis letters: B batch, T samples, K classes.
 
 from torch import Tensor, nn
 
-from audio_cls.models.sizes import CNN_CHANNELS, POOLING, pooling_fits
+from audio_cls.models.sizes import CNN_CHANNELS, POOLING
 
 
 def waveform_features() -> nn.Sequential:
@@ -23,27 +23,16 @@ def waveform_features() -> nn.Sequential:
     )
 
 
-def check_num_samples(num_samples: int) -> None:
-    """Raises ValueError unless the poolings divide `num_samples` without a rest."""
-    if not pooling_fits(num_samples):
-        nearest = max(POOLING, round(num_samples / POOLING) * POOLING)
-        raise ValueError(
-            f"num_samples={num_samples}: three poolings by 2 need a multiple of {POOLING}; set num_samples={nearest}"
-        )
-
-
 class WaveformCNN(nn.Module):
     """Three convolutions and one linear layer: (B, 1, T) float32 in [-1, 1] -> (B, K) logits.
 
     With 10 classes and 16,000 samples it has 2,591,050 parameters, 2,560,010 of them in the linear layer,
-    which has a weight for every time step: T is therefore fixed to `num_samples`.
-
-    Raises ValueError when `num_samples` is not a multiple of 8, and on clips of another length.
+    which has a weight for every time step: T is therefore fixed to `num_samples`, a multiple of 8.
+    Raises ValueError on clips of another length.
     """
 
     def __init__(self, num_classes: int, num_samples: int = 16_000) -> None:
         super().__init__()
-        check_num_samples(num_samples)
         self.num_samples = num_samples
         self.features = waveform_features()
         self.classifier = nn.Linear(CNN_CHANNELS * (num_samples // POOLING), num_classes)

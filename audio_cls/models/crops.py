@@ -18,16 +18,11 @@ def unit_power(power: Tensor) -> Tensor:
     return power / power.sum(1, keepdim=True).mean(2, keepdim=True).clamp(min=MIN_RMS**2)
 
 
-def crop_weights(waveforms: Tensor, silence_db: float) -> Tensor:
-    """What each crop counts in the mean over its clip, (B, C) with rows that sum to 1, for crops (B, C, 1, T).
+def audible_weights(power: Tensor, silence_db: float) -> Tensor:
+    """What each crop counts in the mean over its clip, (B, C) with rows that sum to 1, for the power (B, C) of crops.
 
     Crops more than `silence_db` quieter than their clip's loudest one count nothing; 0: all count the same.
     """
-    return audible_weights(waveforms.square().mean((-2, -1)), silence_db)
-
-
-def audible_weights(power: Tensor, silence_db: float) -> Tensor:
-    """The same of the power (B, C) of the crops."""
     threshold = power.amax(-1, keepdim=True) * 10 ** (-silence_db / 10) if silence_db else 0.0
     audible = (power >= threshold).to(power)
     return audible / audible.sum(-1, keepdim=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 from audio_cls.models.features import Features
-from audio_cls.models.sizes import count_empty_bands, num_frames
+from audio_cls.models.sizes import num_frames
 from audio_cls.models.token_times import TokenTimes
 
 POWER_FLOOR = 1e-10  # keeps the logarithm of digital silence finite; 150 dB below a full-scale tone
@@ -34,9 +34,7 @@ class LogMel(nn.Module):
           the class, so gain goes; the shape of the spectrum says a lot (steady rain is little else), so it stays,
           which one mean per band would not let it. It needs no statistics of a data set, hence nothing can leak.
 
-    0 is the clip's mean: masks on this spectrogram fill with 0.
-
-    Raises ValueError when the bands cannot be formed, and on clips shorter than `n_fft`.
+    0 is the clip's mean: masks on this spectrogram fill with 0. Raises ValueError on clips shorter than `n_fft`.
     """
 
     window: Tensor
@@ -44,8 +42,6 @@ class LogMel(nn.Module):
 
     def __init__(self, sample_rate: int, num_mels: int = 64, n_fft: int = 1024, hop_length: int = 512) -> None:
         super().__init__()
-        if not 1 <= hop_length <= n_fft:
-            raise ValueError(f"hop_length={hop_length}: frames must touch; set it between 1 and n_fft={n_fft}")
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
@@ -111,12 +107,6 @@ def standardize(level: Tensor) -> Tensor:
 
 def _mel_bands(sample_rate: int, num_mels: int, n_fft: int) -> Tensor:
     """Triangular bands (M, n_fft/2 + 1) on Slaney's mel scale, each reaching 1 at its centre."""
-    num_empty = count_empty_bands(sample_rate, num_mels, n_fft)
-    if num_empty:
-        raise ValueError(
-            f"num_mels={num_mels}: {num_empty} bands are narrower than the {sample_rate / n_fft:.1f} Hz between the "
-            f"frequencies of n_fft={n_fft}, so they hold nothing; lower num_mels or raise n_fft"
-        )
     nyquist = sample_rate / 2
     bands = melscale_fbanks(n_fft // 2 + 1, 0.0, nyquist, num_mels, sample_rate, norm=None, mel_scale="slaney")
     return bands.T.contiguous()

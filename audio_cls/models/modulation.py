@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from audio_cls.models.sizes import BAND_GROUPS, FEWEST_CYCLES, HIGHEST_RATE, modulation_rates
+from audio_cls.models.sizes import BAND_GROUPS, modulation_rates
 
 TOKEN_FRAMES = 64  # over which the power of a modulation is averaged: one token of the stem
 SCALES = (0, 1, 2, 4, 8, 16)  # cycles over 64 mel bands; 0: all bands of a group rise and fall together
@@ -39,15 +39,8 @@ class ModulationPower(nn.Module):
 
     def __init__(self, num_mels: int, frame_rate: float, seconds: float) -> None:
         super().__init__()
-        if num_mels % BAND_GROUPS:
-            raise ValueError(f"num_mels={num_mels}: the modulations need a multiple of {BAND_GROUPS}")
         self.frame_rate = frame_rate
         self.rates = modulation_rates(frame_rate, seconds)
-        if not self.rates:
-            raise ValueError(
-                f"crops of {seconds:g} s: even the fastest modulation, {HIGHEST_RATE * frame_rate:g} Hz, has fewer than"
-                f" {FEWEST_CYCLES} cycles in them; lengthen the crops or shorten hop_length"
-            )
         filters, means = _scale_filters(num_mels)
         self.register_buffer("scale_filters", filters, persistent=False)  # (P, M), P positions of all scales
         self.register_buffer("scale_means", means, persistent=False)  # (S * 8, P)

@@ -5,8 +5,8 @@ Axis letters: B batch, T samples, N tokens, D features of a token.
 
 from torch import Tensor, nn
 
-from audio_cls.models.cnn import check_num_samples, waveform_features
-from audio_cls.models.sizes import CNN_CHANNELS, POOLING, frame_token_widths
+from audio_cls.models.cnn import waveform_features
+from audio_cls.models.sizes import CNN_CHANNELS, POOLING
 from audio_cls.models.token_times import TokenTimes
 
 
@@ -16,18 +16,11 @@ class ChannelTokens(nn.Module):
     Shape:
         waveforms (B, 1, T) -> (B, 128, T / 8): N = 128 and D = T / 8 without a projection, so T is fixed
 
-    Attention then compares filters rather than moments.
-    Raises ValueError when `d_model` is not `num_samples` / 8, and on clips of another length.
+    Attention then compares filters rather than moments. Raises ValueError on clips of another length.
     """
 
-    def __init__(self, d_model: int, num_samples: int) -> None:
+    def __init__(self, num_samples: int) -> None:
         super().__init__()
-        check_num_samples(num_samples)
-        if d_model != num_samples // POOLING:
-            raise ValueError(
-                f"d_model={d_model}: with stem=channels a token is num_samples={num_samples} / {POOLING} time steps; "
-                f"set d_model={num_samples // POOLING}"
-            )
         self.num_samples = num_samples
         self.features = waveform_features()
 
@@ -55,20 +48,11 @@ class FrameTokens(nn.Module):
 
     The same numbers as those of `ChannelTokens` with the other axis as tokens, to tell what that choice is worth: with
     16,000 samples its 128 tokens of width 2000 stand against 125 of width 2048. Within a token, step after step.
-    Raises ValueError when `d_model` is no multiple of 128, or its k no divisor of `num_samples` / 8, and on clips that
-    are not whole tokens.
+    Raises ValueError on clips that are not whole tokens.
     """
 
-    def __init__(self, d_model: int, num_samples: int) -> None:
+    def __init__(self, d_model: int) -> None:
         super().__init__()
-        check_num_samples(num_samples)
-        fitting = frame_token_widths(num_samples)
-        if d_model not in fitting:
-            raise ValueError(
-                f"d_model={d_model}: with stem=frames a token is whole time steps of {CNN_CHANNELS} channels, and whole"
-                f" tokens make up num_samples={num_samples} / {POOLING} = {num_samples // POOLING} of them; "
-                f"set d_model={min(fitting, key=lambda width: abs(width - d_model))}"
-            )
         self.d_model = d_model
         self.steps = d_model // CNN_CHANNELS  # k
         self.convolutions = waveform_features()

@@ -86,6 +86,8 @@ class TransformerSettings:
         for name in _POSITIVE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: use 1 or more")
+        if self.num_stem_layers < 3:
+            raise ValueError(f"model.num_stem_layers={self.num_stem_layers}: use 3 or more, as three are strided")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"model.dropout={self.dropout}: use at least 0 and less than 1")
         self._check_encoder()

@@ -19,11 +19,12 @@ class SpectrogramStem(nn.Module):
     """Strided 2-D convolutions, then one token for every 8 frames, made of all bands and channels of that time.
 
     Shape:
-        spectrogram (B, 1, M, F) -> (B, ceil(F / 8), D)
+        spectrogram (B, 1, M, F), and modulations (B, C, 8, N) if there are any -> (B, N, D), N = ceil(F / 8)
 
     Few, wide tokens rather than patches: convolutions give the locality that a transformer cannot learn from a few
     hundred clips (Xiao et al. 2021, "Early convolutions help transformers see better"; Hassani et al. 2021, CCT).
     Three layers halve bands and frames, with widths `width` * (1, 2, 4); further ones of `num_layers` keep the size.
+    Modulations, C = `num_modulations` of them, are mixed by two convolutions; they are at the pace of the tokens.
     """
 
     def __init__(
@@ -33,30 +34,43 @@ class SpectrogramStem(nn.Module):
         width: int = 16,
         num_layers: int = 3,
         activation: Activation = "gelu",
+        num_modulations: int = 0,
     ) -> None:
         super().__init__()
-        self.convolutions = spectrogram_convolutions(width, num_layers, activation)
-        self.projection = _projection(4 * width * math.ceil(num_mels / 8), d_model)
+        self.convolutions = _spectrogram_convolutions(width, num_layers, activation)
+        in_features = 4 * width * math.ceil(num_mels / 8)
+        self.modulation_convolutions = None
+        if num_modulations:
+            self.modulation_convolutions = nn.Sequential(
+                nn.Conv2d(num_modulations, 3 * width, 1, bias=False),
+                nn.BatchNorm2d(3 * width),
+                ACTIVATIONS[activation](),
+                nn.Conv2d(3 * width, 3 * width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(3 * width),
+                ACTIVATIONS[activation](),
+            )
+            in_features += 3 * width * BAND_GROUPS
+        self.projection = _projection(in_features, d_model)
 
     def num_tokens(self, num_frames: int) -> int:
         """How many tokens `num_frames` frames give."""
         return math.ceil(num_frames / FRAMES_PER_TOKEN)
 
     def token_times(self, inputs: TokenTimes) -> TokenTimes:
-        """Where the tokens lie in the sound, for frames that lie at `inputs`."""
+        """Where the tokens lie in the sound, for frames that lie at `inputs`; modulations reach further."""
         return inputs.through(self.convolutions)
 
     def forward(self, features: Features) -> Tensor:
         # Channels innermost suit convolutions on a CPU; layers keep their input's format.
-        x = self.convolutions(features.spectrogram.to(memory_format=torch.channels_last))  # (B, C, M/8, N)
-        x = x.permute(0, 3, 2, 1).flatten(2)  # (B, N, M/8, C) -> (B, N, M/8 * C)
-        return self.projection(x)  # (B, N, D)
+        maps = [self.convolutions(features.spectrogram.to(memory_format=torch.channels_last))]  # (B, C, M/8, N)
+        if self.modulation_convolutions is not None and features.modulations is not None:
+            modulations = features.modulations.to(memory_format=torch.channels_last)
+            maps.append(self.modulation_convolutions(modulations))  # (B, C, 8, N)
+        return self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
 
 
-def spectrogram_convolutions(width: int, num_layers: int, activation: Activation) -> nn.Sequential:
+def _spectrogram_convolutions(width: int, num_layers: int, activation: Activation) -> nn.Sequential:
     """(B, 1, M, F) -> (B, 4 * width, ceil(M / 8), ceil(F / 8))."""
-    if num_layers < 3:
-        raise ValueError(f"num_stem_layers={num_layers}: three strided layers always stand; set it to 3 or more")
     layers: list[nn.Module] = []
     in_channels = 1
     for layer in range(num_layers):
@@ -67,53 +81,6 @@ def spectrogram_convolutions(width: int, num_layers: int, activation: Activation
         layers += [nn.BatchNorm2d(channels), ACTIVATIONS[activation]()]
         in_channels = channels
     return nn.Sequential(*layers)
-
-
-class TextureStem(nn.Module):
-    """Tokens of a spectrogram and of its modulations together, as `LogMelTexture` returns them.
-
-    Shape:
-        spectrogram (B, 1, M, F), modulations (B, C, 8, N) with N = ceil(F / 8) -> (B, N, D)
-
-    The modulations are mixed by two convolutions of `modulation_width` channels; they are at the pace of the tokens.
-    """
-
-    def __init__(
-        self,
-        num_mels: int,
-        num_modulations: int,
-        d_model: int,
-        width: int = 16,
-        modulation_width: int = 48,
-        num_layers: int = 3,
-        activation: Activation = "gelu",
-    ) -> None:
-        super().__init__()
-        self.convolutions = spectrogram_convolutions(width, num_layers, activation)
-        self.modulation_convolutions = nn.Sequential(
-            nn.Conv2d(num_modulations, modulation_width, 1, bias=False),
-            nn.BatchNorm2d(modulation_width),
-            ACTIVATIONS[activation](),
-            nn.Conv2d(modulation_width, modulation_width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(modulation_width),
-            ACTIVATIONS[activation](),
-        )
-        self.projection = _projection(4 * width * math.ceil(num_mels / 8) + modulation_width * BAND_GROUPS, d_model)
-
-    def num_tokens(self, num_frames: int) -> int:
-        """How many tokens `num_frames` frames of the spectrogram give."""
-        return math.ceil(num_frames / FRAMES_PER_TOKEN)
-
-    def token_times(self, inputs: TokenTimes) -> TokenTimes:
-        """Where the tokens lie in the sound, for frames that lie at `inputs`; modulations are heard from further."""
-        return inputs.through(self.convolutions)
-
-    def forward(self, features: Features) -> Tensor:
-        assert features.modulations is not None
-        spectrogram = features.spectrogram.to(memory_format=torch.channels_last)
-        modulations = features.modulations.to(memory_format=torch.channels_last)
-        maps = self.convolutions(spectrogram), self.modulation_convolutions(modulations)  # (B, C, M/8 or 8, N) each
-        return self.projection(torch.cat([x.permute(0, 3, 2, 1).flatten(2) for x in maps], dim=-1))  # (B, N, D)
 
 
 class WaveformStem(nn.Module):

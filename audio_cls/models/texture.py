@@ -21,9 +21,7 @@ from audio_cls.models.sizes import BAND_GROUPS
 from audio_cls.models.token_times import TokenTimes
 
 STEP_FRAMES = TOKEN_FRAMES // 8  # frames of the modulations to one of the spectrogram beside them
-MODULATION_RANGE_DB = (
-    45.0  # quieter than this below the clip's loudest point counts as silence: noise is modulated, too
-)
+MODULATION_RANGE_DB = 45.0  # as RANGE_DB, but narrower: noise is modulated, too
 COMPRESSION = 0.3  # exponent of an envelope's power, near that of loudness
 NUM_MOMENTS = 6
 MODULATION_FLOOR = 0.003  # dB squared; keeps the logarithm of a constant level's modulations finite
@@ -44,9 +42,8 @@ class LogMelTexture(LogMel):
     mean, as in any BatchNorm), as their size says a lot and must not go.
 
     Args:
+        num_mels: M, a multiple of 8.
         num_samples: length of a crop, which sets the slowest rate; crops may be of another length nevertheless.
-
-    Raises ValueError when the bands cannot be formed, when M is not a multiple of 8 or the crop too short for any rate.
     """
 
     def __init__(self, sample_rate: int, num_mels: int, n_fft: int, hop_length: int, num_samples: int) -> None:
@@ -100,17 +97,8 @@ def band_moments(level: Tensor, band_level: Tensor) -> Tensor:
     mean, (deviation, skewness, _) = envelope.mean(-1), _moments(envelope, 1e-4)
     in_db, db_skewness, db_kurtosis = _moments(band_level, 0.3)
     variation = deviation / mean.clamp(min=1e-4)
-    return torch.stack(
-        [
-            (in_db + 0.1).log(),
-            db_skewness,
-            (db_kurtosis + 0.1).log(),
-            (mean + 1e-4).log(),
-            (variation + 1e-3).log(),
-            skewness,
-        ],
-        dim=1,
-    )
+    of_level = (in_db + 0.1).log(), db_skewness, (db_kurtosis + 0.1).log()
+    return torch.stack([*of_level, (mean + 1e-4).log(), (variation + 1e-3).log(), skewness], dim=1)
 
 
 def _moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from audio_cls.models.attention_maps import (
 from audio_cls.models.build import build_transformer
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.features import Features
+from audio_cls.models.settings import TransformerSettings
 from audio_cls.models.transformer import TransformerClassifier
 
 RATE = 8_000
@@ -29,7 +30,7 @@ DEEPER_STEM = {"num_stem_layers": 5, "hop_length": 64}
 def build(num_samples: int = 8_192, **options: object) -> TransformerClassifier:
     torch.manual_seed(1)
     sizes = {"num_classes": 2, "sample_rate": RATE, "num_samples": num_samples}
-    return build_transformer(**sizes, **({"num_heads": 2, "num_layers": 2} | SMALL | options))
+    return build_transformer(TransformerSettings(**sizes, **({"num_heads": 2, "num_layers": 2} | SMALL | options)))
 
 
 def clicks(num_clips: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from audio_cls.models.build import build_network, build_transformer
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.features import Features
+from audio_cls.models.settings import TransformerSettings
 from audio_cls.models.transformer import TransformerClassifier
 
 SMALL = {"num_mels": 16, "n_fft": 256, "hop_length": 128, "stem_width": 4, "d_model": 24, "d_feedforward": 32}
@@ -42,7 +43,7 @@ some_kinds = pytest.mark.parametrize("options", [EVERY_KIND[kind] for kind in SO
 def build(seed: int = 0, **options: object) -> TransformerClassifier:
     torch.manual_seed(seed)
     arguments = {"num_classes": 10, "sample_rate": 16_000, "num_samples": 8_000, "num_heads": 2, "num_layers": 2}
-    return build_transformer(**(arguments | SMALL | options))
+    return build_transformer(TransformerSettings(**(arguments | SMALL | options)))
 
 
 def clips(num_clips: int = 4, num_samples: int = 8_000) -> Tensor:
@@ -70,7 +71,8 @@ def count(model: nn.Module) -> int:
 
 def count_without_building(**options: object) -> int:
     with torch.device("meta"):
-        return count(build_transformer(num_classes=10, sample_rate=16_000, num_samples=16_000, **options))
+        settings = TransformerSettings(num_classes=10, sample_rate=16_000, num_samples=16_000, **options)
+        return count(build_transformer(settings))
 
 
 # Sizes
@@ -312,7 +314,19 @@ def test_a_mask_between_front_end_and_stem_reaches_the_logits():
         ),
         (SMALL_ORIGINAL | {"d_model": 96}, "so model.d_model=100"),
         (SMALL_FRAMES | {"d_model": 250}, r"d_model=250: .*use model.d_model=.*256"),
-        ({"num_stem_layers": 2}, "num_stem_layers=2: "),
+        (SMALL_FRAMES | {"d_model": 96}, "d_model=96: model.stem=frames joins the 128 channels of whole time steps"),
+        (SMALL_FRAMES | {"d_model": 1152}, "d_model=1152: model.stem=frames needs whole tokens; .* 100 time steps"),
+        (SMALL_ORIGINAL | {"num_samples": 801}, "801 samples; model.stem=channels pools by 8, so .* multiple of 8"),
+        (SMALL_FRAMES | {"num_samples": 801}, "801 samples; model.stem=frames pools by 8, so .* multiple of 8"),
+        ({"num_stem_layers": 2}, "num_stem_layers=2: use 3 or more"),
+        ({"num_mels": 200}, "num_mels=200 leaves mel bands empty at model.n_fft=256"),
+        ({"hop_length": 0}, "hop_length=0: use 1 or more"),
+        ({"hop_length": 257}, "hop_length=257 skips samples: it must not exceed model.n_fft=256"),
+        ({"front_end": "log_mel_texture", "num_mels": 12}, "num_mels=12 does not fit .* a multiple of 8"),
+        (
+            {"front_end": "log_mel_texture", "num_samples": 1_500, "n_fft": 1024, "hop_length": 512},
+            "hop_length=512 .* too long to show",
+        ),
     ],
     ids=str,
 )

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from audio_cls.models.build import build_network
 from audio_cls.models.cnn import WaveformCNN
 
 
@@ -68,9 +69,9 @@ def test_one_batch_can_be_overfitted():
 
 @pytest.mark.parametrize("num_samples", [0, 4, 16_001])
 def test_a_length_that_the_poolings_do_not_divide_is_refused_with_the_nearest_that_they_do(num_samples):
-    nearest = max(8, round(num_samples / 8) * 8)
-    with pytest.raises(ValueError, match=f"num_samples={num_samples}: .*multiple of 8; set num_samples={nearest}"):
-        WaveformCNN(10, num_samples)
+    nearest = max(8, num_samples // 8 * 8) / 16_000
+    with pytest.raises(ValueError, match=f"{num_samples} samples; .*multiple of 8: try input.crop_seconds={nearest:g}"):
+        build_network({"name": "cnn"}, num_classes=10, sample_rate=16_000, num_samples=num_samples)
 
 
 def test_clips_of_another_length_are_refused():

@@ -5,6 +5,7 @@ from torch import Tensor
 from audio_cls.models.attention_maps import token_times, transformer_of
 from audio_cls.models.build import build_transformer
 from audio_cls.models.late_fusion import LateFusion, geometric_mean
+from audio_cls.models.settings import TransformerSettings
 from audio_cls.training.augment import SpectrogramMask
 
 RATE = 16_000
@@ -26,7 +27,7 @@ SMALL = {
 
 def build(**options: object) -> LateFusion:
     torch.manual_seed(0)
-    return build_transformer(**(SMALL | {"num_segments": 3} | options))
+    return build_transformer(TransformerSettings(**(SMALL | {"num_segments": 3} | options)))
 
 
 def clips(num_clips: int = 4) -> Tensor:

@@ -16,6 +16,7 @@ from audio_cls.figures.attention import attention_figure
 from audio_cls.models.attention_maps import cls_attention, rollout, token_times, transformer_of
 from audio_cls.models.build import build_transformer
 from audio_cls.models.clip_classifier import ClipClassifier
+from audio_cls.models.settings import TransformerSettings
 from audio_cls.serving.attention import explain_clip, find_clip
 from audio_cls.serving.load import LoadedClassifier, load_classifier
 
@@ -46,10 +47,11 @@ def untrained(
 ) -> LoadedClassifier:
     """A classifier of one-second clips at 4 kHz that has learnt nothing."""
     torch.manual_seed(0)
-    network = build_transformer(
+    settings = TransformerSettings(
         num_classes=2, sample_rate=RATE, num_samples=crop_samples, num_heads=num_heads, num_layers=num_layers,
         num_mels=8, n_fft=128, hop_length=16, stem_width=2, d_model=8, d_feedforward=8,
     )  # fmt: skip
+    network = build_transformer(settings)
     module = ClipClassifier(network, normalize=True, silence_db=silence_db).eval()
     config = {"fold": 0, "seed": 0}
     return LoadedClassifier(
