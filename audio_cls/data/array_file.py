@@ -1,22 +1,25 @@
 """Floats on disk: read at any place without a map, written whole or not at all, made a few items ahead."""
 
+import json
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from filelock import FileLock
 
 from audio_cls.data.clips import DataError
 from audio_cls.files import replacing_folder
+from audio_cls.terminal import progress_bar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+FLOATS, INDEX = "floats.f32", "index.json"  # of a folder: the numbers, and what they are
 AHEAD = 2  # items made and waiting to be taken, for each worker: bounds the memory of a build
 
 
@@ -58,8 +61,8 @@ class FloatFile:
             return file.readinto(target)
 
 
-def build_once(folder: Path, open_whole: Callable[[], T], build: Callable[[Path], None]) -> T:
-    """What `open_whole` finds in `folder`; what is not there whole is made by `build` first, in a folder then renamed.
+def build_once(folder: Path, open_whole: Callable[[], T], build: Callable[[BinaryIO], dict[str, Any]]) -> T:
+    """What `open_whole` finds in `folder`; else `build` writes the floats and returns the index.
 
     `open_whole` raises OSError, ValueError, KeyError or TypeError for what is missing or damaged. Of several processes
     one builds, the others wait. Raises OSError where the folder cannot be written, and what `build` raises: nothing is
@@ -74,21 +77,25 @@ def build_once(folder: Path, open_whole: Callable[[], T], build: Callable[[Path]
         try:
             return open_whole()  # another job may have built it meanwhile
         except unusable:
-            with replacing_folder(folder) as partial:
-                build(partial)
+            with replacing_folder(folder) as partial, open(partial / FLOATS, "wb") as file:
+                (partial / INDEX).write_text(json.dumps(build(file)), encoding="utf-8")
+                file.flush()
+                os.fsync(file.fileno())
         return open_whole()
 
 
-def in_order(make: Callable[[T], R], items: Iterable[T], num_workers: int) -> Iterator[R]:
-    """`make` of each item in order, made in threads a few ahead of the one asked for."""
+def in_order(make: Callable[[T], R], items: Sequence[T], task: str, progress: bool = True) -> Iterator[R]:
+    """`make` of each item in order, made in threads a few ahead of the one asked for; a bar shows how far `task` is."""
+    num_workers = os.cpu_count() or 1
     pool = ThreadPoolExecutor(num_workers)
     try:
-        waiting: deque[Future[R]] = deque()
-        for item in items:
-            waiting.append(pool.submit(make, item))
-            if len(waiting) >= AHEAD * num_workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        with progress_bar(progress) as bar:
+            counted = bar.add_task(task, total=len(items))
+            waiting: deque[Future[R]] = deque()
+            for place, item in enumerate(items, start=1):
+                waiting.append(pool.submit(make, item))
+                while waiting and (len(waiting) >= AHEAD * num_workers or place == len(items)):
+                    yield waiting.popleft().result()
+                    bar.advance(counted)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -66,23 +66,24 @@ class TrainBatches(ABC):
         rng = np.random.default_rng([self.seed, self.epoch()])
         if self.random_crop:
             order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
-            places = self._random_places(order, rng)
+            places = self._places(order, None, rng)
         else:
             shuffled = rng.permutation(len(self.clips) * self.crops_per_clip)
             order = self.clips[shuffled // self.crops_per_clip]
-            places = self._even_places(order, shuffled % self.crops_per_clip, rng)
+            places = self._places(order, shuffled % self.crops_per_clip, rng)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
             clips = order[first : first + self.batch_size]
             crops = self._crops(clips, *(place[first : first + self.batch_size] for place in places))
             yield {**crops, "label": torch.from_numpy(self.labels[clips]), "clip": torch.from_numpy(clips)}
 
     @abstractmethod
-    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Where each crop of an epoch is cut."""
+    def _places(
+        self, clips: np.ndarray, numbers: np.ndarray | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """Where each crop of an epoch is cut: at random, or evenly spaced, its number from 0 to crops_per_clip - 1."""
 
-    @abstractmethod
-    def _even_places(self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """The same for evenly spaced crops, `numbers` of which count from 0 to crops_per_clip - 1."""
+    def _even_starts(self, lengths: np.ndarray, crop_length: int, numbers: np.ndarray) -> np.ndarray:
+        return crop_starts(lengths, crop_length, self.crops_per_clip)[np.arange(len(lengths)), numbers]
 
     @abstractmethod
     def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
@@ -115,20 +116,17 @@ class WaveformBatches(TrainBatches):
             crops = self.store.crops(clips, starts, self.num_samples)
         return {"waveform": torch.from_numpy(crops).unsqueeze(1)}
 
-    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
-        """First samples, from half a crop before the clip to half a crop before its end (as Tokozume et al. 2018).
-
-        With `circular`, any.
-        """
+    def _places(self, clips: np.ndarray, numbers: np.ndarray | None, rng: np.random.Generator) -> tuple[np.ndarray]:
+        """First samples; random ones from half a crop before the clip to half a crop before its end (as Tokozume et al.
+        2018), with `circular` any."""
+        lengths = self.store.lengths[clips]
+        if numbers is not None:
+            return (self._even_starts(lengths, self.num_samples, numbers),)
         if self.circular:
-            return (rng.integers(np.maximum(self.store.lengths[clips], self.crop_samples)),)
+            return (rng.integers(np.maximum(lengths, self.crop_samples)),)
         pad = self.num_samples // 2
-        room = np.maximum(self.store.lengths[clips] - self.num_samples + 2 * pad, 0)
+        room = np.maximum(lengths - self.num_samples + 2 * pad, 0)
         return ((rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad,)
-
-    def _even_places(self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray]:
-        starts = crop_starts(self.store.lengths[clips], self.num_samples, self.crops_per_clip)
-        return (starts[np.arange(len(clips)), numbers],)
 
 
 class PowerBatches(TrainBatches):
@@ -144,20 +142,15 @@ class PowerBatches(TrainBatches):
         speeds, starts = places
         return {"power": torch.from_numpy(self.store.crops(clips, speeds, starts, self.num_frames)).mT}
 
-    def _random_places(self, clips: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Speeds and first frames."""
-        speeds = self._speeds(clips, rng)
-        return speeds, rng.integers(self.store.num_frames[clips, speeds])
-
-    def _even_places(
-        self, clips: np.ndarray, numbers: np.ndarray, rng: np.random.Generator
+    def _places(
+        self, clips: np.ndarray, numbers: np.ndarray | None, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        speeds = self._speeds(clips, rng)
-        starts = crop_starts(self.store.num_frames[clips, speeds], self.num_frames, self.crops_per_clip)
-        return speeds, starts[np.arange(len(clips)), numbers]
-
-    def _speeds(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return rng.integers(self.store.num_frames.shape[1], size=len(clips))
+        """Speeds and first frames."""
+        speeds = rng.integers(self.store.num_frames.shape[1], size=len(clips))
+        periods = self.store.num_frames[clips, speeds]
+        if numbers is None:
+            return speeds, rng.integers(periods)
+        return speeds, self._even_starts(periods, self.num_frames, numbers)
 
 
 class EvaluationBatches:

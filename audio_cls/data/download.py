@@ -112,7 +112,9 @@ def _extract(archive: Path, folder: Path, url: str, sums: Mapping[str, str]) -> 
     """Only files whose names are in `sums` are written, so an archive cannot place a file anywhere else."""
     try:
         with zipfile.ZipFile(archive) as content:
-            members = {_inner_name(member.filename): member for member in content.infolist() if not member.is_dir()}
+            # The archive of a commit wraps everything in one folder.
+            names = ((member, PurePosixPath(member.filename)) for member in content.infolist() if not member.is_dir())
+            members = {str(PurePosixPath(*name.parts[1:])): member for member, name in names}
             missing = sorted(set(sums) - set(members))
             if missing:
                 raise _failure(url, f"{len(missing)} of {len(sums)} files are not in the archive, first {missing[0]!r}")
@@ -128,11 +130,6 @@ def _extract(archive: Path, folder: Path, url: str, sums: Mapping[str, str]) -> 
         if isinstance(error, DataError):
             raise
         raise _failure(url, f"the archive is damaged: {error}") from None
-
-
-def _inner_name(name: str) -> str:
-    """Without the folder that wraps the archive of a commit."""
-    return str(PurePosixPath(*PurePosixPath(name).parts[1:]))
 
 
 def _failure(url: str, reason: str) -> DataError:

@@ -6,19 +6,17 @@ Axis letters: B batch, M mel bands, F frames.
 import hashlib
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from audio_cls.data.array_file import FloatFile, build_once, in_order
+from audio_cls.data.array_file import FLOATS, INDEX, FloatFile, build_once, in_order
 from audio_cls.data.waveform_store import WaveformStore
-from audio_cls.terminal import progress_bar
 
 FORMAT_VERSION = 1  # counts up when the files or what is in them change
 NUM_SPEEDS = 5  # from 1 / factor to factor, evenly spaced on a logarithmic scale
@@ -40,13 +38,13 @@ class PowerStore:
 
     def __init__(self, folder: Path) -> None:
         """Raises ValueError or OSError where the folder does not hold a whole store."""
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         self.folder = folder
         self.num_mels: int = index["num_mels"]
         self.num_frames = np.array(index["num_frames"], dtype=np.int64)
         lengths = self.num_frames * self.num_mels
         self._begins = (np.cumsum(lengths) - lengths.ravel()).reshape(lengths.shape)
-        self._floats = FloatFile(folder / "power.f32", int(lengths.sum()))
+        self._floats = FloatFile(folder / FLOATS, int(lengths.sum()))
 
     def crops(self, clips: np.ndarray, speeds: np.ndarray, starts: np.ndarray, num_frames: int) -> np.ndarray:
         """Crops from frame `starts` on, (B, num_frames, M) float32; a clip goes on with its beginning.
@@ -80,32 +78,22 @@ def open_power_store(
     digest = hashlib.sha256(made_of.encode() + front_end.mel_bands.numpy().tobytes()).hexdigest()[:24]
     folder = waveforms.folder.with_name(f"{waveforms.folder.name}-power-{digest}")
 
-    def build(partial: Path) -> None:
+    def at_speeds(clip: int) -> list[np.ndarray]:
+        return _power_at_speeds(waveforms.period(clip, min_period), front_end, speeds)
+
+    def build(file: BinaryIO) -> dict[str, Any]:
         frames = []
-        with open(partial / "power.f32", "wb") as file, progress_bar(progress) as bar, torch.no_grad():
-            task = bar.add_task("mel power of all clips", total=len(waveforms))
-            made = in_order(
-                lambda clip: _power_at_speeds(waveforms.period(clip, min_period), front_end, speeds),
-                range(len(waveforms)),
-                os.cpu_count() or 1,
-            )
-            for powers in made:
-                file.writelines(power.tobytes() for power in powers)
-                frames.append([len(power) for power in powers])
-                bar.advance(task)
-            file.flush()
-            os.fsync(file.fileno())
-        index = {"num_mels": front_end.mel_bands.shape[0], "num_frames": frames}
-        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        for powers in in_order(at_speeds, range(len(waveforms)), "mel power of all clips", progress):
+            file.writelines(power.tobytes() for power in powers)
+            frames.append([len(power) for power in powers])
+        return {"num_mels": front_end.mel_bands.shape[0], "num_frames": frames}
 
     return build_once(folder, lambda: PowerStore(folder), build)
 
 
 def playback_speeds(time_scale: float) -> list[float]:
     """Slowest first."""
-    if time_scale == 1:
-        return [1.0]
-    return [time_scale ** (2 * n / (NUM_SPEEDS - 1) - 1) for n in range(NUM_SPEEDS)]
+    return [1.0] if time_scale == 1 else [time_scale ** (2 * n / (NUM_SPEEDS - 1) - 1) for n in range(NUM_SPEEDS)]
 
 
 def _power_at_speeds(period: np.ndarray, front_end: MelPower, speeds: Sequence[float]) -> list[np.ndarray]:

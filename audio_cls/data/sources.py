@@ -23,7 +23,7 @@ RESERVED_NAMES = frozenset({"esc10", "esc50", "synthetic"})
 def read_esc10(root: Path) -> ClipSet:
     """ESC-10 as published (Piczak 2015), or a copy that lacks whole folds. Raises DataError for anything else."""
     root = _existing_folder(root)
-    folders = _esc10_folders(root)
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and ESC10_CLASS.fullmatch(path.name)]
     if len(folders) != NUM_ESC10_CLASSES:
         raise DataError(
             f"{root} holds {len(folders)} of the {NUM_ESC10_CLASSES} class folders of ESC-10 ('001 - Dog bark', ...): "
@@ -160,16 +160,13 @@ def _clip_set(name: str, root: Path, classes: tuple[str, ...], clips: list[Clip]
 def _existing_folder(root: Path) -> Path:
     root = Path(root).expanduser().absolute()
     if not root.exists():
-        near = difflib.get_close_matches(root.name, _names_beside(root), n=1)
+        beside = os.listdir(root.parent) if root.parent.is_dir() else []
+        near = difflib.get_close_matches(root.name, beside, n=1)
         hint = f"; did you mean {root.parent / near[0]}?" if near else ""
         raise DataError(f"{root} does not exist: data.root must be an existing folder or CSV file{hint}")
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: data.root must be an existing folder or CSV file")
     return root
-
-
-def _names_beside(path: Path) -> list[str]:
-    return os.listdir(path.parent) if path.parent.is_dir() else []
 
 
 def sound_files(folder: Path) -> Iterator[Path]:
@@ -193,10 +190,6 @@ def _audio_files(folder: Path) -> Iterator[Path]:
         if (suffix := path.suffix.lower()) in UNREADABLE_SUFFIXES:
             raise DataError(f"{path}: {suffix} cannot be read: convert it to wav or flac")
         yield path
-
-
-def _esc10_folders(root: Path) -> list[Path]:
-    return [path for path in sorted(root.iterdir()) if path.is_dir() and ESC10_CLASS.fullmatch(path.name)]
 
 
 def _name(path: Path, root: Path) -> str:

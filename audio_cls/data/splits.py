@@ -63,12 +63,17 @@ def make_split(
         split = Split(np.arange(len(clip_set)), None, None, notes + _absent_notes(clip_set, published))
     else:
         num_parts = count + 1 if protocol == "holdout" else count
+        test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
         if published is not None:
             parts = np.array([clip.fold for clip in clip_set.clips], dtype=int) - 1
-            notes += _check_missing(parts, protocol, fold, num_parts, allow_missing)
+            missing = [part for part in range(num_parts) if part not in parts]
+            notes += _check_missing(missing, protocol, test_part, val_part, allow_missing)
         else:
             parts = _stratified_parts(clip_set, num_parts, protocol, split_seed)
-        split = _select(parts, protocol, fold, notes)
+        test = np.flatnonzero(parts == test_part)
+        val = None if val_part is None else np.flatnonzero(parts == val_part)
+        train = np.flatnonzero((parts != test_part) & (parts != val_part))
+        split = Split(train, val, test if len(test) else None, notes)
     check_split(clip_set, split)
     return split
 
@@ -113,9 +118,7 @@ def _check_fold(protocol: str, fold: int, published: int | None, requested: int)
 
 def _source_notes(clip_set: ClipSet) -> tuple[str, ...]:
     unknown = sum(clip.source is None for clip in clip_set.clips)
-    if unknown == 0:
-        return ()
-    return (f"source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded",)
+    return (f"source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded",) if unknown else ()
 
 
 def _absent_notes(clip_set: ClipSet, published: int | None) -> tuple[str, ...]:
@@ -123,22 +126,18 @@ def _absent_notes(clip_set: ClipSet, published: int | None) -> tuple[str, ...]:
     return (f"training lacks published fold {', '.join(map(str, sorted(absent)))}",) if absent else ()
 
 
-def _select(parts: np.ndarray, protocol: str, fold: int, notes: tuple[str, ...]) -> Split:
-    """The published folds and our own parts are used alike, numbered from 0."""
-    test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
-    train = np.flatnonzero((parts != test_part) & (parts != val_part if val_part is not None else True))
-    val = np.flatnonzero(parts == val_part) if val_part is not None else None
-    test = np.flatnonzero(parts == test_part)
-    return Split(train, val, test if len(test) else None, notes)
-
-
-def _check_missing(parts: np.ndarray, protocol: str, fold: int, num_parts: int, allow_missing: bool) -> tuple[str, ...]:
-    missing = [part for part in range(num_parts) if part not in parts]
-    test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
+def _check_missing(
+    missing: list[int], protocol: str, test_part: int, val_part: int | None, allow_missing: bool
+) -> tuple[str, ...]:
+    """What to note about parts that are not here, numbered from 0. Raises SplitError where they cannot be spared."""
     if protocol == "crossval" and test_part in missing:
-        raise SplitError(f"fold={fold} tests on published fold {fold + 1}, which is not here: choose another fold")
-    if val_part in missing:
-        raise SplitError(f"fold={fold} validates on published fold {fold + 2}, which is not here: choose another fold")
+        raise SplitError(
+            f"fold={test_part} tests on published fold {test_part + 1}, which is not here: choose another fold"
+        )
+    if val_part is not None and val_part in missing:
+        raise SplitError(
+            f"fold={val_part - 1} validates on published fold {val_part + 1}, which is not here: choose another fold"
+        )
     notes = ("published fold 1, the test set, is absent: there are no test results",) if test_part in missing else ()
     lost = [str(part + 1) for part in missing if part != test_part]
     if lost and not allow_missing:

@@ -1,25 +1,21 @@
 """All waveforms of a data set at one rate in one file, decoded once and shared by every fold, epoch and parallel job.
 
-A store is a folder of the cache, named by a digest of what went into it: `waveforms.f32` (float32, clip after clip) and
+A store is a folder of the cache, named by a digest of what went into it: `floats.f32` (float32, clip after clip) and
 `index.json` (the length of each clip).
 """
 
 import hashlib
 import json
-import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from audio_cls.data.array_file import FloatFile, build_once, in_order
+from audio_cls.data.array_file import FLOATS, INDEX, FloatFile, build_once, in_order
 from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BadAudio, decode, resample
-from audio_cls.terminal import progress_bar
 from audio_cls.wording import one_line
-
-__all__ = ["WaveformStore", "default_cache_dir", "open_store"]
 
 FORMAT_VERSION = 1  # counts up when the files, the decoding or the resampling change
 
@@ -29,12 +25,12 @@ class WaveformStore:
 
     def __init__(self, folder: Path) -> None:
         """Raises ValueError or OSError where the folder does not hold a whole store."""
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         self.folder = folder
         self.sample_rate: int = index["sample_rate"]
         self.lengths = np.array(index["lengths"], dtype=np.int64)
         self._begins = np.cumsum(self.lengths) - self.lengths
-        self._floats = FloatFile(folder / "waveforms.f32", int(self.lengths.sum()))
+        self._floats = FloatFile(folder / FLOATS, int(self.lengths.sum()))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -115,11 +111,7 @@ def _fade(part: np.ndarray, first: int, length: int, fade: np.ndarray) -> None:
 
 
 def open_store(
-    clip_set: ClipSet,
-    sample_rate: int,
-    cache_dir: Path | None = None,
-    num_workers: int | None = None,
-    progress: bool = True,
+    clip_set: ClipSet, sample_rate: int, cache_dir: Path | None = None, progress: bool = True
 ) -> WaveformStore:
     """The store of the clips at `sample_rate` Hz, built where it is not there or damaged.
 
@@ -130,7 +122,6 @@ def open_store(
     stores = (Path(cache_dir) if cache_dir is not None else default_cache_dir()) / "stores"
     _check_outside(stores, clip_set.root)
     folder = stores / f"{clip_set.name}-{sample_rate}-{_digest(clip_set, sample_rate)}"
-    num_workers = num_workers or os.cpu_count() or 1
 
     def open_whole() -> WaveformStore:
         store = WaveformStore(folder)
@@ -138,10 +129,8 @@ def open_store(
             raise ValueError(f"{folder} holds {len(store)} clips, not {len(clip_set)}")
         return store
 
-    def build(partial: Path) -> None:
-        lengths = _write_waveforms(clip_set, sample_rate, partial / "waveforms.f32", num_workers, progress)
-        index = {"sample_rate": sample_rate, "lengths": lengths}
-        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    def build(file: BinaryIO) -> dict[str, Any]:
+        return {"sample_rate": sample_rate, "lengths": _write_waveforms(clip_set, sample_rate, file, progress)}
 
     try:
         return build_once(folder, open_whole, build)
@@ -187,22 +176,19 @@ def _is_synthetic(clip_set: ClipSet) -> bool:
     return clip_set.root is None  # its name may be another, by data.name
 
 
-def _write_waveforms(clip_set: ClipSet, sample_rate: int, path: Path, num_workers: int, progress: bool) -> list[int]:
+def _write_waveforms(clip_set: ClipSet, sample_rate: int, file: BinaryIO, progress: bool) -> list[int]:
+    """Appends all clips to the file; returns their lengths."""
     lengths, problems = [], []
-    with open(path, "wb") as file, progress_bar(progress) as bar:
-        task = bar.add_task(f"decoding {clip_set.name} at {sample_rate} Hz", total=len(clip_set))
-        make = _synthetic_waveform if _is_synthetic(clip_set) else _file_waveform
-        # Threads do: decoding and resampling release the GIL.
-        waveforms = in_order(lambda clip: make(clip, sample_rate), clip_set.clips, num_workers)
-        for clip, waveform in zip(clip_set.clips, waveforms, strict=True):
-            if isinstance(waveform, BadAudio):
-                problems.append(f"{clip.name}: {waveform}")
-            elif not problems:  # else only the rest of the problems is of interest
-                file.write(waveform.tobytes())
-                lengths.append(len(waveform))
-            bar.advance(task)
-        file.flush()
-        os.fsync(file.fileno())
+    make = _synthetic_waveform if _is_synthetic(clip_set) else _file_waveform
+    # Threads do: decoding and resampling release the GIL.
+    task = f"decoding {clip_set.name} at {sample_rate} Hz"
+    waveforms = in_order(lambda clip: make(clip, sample_rate), clip_set.clips, task, progress)
+    for clip, waveform in zip(clip_set.clips, waveforms, strict=True):
+        if isinstance(waveform, BadAudio):
+            problems.append(f"{clip.name}: {waveform}")
+        elif not problems:  # else only the rest of the problems is of interest
+            file.write(waveform.tobytes())
+            lengths.append(len(waveform))
     if problems:
         counted = f"{len(problems)} of {len(clip_set)} clips of {clip_set.name} cannot be used: repair or remove them"
         raise DataError("\n".join([counted, *problems]))

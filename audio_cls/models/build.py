@@ -27,7 +27,7 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
 
     Raises ValueError, in one line, for values and combinations that make no network.
     """
-    sizes = {"num_classes": num_classes, "sample_rate": sample_rate, "num_samples": num_samples}
+    sizes: dict[str, Any] = {"num_classes": num_classes, "sample_rate": sample_rate, "num_samples": num_samples}
     settings = {key: value for key, value in model.items() if key not in ("name", "_target_")}
     if "_target_" in model:
         network = network_class(model["_target_"])

@@ -105,7 +105,7 @@ def test_it_is_made_once_for_each_front_end_and_range_of_speeds(waveforms, monke
 def test_what_was_damaged_is_made_again(waveforms):
     store = open_power_store(waveforms, front_end(), 1.0, RATE // 2)
     whole = crops(store, 0, 0, 0, 50)
-    path = Path(store.folder / "power.f32")
+    path = Path(store.folder / "floats.f32")
     path.write_bytes(path.read_bytes()[:-4])
     assert np.array_equal(crops(open_power_store(waveforms, front_end(), 1.0, RATE // 2), 0, 0, 0, 50), whole)
 

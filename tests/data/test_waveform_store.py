@@ -13,10 +13,11 @@ import soundfile
 
 from audio_cls.data import array_file
 from audio_cls.data import waveform_store as store_module
+from audio_cls.data.cache import default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.sources import read_folder
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize, synthetic_clips
-from audio_cls.data.waveform_store import WaveformStore, default_cache_dir, open_store
+from audio_cls.data.waveform_store import WaveformStore, open_store
 
 RATE = 8_000
 
@@ -95,14 +96,14 @@ def test_data_sets_with_equal_names_sizes_and_times_do_not_share_a_store(tmp_pat
 def test_a_damaged_store_is_built_anew(clips, cache, damage):
     folder = open_store(clips, RATE, cache).folder
     if damage == "shorter waveforms":
-        os.truncate(folder / "waveforms.f32", 40)
+        os.truncate(folder / "floats.f32", 40)
     elif damage == "no index":
         (folder / "index.json").unlink()
     elif damage == "index not json":
         (folder / "index.json").write_text("{")
     else:
         (folder / "index.json").write_text(json.dumps({"sample_rate": RATE, "lengths": [10]}))
-        os.truncate(folder / "waveforms.f32", 40)
+        os.truncate(folder / "floats.f32", 40)
     assert np.array_equal(open_store(clips, RATE, cache).waveform(3), waveforms_of(clips)[3])
 
 
@@ -131,7 +132,7 @@ def test_all_bad_files_are_named_at_once_with_reasons_and_nothing_is_kept(tmp_pa
 
 
 def test_a_build_that_is_interrupted_leaves_nothing(clips, cache, monkeypatch):
-    monkeypatch.setattr(store_module.os, "fsync", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(array_file.os, "fsync", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         open_store(clips, RATE, cache)
     assert all(path.suffix == ".lock" for path in (cache / "stores").iterdir())
@@ -141,7 +142,7 @@ def test_a_full_disk_is_an_error_that_names_the_remedy(clips, cache, monkeypatch
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store_module.os, "fsync", full)
+    monkeypatch.setattr(array_file.os, "fsync", full)
     with pytest.raises(DataError, match="No space left.*AUDIO_CLS_CACHE"):
         open_store(clips, RATE, cache)
 
@@ -187,7 +188,8 @@ def test_a_build_looks_only_a_few_clips_ahead(tmp_path, cache, monkeypatch):
             return super().tobytes()
 
     monkeypatch.setattr(store_module, "decode", lambda path, rate: counting_decode(path, rate).view(CountingArray))
-    open_store(clips, RATE, cache, num_workers=3)
+    monkeypatch.setattr(array_file.os, "cpu_count", lambda: 3)
+    open_store(clips, RATE, cache)
     assert written == 40 and most <= array_file.AHEAD * 3 + 1
 
 
@@ -226,7 +228,7 @@ def test_reads_that_return_less_than_was_asked_for_are_repeated(clips, cache, mo
 
 def test_a_store_that_is_cut_short_in_use_is_an_error(clips, cache):
     store = open_store(clips, RATE, cache)
-    os.truncate(store.folder / "waveforms.f32", 4096)
+    os.truncate(store.folder / "floats.f32", 4096)
     with pytest.raises(DataError, match="was cut short while it was in use: delete it"):
         store.crops(np.array([3]), np.array([0]), 8000)
 
@@ -294,7 +296,7 @@ def test_synthetic_clips_are_made_not_read_under_any_name(cache, decoded, name):
 
 def test_a_damaged_folder_is_not_opened_as_a_store(tmp_path):
     (tmp_path / "index.json").write_text(json.dumps({"sample_rate": 1, "lengths": [3]}))
-    (tmp_path / "waveforms.f32").write_bytes(bytes(8))
+    (tmp_path / "floats.f32").write_bytes(bytes(8))
     with pytest.raises(ValueError, match="8 bytes, its index says 12"):
         WaveformStore(tmp_path)
 

@@ -6,7 +6,6 @@ Clips are decoded as for training, at their own rate. Of a very long file only t
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import cpu_count
 
 import numpy as np
 import soundfile
@@ -16,7 +15,6 @@ from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe
 from audio_cls.figures.spectrogram import mel_power
 from audio_cls.reports.dataset.fingerprint import Fingerprint, fingerprint
-from audio_cls.terminal import progress_bar
 from audio_cls.wording import one_line
 
 MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
@@ -64,14 +62,7 @@ def measure_clips(clip_set: ClipSet, sample: set[int], highest: float) -> list[M
         index, clip = numbered
         return _measure_or_say_why(clip, index in sample, highest, is_synthetic(clip_set))
 
-    results = []
-    with progress_bar() as bar:
-        task = bar.add_task(f"listening to {clip_set.name}", total=len(clip_set))
-        clips = enumerate(clip_set.clips)
-        for result in in_order(measure_one, clips, cpu_count() or 1):
-            results.append(result)
-            bar.advance(task)
-    return results
+    return list(in_order(measure_one, list(enumerate(clip_set.clips)), f"listening to {clip_set.name}"))
 
 
 def read(clip: Clip, synthetic: bool = False) -> tuple[AudioInfo, np.ndarray]:
