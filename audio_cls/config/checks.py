@@ -25,11 +25,6 @@ from audio_cls.models.settings import TransformerSettings, check_pooling
 from audio_cls.targets import arguments_for
 from audio_cls.wording import did_you_mean, one_line
 
-NO_HEADS = (
-    "heads belongs to model=transformer, and this model has none; run two commands into one study:"
-    " `python train.py model=cnn -m` and `python train.py model=transformer heads=1,2,4 -m`"
-)
-
 S = TypeVar("S", bound=Section)
 
 
@@ -166,16 +161,11 @@ def _check_augment(config: Config) -> None:
 
 def _check_training(config: Config) -> None:
     trainer = config.trainer
-    for key, chosen in (
-        ("trainer.early_stopping", trainer.early_stopping > 0),
-        ("trainer.weights", trainer.weights == "best"),
-    ):
-        if chosen and config.protocol != "holdout":
-            shown = trainer.early_stopping if key.endswith("stopping") else trainer.weights
-            off = "0" if key.endswith("stopping") else "last"
+    for key, value, off in (("early_stopping", trainer.early_stopping, 0), ("weights", trainer.weights, "last")):
+        if value != off and config.protocol != "holdout":
             raise ConfigError(
-                f"{key}={shown} needs validation clips, and protocol={config.protocol} has none"
-                f" (a choice by the test fold would make its scores too good); set {key}={off} or protocol=holdout"
+                f"trainer.{key}={value} needs validation clips, and protocol={config.protocol} has none (a choice"
+                f" by the test fold would make its scores too good); set trainer.{key}={off} or protocol=holdout"
             )
     if (trainer.early_stopping or trainer.weights == "best") and trainer.validate_every > trainer.max_epochs:
         raise ConfigError(

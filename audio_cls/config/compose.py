@@ -25,7 +25,6 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from audio_cls.config.checks import NO_HEADS
 from audio_cls.config.location import train_command
 from audio_cls.config.schema import TEXT_KEYS, ConfigError, shown
 from audio_cls.wording import did_you_mean
@@ -33,15 +32,12 @@ from audio_cls.wording import did_you_mean
 CONFIG_NAME = "config"
 MAX_JOBS = 10_000
 
+_PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.chdir")
 _RESERVED = {
     "hydra.mode": "add -m for a sweep",
-    "hydra.run.dir": "output_dir= and study= say where results go",
-    "hydra.sweep.dir": "output_dir= and study= say where results go",
-    "hydra.sweep.subdir": "output_dir= and study= say where results go",
-    "hydra.job.chdir": "output_dir= and study= say where results go",
+    **dict.fromkeys(_PLACES, "output_dir= and study= say where results go"),
     "hydra.launcher.n_jobs": "jobs=N says how many jobs run side by side",
-    "hydra/sweeper": "name the values on the command line, as in heads=1,2,4 -m",
-    "hydra.sweeper": "name the values on the command line, as in heads=1,2,4 -m",
+    **dict.fromkeys(("hydra/sweeper", "hydra.sweeper"), "name the values on the command line, as in heads=1,2,4 -m"),
 }
 
 
@@ -66,7 +62,8 @@ def configuration(folder: Path, own: Path | None = None) -> Iterator[None]:
 def parse(argument: str) -> Override:
     """One override. Raises ConfigError if it is none, or one that makes no sense here."""
     try:
-        override = _parser().parse_overrides([argument])[0]  # unlike parse_override, it lets glob(*) know the groups
+        parser = OverridesParser.create(config_loader=_loader())
+        override = parser.parse_overrides([argument])[0]  # unlike parse_override, it lets glob(*) know the groups
     except HydraException:
         key, equals, value = argument.partition("=")
         if not equals or not re.fullmatch(r"[+~]*\w[\w./@-]*", key):
@@ -131,7 +128,7 @@ def takes_heads(overrides: Sequence[str]) -> bool:
 @cache
 def group_options(group: str) -> tuple[str, ...]:
     """The options of a group of conf/; none if there is no such group."""
-    return tuple(GlobalHydra.instance().config_loader().get_group_options(group)) if _is_group(group) else ()
+    return tuple(_loader().get_group_options(group)) if _is_group(group) else ()
 
 
 def quoted(text: str) -> str:
@@ -143,10 +140,6 @@ def _forget() -> None:
     """What was composed from other folders."""
     for function in (parse, group_options, _base):
         function.cache_clear()
-
-
-def _parser() -> OverridesParser:
-    return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
 
 
 def _check_form(override: Override, argument: str) -> None:
@@ -271,7 +264,11 @@ def _composition_problem(message: str) -> str:
 
 def _unknown_key(key: str, base: _Base) -> str:
     if key in ("heads", "model.num_heads"):
-        return NO_HEADS.replace("python train.py", train_command())
+        train = train_command()
+        return (
+            "heads belongs to model=transformer, and this model has none; run two commands into one study:"
+            f" `{train} model=cnn -m` and `{train} model=transformer heads=1,2,4 -m`"
+        )
     group = key.split(".")[0]
     owners = [option for option in group_options(group) if key in _base((f"{group}={option}",)).keys]
     if owners:
@@ -279,7 +276,8 @@ def _unknown_key(key: str, base: _Base) -> str:
         return f"{key} is not a key of {group}={base.choices.get(group)}; it belongs to {options}"
     blocks = {name.rpartition(".")[0] for name in base.keys}
     groups = [name for name in base.choices if not name.startswith("hydra/")] if "." not in key else []
-    hint = "".join(f"did you mean {name}?" for name in _nearest_keys(key, [*sorted(base.keys - blocks), *groups]))
+    nearest = _nearest_key(key, [*sorted(base.keys - blocks), *groups])
+    hint = f"did you mean {nearest}?" if nearest else ""
     if not hint and group in blocks:
         hint = f"{group} has {', '.join(sorted(name for name in base.keys if name.startswith(f'{group}.')))}"
     return f"{key} is not a key of this configuration; {hint or _list_of_keys()}"
@@ -289,11 +287,12 @@ def _list_of_keys() -> str:
     return f"`{train_command()} --help` lists the groups and keys"
 
 
-def _nearest_keys(key: str, known: Sequence[str]) -> list[str]:
+def _nearest_key(key: str, known: Sequence[str]) -> str | None:
     """The same name elsewhere first, then a similar key, then a key with a similar name."""
     leaf = key.split(".")[-1]
-    same = [name for name in known if name.split(".")[-1] == leaf]
-    similar = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     leaves = {name.split(".")[-1]: name for name in reversed(known)}
+    if leaf in leaves:
+        return leaves[leaf]
+    similar = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     by_leaf = [leaves[name] for name in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.6)]
-    return (same or similar or by_leaf)[:1]
+    return next(iter(similar or by_leaf), None)

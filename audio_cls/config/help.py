@@ -1,9 +1,9 @@
 """What --help prints about training: the groups and keys of conf/ with the comments that stand beside them."""
 
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -27,13 +27,14 @@ _INDENT, _WIDTH = 34, 118
 def help_text(config_dir: Path, arguments: Sequence[str], own: Path | None = None) -> str:
     """The help; `arguments` may choose options of groups, whose keys are shown then. `own`: a folder of the user's."""
     config = (config_dir / "config.yaml").read_text(encoding="utf-8")
-    folders = [config_dir, *([own] if own else [])]
-    chosen = _chosen(folders, yaml.safe_load(config)["defaults"], arguments)
+    defaults = [entry for entry in yaml.safe_load(config)["defaults"] if isinstance(entry, dict)]
+    chosen = {group: name for entry in defaults for group, name in entry.items() if not group.startswith("override ")}
+    options = {group: _options([config_dir, *([own] if own else [])], group) for group in chosen}
+    given = [argument.partition("=") for argument in arguments]
+    chosen |= {group: name for group, _, name in given if name in options.get(group, ())}
     keys = [config.partition("\n\n")[2].partition("\nhydra:")[0].strip()]
-    for group, option in chosen.items():
-        if option is not None:
-            keys.append(_block(group, _options(folders, group)[option].read_text(encoding="utf-8")))
-    groups = [_describe_group(group, _options(folders, group), option) for group, option in chosen.items()]
+    keys += [_block(group, options[group][name]) for group, name in chosen.items() if name is not None]
+    groups = [_describe_group(group, options[group], name) for group, name in chosen.items()]
     head = _HEAD.format(train=train_command())
     return "\n".join([head, "GROUPS (* is chosen)", *groups, "KEYS\n", "\n\n".join(keys)])
 
@@ -42,19 +43,6 @@ def _options(folders: Sequence[Path], group: str) -> dict[str, Path]:
     """The files of a group by the names of its options; the first folder's where several have one."""
     paths = [path for folder in reversed(folders) for path in folder.glob(f"{group}/*.yaml")]
     return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
-
-
-def _chosen(folders: Sequence[Path], defaults: Sequence[Any], arguments: Sequence[str]) -> dict[str, str | None]:
-    """The option of each group: what the arguments say, else the default."""
-    chosen: dict[str, str | None] = {}
-    for entry in defaults:
-        if isinstance(entry, dict) and not next(iter(entry)).startswith("override "):
-            chosen |= entry
-    for argument in arguments:
-        group, _, option = argument.partition("=")
-        if group in chosen and option in _options(folders, group):
-            chosen[group] = option
-    return chosen
 
 
 def _describe_group(group: str, options: Mapping[str, Path], chosen: str | None) -> str:
@@ -68,17 +56,13 @@ def _describe_group(group: str, options: Mapping[str, Path], chosen: str | None)
 
 def _comment(path: Path) -> str:
     """The comment at the start of a file."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        if not line.startswith("# @package"):
-            lines.append(line[1:].strip())
-    return " ".join(lines)
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return " ".join(line[1:].strip() for line in lines if not line.startswith("# @package"))
 
 
-def _block(group: str, content: str) -> str:
+def _block(group: str, path: Path) -> str:
     """The keys of an option, as they stand in the composed configuration."""
+    content = path.read_text(encoding="utf-8")
     lines = [line for line in content.splitlines() if not line.startswith("#")]
     if content.startswith("# @package _global_"):
         return "\n".join(lines).strip()

@@ -3,16 +3,7 @@
 import os
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from audio_cls.models.settings import MAX_D_MODEL, Activation, FrontEnd, Norm, Pool, Positions, Stem
 from audio_cls.wording import UserError
@@ -174,8 +165,9 @@ class WandbConfig(Section):
     log_checkpoint: bool = False
 
 
-def _name_of(model: Any) -> Any:
-    return model.get("name") if isinstance(model, dict) else getattr(model, "name", None)
+def _kind_of_model(model: Any) -> str:
+    name = model.get("name") if isinstance(model, dict) else getattr(model, "name", None)
+    return name if name in ("cnn", "transformer") else "other"
 
 
 class Config(Section):
@@ -194,7 +186,7 @@ class Config(Section):
         Annotated[CNNConfig, Tag("cnn")]
         | Annotated[TransformerConfig, Tag("transformer")]
         | Annotated[OtherModel, Tag("other")],
-        Discriminator(lambda model: name if (name := _name_of(model)) in ("cnn", "transformer") else "other"),
+        Discriminator(_kind_of_model),
     ]
     augment: AugmentConfig
     optimizer: OptimizerConfig

@@ -3,6 +3,7 @@
 Heavy imports wait until they are needed: a mistake is said, and a job that is done is passed over, without torch.
 """
 
+import argparse
 import os
 import sys
 import textwrap
@@ -199,17 +200,14 @@ def _one_line_errors() -> Iterator[None]:
 
 def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
     """The arguments without --config-dir DIR, and its folder."""
-    rest, own = [], None
-    words = iter(arguments)
-    for word in words:
-        option, equals, value = word.partition("=")
-        if option != _CONFIG_DIR:
-            rest.append(word)
-            continue
-        value = value if equals else next(words, "")
-        own = Path(value).expanduser()
-        if not value or not own.is_dir():
-            raise ConfigError(f"{_CONFIG_DIR} {value!r} is not a folder; give one that has files like model/mine.yaml")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(_CONFIG_DIR, nargs="?", const="", dest="folder")
+    found, rest = parser.parse_known_args(arguments)
+    own = None if found.folder is None else Path(found.folder).expanduser()
+    if own is not None and (not found.folder or not own.is_dir()):
+        raise ConfigError(
+            f"{_CONFIG_DIR} {found.folder!r} is not a folder; give one that has files like model/mine.yaml"
+        )
     return rest, own
 
 

@@ -114,17 +114,11 @@ def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:
         "split_digest": split_digest(job),
         "clips_without_source": any(clip.source is None for clip in clip_set.clips),
         "commit": job_files.code_commit(),
-        "num_parameters": None,
-        "num_train": None,
-        "num_val": None,
-        "num_test": None,
+        **dict.fromkeys(("num_parameters", "num_train", "num_val", "num_test")),  # known once the model is built
         "epochs": 0,
         "train_seconds": 0.0,
         "status": "running",
-        "error": None,
-        "train": None,
-        "val": None,
-        "test": None,
+        **dict.fromkeys(("error", "train", "val", "test")),
     }
 
 

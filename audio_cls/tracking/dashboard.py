@@ -15,6 +15,7 @@ SEARCHED = (
     ("heads", False), ("model.d_model", False), ("model.num_layers", False), ("model.stem_width", False),
     ("model.dropout", False), ("optimizer.lr", True), ("optimizer.weight_decay", True),
 )  # fmt: skip
+SPREAD: dict[str, Any] = {"groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}  # over folds
 CHARTS = {  # what tracking.py logs, and the charts of W&B's own that it uses
     "confusion_matrix": ("wandb/confusion_matrix/v1", ("Actual", "Predicted", "nPredictions")),
     "roc_curves": ("wandb/lineseries/v0", ("step", "lineKey", "lineVal")),
@@ -70,36 +71,22 @@ def save_dashboard(project: str, entity: str | None, study: str | None = None) -
 
 
 def _scores() -> list[Any]:
-    """Mean over folds with its standard deviation."""
-    spread: dict[str, Any] = {"groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
-    heads = [
+    bars = [
         wr.BarPlot(
-            title=f"{score} by heads: mean and spread over folds", metrics=[score], groupby=wr.Config("heads"), **spread
+            title=f"{score} by {title}", metrics=[score], groupby=wr.Config(key), max_bars_to_show=most, **SPREAD
         )
-        for score in SCORES
-    ]
-    variants = [
-        wr.BarPlot(
-            title=f"{score} by variant", metrics=[score], groupby=wr.Config("variant"), max_bars_to_show=50, **spread
-        )
+        for key, title, most in (("heads", "heads: mean and spread over folds", None), ("variant", "variant", 50))
         for score in SCORES
     ]
     cost = wr.ScatterPlot(
         title="accuracy against size", x=wr.Config("num_parameters"), y=wr.SummaryMetric("val_accuracy"), log_x=True
     )
-    return [*heads, *variants, cost]
+    return [*bars, cost]
 
 
 def _learning_curves() -> list[Any]:
     return [
-        wr.LinePlot(
-            title=f"{metric} by variant",
-            x="epoch",
-            y=[metric],
-            groupby=wr.Config("variant"),
-            groupby_aggfunc="mean",
-            groupby_rangefunc="stddev",
-        )
+        wr.LinePlot(title=f"{metric} by variant", x="epoch", y=[metric], groupby=wr.Config("variant"), **SPREAD)
         for metric in ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "lr")
     ]
 

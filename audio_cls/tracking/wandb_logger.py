@@ -134,8 +134,9 @@ def make_wandb_logger(
 
 def log_start(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
     """Tells the loggers what is about to be trained."""
-    for logger in _own(loggers):
-        logger.log_start(record)
+    for logger in loggers:
+        if isinstance(logger, JobLogger):
+            logger.log_start(record)
 
 
 def log_result(
@@ -178,21 +179,14 @@ def run_id(job: Job) -> str:
 
 def run_config(job: Job) -> dict[str, Any]:
     """The resolved configuration in plain containers, and what it is called."""
-    names = {
-        "study": job.study,
-        "variant": job.variant,
-        "heads": job.heads,
-        "dataset": job.dataset,
-        "preset": job.preset,
-    }
-    return {key: value for key, value in job.config.model_dump().items() if key != "logger"} | names
+    names = {name: getattr(job, name) for name in ("study", "variant", "heads", "dataset", "preset")}
+    return job.config.model_dump(exclude={"logger"}) | names
 
 
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     """Scores of the final model by split, as in metrics.json, and what they cost."""
-    return (
-        _scores(record) | {key: record[key] for key in ("epochs", "train_seconds", "num_parameters")} | _outcome(record)
-    )
+    cost = {key: record[key] for key in ("epochs", "train_seconds", "num_parameters")}
+    return _scores(record) | cost | _outcome(record)
 
 
 def _start_as_possible(job: Job, project: str, entity: str | None, wanted: str) -> Any:
@@ -266,10 +260,6 @@ def _noted(logger: Logger) -> Iterator[None]:
         yield
     except Exception as error:
         say(f"note: {type(logger).__name__} did not take the result ({one_line(error)}); the job's folder has it")
-
-
-def _own(loggers: Sequence[Logger]) -> list[JobLogger]:
-    return [logger for logger in loggers if isinstance(logger, JobLogger)]
 
 
 def _in_sweep() -> bool:
