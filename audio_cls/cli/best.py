@@ -20,12 +20,13 @@ def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
     if options.top < 1:
         raise UserError(f"--top {options.top} names no variant; use 1 or more")
-    from audio_cls.reports.commands import best_variants, confirming_command
+    from audio_cls.reports.commands import best_variants, training_command
 
     into = options.into or f"{path.resolve().name}-confirmed"
     ranked = best_variants(path, options.top)
     try:
-        commands = [confirming_command(variant, into) for variant in ranked]  # all of them, or none for a shell to run
+        # All of them, or none for a shell to run.
+        commands = [training_command(each.folder, into, each.variant) for each in ranked]
     except ValueError as error:
         raise CommandError(error) from None
     for place, (variant, command) in enumerate(zip(ranked, commands, strict=True), start=1):

@@ -24,6 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from audio_cls.reports.dataset.command import Request, explore
+    from audio_cls.reports.dataset.command import explore
 
-    return explore(Request(options.data, options.path, options.out, options.config_dir))
+    return explore(options.data, options.path, options.out, options.config_dir)

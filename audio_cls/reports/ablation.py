@@ -11,17 +11,7 @@ from audio_cls.analysis.statistics import mean_and_sd
 from audio_cls.analysis.summary import Spread, VariantRow
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.config.schema import differing_keys, shown
-from audio_cls.reports.tables import (
-    NONE,
-    RUN_COLUMNS,
-    Cell,
-    Table,
-    make_table,
-    number_cell,
-    percent_cell,
-    run_cells,
-    spread_cell,
-)
+from audio_cls.reports import tables
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
 from audio_cls.results.study import Study, StudyError, load_study
 from audio_cls.wording import SPLIT_NAMES, shorten
@@ -49,7 +39,7 @@ class Change:
 
     @property
     def changed(self) -> str:
-        return NONE if self.changed_keys is None else "; ".join(self.changed_keys) or "nothing"
+        return tables.NONE if self.changed_keys is None else "; ".join(self.changed_keys) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -110,33 +100,27 @@ def read_ablation(path: Path, order: Sequence[str], against: str | None = None) 
     for place, name in enumerate(names):
         before = against or (names[place - 1] if place else name)
         keys = None if before == name else _changed_keys(configurations[before], configurations[name])
-        changes.append(
-            Change(
-                variant_row(name, jobs[name], split),
-                keys,
-                _last(study, jobs[name], "train_loss"),
-                _last(study, jobs[name], "train_accuracy"),
-                configurations[name].get("trainer.loss_on"),
-            )
-        )
+        loss, accuracy = (_last(study, jobs[name], key) for key in ("train_loss", "train_accuracy"))
+        row = variant_row(name, jobs[name], split)
+        changes.append(Change(row, keys, loss, accuracy, configurations[name].get("trainer.loss_on")))
     return Ablation(study, split, tuple(changes), against)
 
 
-def ablation_table(ablation: Ablation, with_changes: bool = True) -> Table:
+def ablation_table(ablation: Ablation, with_changes: bool = True) -> tables.Table:
     """A row for each variant; a terminal has no room for what changed."""
-    heads = ["Variant", "Changed", ablation.clips.capitalize(), *RUN_COLUMNS, "Last loss", "Last accuracy"]
-    rows: list[list[str | Cell]] = [
+    heads = ["Variant", "Changed", ablation.clips.capitalize(), *tables.RUN_COLUMNS, "Last loss", "Last accuracy"]
+    rows = (
         [
             change.row.variant,
             change.changed,
-            spread_cell(change.accuracy),
-            *run_cells(change.row),
-            number_cell(f"{change.last_loss:.3f}" if change.last_loss is not None else "", change.last_loss),
-            percent_cell(change.last_accuracy),
+            tables.spread_cell(change.accuracy),
+            *(cell(change.row) for cell in tables.RUN_COLUMNS.values()),
+            tables.number_cell(None if change.last_loss is None else f"{change.last_loss:.3f}", change.last_loss),
+            tables.percent_cell(change.last_accuracy),
         ]
         for change in ablation.changes
-    ]
-    table = make_table(heads, rows)
+    )
+    table = tables.make_table(heads, rows)
     return table if with_changes else table.only(set(heads) - {"Changed"})
 
 

@@ -1,5 +1,6 @@
 """The commands that train the variants of a study: the best of a search on every fold, or any of them again."""
 
+import json
 import re
 import shlex
 from collections import defaultdict
@@ -49,21 +50,11 @@ def best_variants(study: Path, top: int) -> list[Ranked]:
             jobs[job.variant].append((job.metrics[split]["accuracy"], job.fold, study / job.name))
     if not jobs:
         raise StudyError(f"{study} has no finished job with held-out clips to rank by")
-    ranked = [
-        Ranked(
-            variant,
-            mean(accuracy for accuracy, _, _ in done),
-            tuple(sorted({fold for _, fold, _ in done})),
-            done[0][2],
-        )
-        for variant, done in jobs.items()
-    ]
+    ranked = []
+    for variant, done in jobs.items():
+        accuracies, folds, folders = zip(*done, strict=True)
+        ranked.append(Ranked(variant, mean(accuracies), tuple(sorted(set(folds))), folders[0]))
     return sorted(ranked, key=lambda variant: -variant.accuracy)[:top]
-
-
-def confirming_command(ranked: Ranked, study: str) -> str:
-    """The command line that trains the variant's configuration on every fold, in a study of its own."""
-    return training_command(ranked.folder, study, ranked.variant)
 
 
 def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int] = ()) -> str:
@@ -82,11 +73,6 @@ def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int
     return f"{train_command()} {shlex.join([*arguments, f'study={study}', f'variant={variant}', '-m'])}"
 
 
-def recipes(study: Study, order: Sequence[str]) -> list[Recipe]:
-    """Of every variant, in the order of these names."""
-    return [_recipe(study, variant) for variant in order]
-
-
 def recorded_commands(study: Study) -> list[str]:
     """The command lines that made the study, as commands.txt has them."""
     try:
@@ -95,16 +81,16 @@ def recorded_commands(study: Study) -> list[str]:
         return []
 
 
-def _recipe(study: Study, variant: str) -> Recipe:
+def recipe(study: Study, variant: str) -> Recipe:
     jobs = [job for job in study.jobs if job.variant == variant]
     folder = study.path / min(jobs, key=lambda job: job.status != "done").name
+    config = ""
     try:
         config = (folder / job_files.CONFIG).read_text(encoding="utf-8")
+        command = training_command(folder, study.name, variant, sorted({job.seed for job in jobs}))
     except (OSError, UnicodeDecodeError):
         return Recipe(variant, "", f"{folder.name} has no readable {job_files.CONFIG}", "")
-    try:
-        command = training_command(folder, study.name, variant, sorted({job.seed for job in jobs}))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         return Recipe(variant, "", str(error), config)
     return Recipe(variant, command, "", config)
 
@@ -132,9 +118,7 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
 
 def _value(value: Any) -> str:
     """The value as Hydra reads it back."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
     if not isinstance(value, str):
-        return repr(value)
+        return json.dumps(value)
     plain = re.fullmatch(r"[A-Za-z/][\w./-]*", value) and value.lower() not in ("null", "true", "false", "nan", "inf")
     return value if plain else quoted(value)

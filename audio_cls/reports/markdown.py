@@ -69,17 +69,12 @@ def escape(text: str) -> str:
 
 
 def _calibration_table(summary: Summary) -> str:
-    rows = [
-        [
-            row.variant,
-            f"{100 * row.calibration.confidence:.1f}",
-            f"{100 * row.calibration.error:.1f}",
-            f"{row.calibration.temperature:.2f}",
-            f"{100 * row.calibration.error_after:.1f}",
-        ]
-        for row in summary.rows
-        if row.calibration
-    ]
+    rows = []
+    for row in summary.rows:
+        if found := row.calibration:
+            temperature = f"{found.temperature:.2f}"
+            percent = [f"{100 * value:.1f}" for value in (found.confidence, found.error, found.error_after)]
+            rows.append([row.variant, *percent[:2], temperature, percent[2]])
     return markdown_table(make_table(["Variant", "Confidence", "ECE", "Temperature", "ECE after"], rows))
 
 
@@ -87,9 +82,8 @@ def _error_parts(errors: Errors) -> list[str]:
     parts = [_confusion_table(errors)] if errors.confusions else ["Every prediction is correct."]
     several = len(errors.variants) > 1
     if several:
-        parts.append(
-            f"Clips that every variant misclassifies with every seed: {len(errors.clips)} of {errors.num_clips}."
-        )
+        share = f"{len(errors.clips)} of {errors.num_clips}"
+        parts.append(f"Clips that every variant misclassifies with every seed: {share}.")
         parts += [_clip_table(errors.clips)] if errors.clips else []
     known = {wrong.clip for wrong in errors.clips} if several else set()
     parts.append(f"Clips that a variant misclassifies with every seed{', named beside those above' if known else ''}:")

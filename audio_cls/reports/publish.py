@@ -3,7 +3,7 @@
 import re
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
@@ -51,14 +51,10 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
             shutil.copyfile(study / job.name / name, folder / name)
         _forget_machine(folder / job_files.CONFIG)
     _remove_others(target, {job.name for job in done})
-    if ensembles:
-        write_text(target / ENSEMBLES, "".join(f"{ensemble}\n" for ensemble in ensembles))
-    else:
-        (target / ENSEMBLES).unlink(missing_ok=True)
+    _write_lines(target / ENSEMBLES, ensembles)
     if commands := _lines(study / job_files.COMMANDS):
         data = _read_config(study / done[0].name / job_files.CONFIG)["data"]
-        lines = [_portable(line, data) for line in commands]
-        write_text(target / job_files.COMMANDS, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
+        _write_lines(target / job_files.COMMANDS, dict.fromkeys(_portable(line, data) for line in commands))
     return target
 
 
@@ -81,9 +77,8 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
         if commands := _lines(folder / job_files.COMMANDS):
             parts.append("Trained by:\n\n" + "\n".join(f"    {line}" for line in commands))
-        parts.append(
-            f"Commit of the code: {', '.join(sorted({str(job.metrics.get('commit')) for job in study.jobs}))}."
-        )
+        commits = sorted({str(job.metrics.get("commit")) for job in study.jobs})
+        parts.append(f"Commit of the code: {', '.join(commits)}.")
     write_text(document, wrap_markdown("\n\n".join(parts)) + "\n")
     if readme.exists():
         content = _MARKERS.sub(
@@ -110,6 +105,13 @@ def _short_table(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    """A file of these lines; without any, none."""
+    path.unlink(missing_ok=True)
+    if text := "".join(f"{line}\n" for line in lines):
+        write_text(path, text)
 
 
 def _remove_others(target: Path, kept: Set[str]) -> None:

@@ -1,7 +1,8 @@
 """The tables of a study. They are shown on the terminal, in Markdown and on pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Spread, Summary, VariantRow, known
 from audio_cls.results.job_folder import StudyJob, fold_and_seed
@@ -9,6 +10,8 @@ from audio_cls.wording import duration, p_value, ranges
 
 NONE = "-"  # where there is no value
 Colours = Mapping[str, str]  # of variants in figures
+T = TypeVar("T")
+Columns = Mapping[str, Callable[[T], "str | Cell"]]  # by heading, what a column shows of an item
 
 
 @dataclass(frozen=True)
@@ -56,36 +59,34 @@ def make_table(heads: Sequence[str | Cell], rows: Iterable[Sequence[str | Cell]]
     return Table(first, tuple(lines[1:]), caption)
 
 
+def column_table(columns: Columns[T], items: Iterable[T], caption: str = "") -> Table:
+    """A row for each item."""
+    return make_table([*columns], [[cell(item) for cell in columns.values()] for item in items], caption)
+
+
+# Accuracy on training clips, and what the variant was trained on and took.
+RUN_COLUMNS: Columns[VariantRow] = {
+    "Train": lambda row: percent_cell(row.train_accuracy),
+    "Folds": lambda row: number_cell(ranges(row.folds), len(row.folds)),
+    "Seeds": lambda row: number_cell(ranges(row.seeds), len(row.seeds)),
+    "Epochs": lambda row: number_cell(ranges(row.epochs), max(row.epochs, default=None)),
+    "Parameters": lambda row: number_cell(row.num_parameters and f"{row.num_parameters:,}", row.num_parameters),
+    "Time": lambda row: number_cell(
+        None if row.train_seconds is None else duration(row.train_seconds), row.train_seconds
+    ),
+}
+
+
 def variant_table(summary: Summary, colours: Colours | None = None) -> Table:
     """A row for each variant, the best first."""
-    scores = [("Accuracy", "accuracy"), ("F1", "f1_macro"), ("AUROC", "auroc_macro")] if summary.ranking_split else []
-    with_test = any(row.test for row in summary.rows)
-    heads = ["Variant", *(head for head, _ in scores), *(["Test"] if with_test else []), *RUN_COLUMNS]
-    rows = [
-        [
-            variant_cell(row.variant, colours),
-            *(spread_cell(getattr(row.ranking, key, None)) for _, key in scores),
-            *([spread_cell(row.test.accuracy if row.test else None)] if with_test else []),
-            *run_cells(row),
-        ]
-        for row in summary.rows
-    ]
-    return make_table(heads, rows, "Variants, best first")
-
-
-RUN_COLUMNS = ("Train", "Folds", "Seeds", "Epochs", "Parameters", "Time")
-
-
-def run_cells(row: VariantRow) -> list[Cell]:
-    """What stands under RUN_COLUMNS: accuracy on training clips, and what the variant was trained on and took."""
-    return [
-        percent_cell(row.train_accuracy),
-        number_cell(ranges(row.folds), len(row.folds)),
-        number_cell(ranges(row.seeds), len(row.seeds)),
-        number_cell(ranges(row.epochs), max(row.epochs, default=None)),
-        number_cell(f"{row.num_parameters:,}" if row.num_parameters is not None else "", row.num_parameters),
-        number_cell(duration(row.train_seconds) if row.train_seconds is not None else "", row.train_seconds),
-    ]
+    columns: dict[str, Callable[[VariantRow], str | Cell]] = {"Variant": lambda row: variant_cell(row.variant, colours)}
+    if summary.ranking_split:
+        columns["Accuracy"] = lambda row: spread_cell(row.ranking.accuracy if row.ranking else None)
+        columns["F1"] = lambda row: spread_cell(row.ranking.f1_macro if row.ranking else None)
+        columns["AUROC"] = lambda row: spread_cell(row.ranking.auroc_macro if row.ranking else None)
+    if any(row.test for row in summary.rows):
+        columns["Test"] = lambda row: spread_cell(row.test.accuracy if row.test else None)
+    return column_table({**columns, **RUN_COLUMNS}, summary.rows, "Variants, best first")
 
 
 def comparison_table(comparisons: Sequence[Comparison], colours: Colours | None = None) -> Table:
@@ -97,27 +98,25 @@ def _comparison_cells(comparison: Comparison, colours: Colours | None) -> list[C
     names = [variant_cell(comparison.first, colours), variant_cell(comparison.second, colours)]
     if comparison.problem:
         return [*names, Cell(f"not compared: {comparison.problem}"), *[number_cell()] * 5]
-    interval = comparison.interval and f"[{100 * comparison.interval[0]:+.1f}, {100 * comparison.interval[1]:+.1f}]"
+    interval = comparison.interval and "[{:+.1f}, {:+.1f}]".format(*(100 * end for end in comparison.interval))
     points = number_cell(f"{100 * known(comparison.difference):+.1f}", comparison.difference)
     return [
         *names,
         replace(points, more=interval or ""),
-        number_cell(p_value(known(comparison.p_value), name=""), comparison.p_value),
-        number_cell(p_value(known(comparison.p_holm), name=""), comparison.p_holm),
+        *(number_cell(p_value(known(p), name=""), p) for p in (comparison.p_value, comparison.p_holm)),
         Cell("yes" if comparison.significant else "no"),
-        number_cell(str(comparison.num_clips), comparison.num_clips),
-        number_cell(str(comparison.num_sources), comparison.num_sources),
+        *(number_cell(number, number) for number in (comparison.num_clips, comparison.num_sources)),
     ]
 
 
 def class_table(summary: Summary, colours: Colours | None = None) -> Table:
     """A row for each class, a column for each variant."""
     shown = {row.variant: row.f1_per_class for row in summary.rows if row.f1_per_class}
-    heads: list[str | Cell] = ["Class", *(variant_cell(variant, colours) for variant in shown)]
-    rows: list[list[str | Cell]] = [
-        [name, *(percent_cell(f1[label]) for f1 in shown.values())] for label, name in enumerate(summary.classes)
-    ]
-    return make_table(heads, rows, "F1 of each class, folds pooled")
+    return make_table(
+        ["Class", *(variant_cell(variant, colours) for variant in shown)],
+        ([name, *(percent_cell(f1[label]) for f1 in shown.values())] for label, name in enumerate(summary.classes)),
+        "F1 of each class, folds pooled",
+    )
 
 
 def job_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | None, colours: Colours) -> Table:
@@ -134,7 +133,7 @@ def job_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | Non
         cells = [_job_cell(by_place[place], split) if place in by_place else number_cell() for place in places]
         values = [cell.value for cell in cells if cell.value is not None]
         mean = percent_cell(sum(values) / len(values) if values else None)
-        rows.append([variant_cell(variant, colours), number_cell(str(seed), seed), *cells, mean])
+        rows.append([variant_cell(variant, colours), number_cell(seed, seed), *cells, mean])
     heads = ["Variant", "Seed", *(f"Fold {fold}" for fold in folds), "Mean"]
     return make_table(heads, rows, "Accuracy of every job")
 
@@ -148,19 +147,16 @@ def _job_cell(job: StudyJob | None, split: str | None) -> Cell:
 
 def clip_table(clips: Sequence[MisclassifiedClip]) -> Table:
     """The clips that are most often misclassified."""
-    rows: list[list[str | Cell]] = [
-        [
-            Cell(each.clip, code=True),
-            each.label,
-            counts(each.predicted_as),
-            number_cell(f"{each.num_wrong} of {each.num_predictions}", each.num_wrong / each.num_predictions),
-            number_cell(f"{each.probability:.0%}", each.probability),
-        ]
-        for each in clips
-    ]
-    return make_table(
-        ["Clip", "Label", "Predicted as", "Wrong", "Probability of the label"], rows, "Misclassified clips"
-    )
+    columns: Columns[MisclassifiedClip] = {
+        "Clip": lambda each: Cell(each.clip, code=True),
+        "Label": lambda each: each.label,
+        "Predicted as": lambda each: counts(each.predicted_as),
+        "Wrong": lambda each: number_cell(
+            f"{each.num_wrong} of {each.num_predictions}", each.num_wrong / each.num_predictions
+        ),
+        "Probability of the label": lambda each: number_cell(f"{each.probability:.0%}", each.probability),
+    }
+    return column_table(columns, clips, "Misclassified clips")
 
 
 def counts(numbers: dict[str, int]) -> str:
@@ -172,8 +168,9 @@ def variant_cell(name: str, colours: Colours | None = None) -> Cell:
     return Cell(name, colour=colours.get(name, "") if colours else "")
 
 
-def number_cell(text: str = "", value: float | None = None) -> Cell:
-    return Cell(text or NONE, value=value, number=True)
+def number_cell(text: object = None, value: float | None = None) -> Cell:
+    """A number at the right; `value`: what its column is sorted by. No text stands for no value."""
+    return Cell(NONE if text in (None, "") else str(text), value=value, number=True)
 
 
 def percent_cell(value: float | None) -> Cell:
@@ -185,5 +182,5 @@ def spread_cell(spread: Spread | None) -> Cell:
     if spread is None:
         return number_cell()
     more = [f"± {100 * spread.sd:.1f}"] if spread.sd is not None else []
-    more += [f"[{100 * spread.interval[0]:.1f}, {100 * spread.interval[1]:.1f}]"] if spread.interval is not None else []
+    more += ["[{:.1f}, {:.1f}]".format(*(100 * end for end in spread.interval))] if spread.interval else []
     return replace(percent_cell(spread.mean), more=" ".join(more))

@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from audio_cls.config.checks import check_data
@@ -16,22 +15,14 @@ from audio_cls.data.clips import ClipSet
 MANY_FINDINGS = 12
 
 
-@dataclass(frozen=True)
-class Request:
-    kind: str
-    root: str | None
-    out: Path | None
-    config_dir: Path | None = None  # of options of the user's own
-
-
-def explore(request: Request) -> int:
-    """Returns 0, or 1 where training would stop on these data.
+def explore(kind: str, root: str | None, out: Path | None, config_dir: Path | None = None) -> int:
+    """`kind`: as in data=KIND; `config_dir`: of options of the user's own. 0, or 1 where training would stop on these.
 
     Raises ConfigError for a mistake, with nothing written, and DataError where no clip can be used or ESC-10 cannot be
     downloaded.
     """
-    clip_set, from_manifest = _load(request)
-    out = request.out or Path("outputs") / "explore" / clip_set.name
+    clip_set, from_manifest = _load(kind, root, config_dir)
+    out = out or Path("outputs") / "explore" / clip_set.name
     _check_folder(out, clip_set, from_manifest)
 
     # matplotlib and scipy take a second to import
@@ -53,25 +44,23 @@ def explore(request: Request) -> int:
     return 1 if any(each.severity == ERROR for each in found) else 0
 
 
-def _load(request: Request) -> tuple[ClipSet, bool]:
+def _load(kind: str, root: str | None, config_dir: Path | None) -> tuple[ClipSet, bool]:
     """The clips, and whether a CSV manifest lists them."""
-    if request.root == "":
+    if root == "":
         raise ConfigError("PATH is empty; give the folder with the clips, or a CSV file")
-    if request.kind == "synthetic" and request.root is not None:
+    if kind == "synthetic" and root is not None:
         raise ConfigError("--data synthetic needs no PATH; leave one of them out")
-    root = request.root or os.environ.get("AUDIO_CLS_DATA") or None
+    root = root or os.environ.get("AUDIO_CLS_DATA") or None
     root = os.path.expanduser(root) if root else None
-    if request.config_dir is not None:
-        if not request.config_dir.is_dir():
-            raise ConfigError(
-                f"--config-dir {request.config_dir} is not a folder; give one with files like data/mine.yaml"
-            )
+    if config_dir is not None:
+        if not config_dir.is_dir():
+            raise ConfigError(f"--config-dir {config_dir} is not a folder; give one with files like data/mine.yaml")
         sys.path.append(os.getcwd())  # where the Python files of these options are, as in training
-    kind, notice = request.kind, None
+    notice = None
     try:
         if kind == "auto":
             kind, notice = resolve_auto(root)
-        with configuration(conf_dir(), request.config_dir):
+        with configuration(conf_dir(), config_dir):
             block = compose_job([f"data={kind}"])[0]["data"]
         clip_set = load_clips(check_data(block | ({"root": root} if "root" in block else {})))
     except ConfigError as error:

@@ -100,7 +100,7 @@ def find_matches(fingerprints: list[Fingerprint | None]) -> list[Match]:
 
 def num_neighbours(num_clips: int) -> int:
     """How many others each clip is compared with."""
-    return min(num_clips - 1, max(20, MAX_COMPARISONS // num_clips))
+    return min(num_clips - 1, max(20, MAX_COMPARISONS // max(num_clips, 1)))
 
 
 def _to_compare(shapes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

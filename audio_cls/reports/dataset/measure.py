@@ -57,10 +57,16 @@ class Measures:
 
 def measure_clips(clip_set: ClipSet, sample: set[int], highest: float) -> list[Measures | BadAudio]:
     """Every clip, on all cores; spectra up to `highest` Hz and fingerprints for the clips of the sample only."""
+    synthetic = is_synthetic(clip_set)
 
     def measure_one(numbered: tuple[int, Clip]) -> Measures | BadAudio:
         index, clip = numbered
-        return _measure_or_say_why(clip, index in sample, highest, is_synthetic(clip_set))
+        try:
+            return measure(clip, index in sample, highest, synthetic)
+        except BadAudio as error:
+            return error
+        except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
+            return BadAudio(f"unreadable: {one_line(error)}")
 
     return list(in_order(measure_one, list(enumerate(clip_set.clips)), f"listening to {clip_set.name}"))
 
@@ -145,12 +151,3 @@ def _blocks(clip: Clip) -> Iterator[np.ndarray]:
                 yield block
     except soundfile.SoundFileError as error:
         raise BadAudio(f"unreadable or truncated: {error}") from None
-
-
-def _measure_or_say_why(clip: Clip, sampled: bool, highest: float, synthetic: bool) -> Measures | BadAudio:
-    try:
-        return measure(clip, sampled, highest, synthetic)
-    except BadAudio as error:
-        return error
-    except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
-        return BadAudio(f"unreadable: {one_line(error)}")

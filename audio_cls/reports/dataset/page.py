@@ -14,7 +14,6 @@ from audio_cls.reports.dataset import pictures, sections
 from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
 from audio_cls.reports.dataset.finding import SEVERITIES, Finding
 from audio_cls.reports.dataset.fingerprint import MAX_DIFFERENCE, NUM_BITS
-from audio_cls.reports.dataset.sections import CREDITS, kilohertz
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
@@ -62,45 +61,39 @@ def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str
     clip_set = survey.clip_set
     return {
         "generator": GENERATOR,
+        "survey": survey,
         "name": clip_set.name,
         "num_clips": len(clip_set),
         "num_classes": len(clip_set.classes),
         "sections": SECTIONS,
         "facts": _facts(survey),
-        "findings": [
-            {
-                "level": SEVERITIES.index(finding.severity),
-                "severity": finding.severity,
-                "title": finding.title,
-                "advice": finding.advice,
-                "clips": finding.clips,
-            }
-            for finding in findings
-        ],
-        "examples_text": _examples_text(survey),
+        "severities": SEVERITIES,
+        "findings": findings,
+        "excerpt_seconds": EXCERPT_SECONDS,
+        "any_excerpts": any(each.seconds > EXCERPT_SECONDS for each in survey.good.values()),
+        "max_classes": MAX_CLASSES,
         "examples": _examples(survey, album),
         "examples_beside": len(clip_set.classes) > FEW_CLASSES,
         "pictures": _pictures(survey, album),
-        "has_sources": survey.has_sources,
-        "sample_text": sections.sample_text(survey),
-        "credit": CREDITS.get(clip_set.name, ""),
         "num_bits": NUM_BITS,
-        "max_difference": f"{MAX_DIFFERENCE:.0%}",
+        "max_difference": MAX_DIFFERENCE,
         **sections.shape(survey),
         "any_silence": any(each.silent for each in survey.good.values()),
         "level_tables": sections.level_tables(survey),
-        **sections.sources(survey),
+        "num_with_source": sum(map(len, survey.clips_of_source.values())),
+        "num_sharing": sum(len(clips) for clips in survey.clips_of_source.values() if len(clips) > 1),
+        "largest_sources": sections.largest_sources(survey),
         **sections.duplicates(survey),
-        **sections.leakage(survey),
     }
 
 
-def _facts(survey: Survey) -> list[dict[str, str]]:
+def _facts(survey: Survey) -> list[tuple[str, str, str]]:
     clip_set, good = survey.clip_set, survey.good
     counts = Counter(clip.label for clip in clip_set.clips)
     seconds = sum(each.seconds for each in good.values())
     (channels, frames, _), members = survey.shapes[0]
     rates = Counter(each.sample_rate for each in good.values())
+    usual = rates.most_common(1)[0][0]
     few, many = min(counts.values()), max(counts.values())
     unusable = f"{len(survey.bad)} cannot be used" if survey.bad else "all can be read"
     facts = [
@@ -108,32 +101,14 @@ def _facts(survey: Survey) -> list[dict[str, str]]:
         ("classes", f"{len(clip_set.classes)}", f"{few} clips each" if few == many else f"{few} to {many} clips each"),
         ("sound in all", duration(seconds), ""),
         ("commonest shape", f"[{channels}, {frames}]", f"{len(members):,} of {len(good):,} clips"),
-        (
-            "rate",
-            kilohertz(rates.most_common(1)[0][0]),
-            "all clips" if len(rates) == 1 else f"and {len(rates) - 1} more",
-        ),
+        ("rate", f"{usual / 1000:g} kHz", "all clips" if len(rates) == 1 else f"and {len(rates) - 1} more"),
+        ("recordings", f"{len(survey.clips_of_source):,}", "that clips were cut from")
+        if survey.has_sources
+        else ("recordings", "not known", "which clips belong together"),
     ]
-    if survey.has_sources:
-        facts.append(("recordings", f"{len(survey.clips_of_source):,}", "that clips were cut from"))
-    else:
-        facts.append(("recordings", "not known", "which clips belong together"))
     if survey.has_folds:
         facts.append(("published folds", f"{len({clip.fold for clip in clip_set.clips})}", ""))
-    return [{"term": term, "value": value, "more": more} for term, value, more in facts]
-
-
-def _examples_text(survey: Survey) -> str:
-    text = (
-        "Typical is the clip whose mean spectrum is nearest to that of its class, unusual the one farthest from it: "
-        "listen whether its label is right. Each picture shows the waveform, and below it the log-mel spectrogram, "
-        "80 dB from black to bright."
-    )
-    if any(each.seconds > EXCERPT_SECONDS for each in survey.good.values()):
-        text += f" Of longer clips, the loudest {EXCERPT_SECONDS:g} s."
-    if len(survey.clip_set.classes) > MAX_CLASSES:
-        text += f" The first {MAX_CLASSES} of {len(survey.clip_set.classes)} classes."
-    return text
+    return facts
 
 
 def _examples(survey: Survey, album: _Album) -> list[dict[str, Any]]:

@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from audio_cls import __version__
 from audio_cls.data.excerpts import Excerpt, encode
 
 _HERE = Path(__file__).parent
@@ -23,25 +23,17 @@ def render(template: Path, context: dict[str, Any], *, sortable: bool = False) -
     """
     loader = jinja2.FileSystemLoader([template.parent, _HERE])
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(thousands="{:,}".format, percent="{:.0%}".format)
     script = (_HERE / "sort.js").read_text(encoding="utf-8") if sortable else ""
-    policy = _POLICY
-    if script:
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        policy += f"; script-src 'sha256-{digest}'"
-    shared = {"policy": policy, "script": Markup(script), "version": _version()}
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = _POLICY + (f"; script-src 'sha256-{digest}'" if script else "")
+    shared = {"policy": policy, "script": Markup(script), "version": __version__}
     return environment.get_template(template.name).render(shared | context)
 
 
 def data_uri(content: bytes, kind: str) -> str:
     """The content as an address within the page; `kind` as in 'image/png'."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _version() -> str:
-    try:
-        return version("audio_cls")
-    except PackageNotFoundError:
-        return ""
 
 
 def sound_uri(excerpt: Excerpt) -> str:

@@ -93,12 +93,12 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "num_more_curves": num_more_curves,
         "max_in_curves": MAX_IN_CURVES,
         **_misclassified(study, summary, root),
-        "recipes": commands.recipes(study, variants),
+        "recipes": [commands.recipe(study, variant) for variant in variants],
         "commands": commands.recorded_commands(study),
     }
 
 
-def _facts(study: Study, summary: Summary) -> list[dict[str, str]]:
+def _facts(study: Study, summary: Summary) -> list[tuple[str, str, str]]:
     done = [job for job in study.jobs if job.status == "done"]
     total = len(study.jobs) + len(summary.missing)
     facts = [("jobs done", f"{summary.num_done} of {total}", "")]
@@ -117,7 +117,7 @@ def _facts(study: Study, summary: Summary) -> list[dict[str, str]]:
         facts.append(("training in all", duration(seconds), ""))
         commits = sorted({str(job.metrics.get("commit") or "not known") for job in done})
         facts.append(("code", commits[0], f"and {len(commits) - 1} more" if len(commits) > 1 else ""))
-    return [{"term": term, "value": value, "more": more} for term, value, more in facts]
+    return facts
 
 
 def _misclassified(study: Study, summary: Summary, root: str | None) -> dict[str, Any]:
