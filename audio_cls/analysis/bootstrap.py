@@ -43,10 +43,17 @@ def weighted_accuracy(correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def weighted_f1_macro(labels: np.ndarray, predicted: np.ndarray, num_classes: int, weights: np.ndarray) -> np.ndarray:
     """(R,) macro F1 over the classes that occur among labels or predictions, from (N,), (N,) and weights (R, N)."""
+    return mean_of_present(weighted_f1_per_class(labels, predicted, num_classes, weights), axis=1)
+
+
+def weighted_f1_per_class(
+    labels: np.ndarray, predicted: np.ndarray, num_classes: int, weights: np.ndarray
+) -> np.ndarray:
+    """The F1 of each class, (R, K); NaN for one that does not occur."""
     per_class = np.arange(num_classes)
     is_label, is_predicted = labels[:, None] == per_class, predicted[:, None] == per_class  # (N, K)
     hits = weights @ (is_label & is_predicted)  # (R, K)
-    return mean_of_present(_divide(2 * hits, weights @ is_label + weights @ is_predicted), axis=1)
+    return _divide(2 * hits, weights @ is_label + weights @ is_predicted)
 
 
 def weighted_auroc_macro(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:

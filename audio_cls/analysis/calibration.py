@@ -6,15 +6,15 @@ al. 2017, "On Calibration of Modern Neural Networks".
 Axis letters: N clips, K classes.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import softmax
 
 from audio_cls.analysis.summary import Calibration, known
-from audio_cls.results.predictions import Predictions
+from audio_cls.results.predictions import Predictions, by_seed
 
 NUM_BINS = 10
 LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 0.05, 20.0
@@ -48,12 +48,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, num_bins: int = N
     bins = []
     for index, (low, high) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         inside = place == index
-        count = int(inside.sum())
-        bins.append(
-            Bin(low, high, count, float(confidence[inside].mean()), float(correct[inside].mean()))
-            if count
-            else Bin(low, high, 0, None, None)
-        )
+        means = [float(values[inside].mean()) if inside.any() else None for values in (confidence, correct)]
+        bins.append(Bin(low, high, int(inside.sum()), *means))
     return bins
 
 
@@ -82,7 +78,7 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
     def slope(beta: float) -> float:
         """Of the negative log likelihood along beta = 1 / T, which is convex: the one place where it is 0 is sought."""
-        return float((_softmax(beta * logs) * logs).sum(axis=1).mean() - of_labels)
+        return float((softmax(beta * logs, axis=1) * logs).sum(axis=1).mean() - of_labels)
 
     low, high = 1 / GREATEST_TEMPERATURE, 1 / LEAST_TEMPERATURE
     if slope(low) >= 0:
@@ -96,13 +92,12 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """softmax(log p / T), (N, K) like the probabilities. The order of the classes, and so the accuracy, stays."""
     if not temperature > 0:
         raise ValueError(f"temperature={temperature} must be above 0")
-    return _softmax(_logs(probabilities) / temperature)
+    return softmax(_logs(probabilities) / temperature, axis=1)
 
 
 def calibration_error(predictions: Sequence[Predictions]) -> float:
     """The expected calibration error of a variant as it is: its folds pooled, seeds averaged."""
-    seeds = _by_seed(predictions).values()
-    return float(np.mean([expected_calibration_error(*_pool(folds)) for folds in seeds]))
+    return float(np.mean([expected_calibration_error(*_pool(folds)) for folds in by_seed(predictions).values()]))
 
 
 def recalibrate(predictions: Sequence[Predictions]) -> Calibration | None:
@@ -111,7 +106,7 @@ def recalibrate(predictions: Sequence[Predictions]) -> Calibration | None:
     The temperature of a fold is fitted on held-out clips of the variant's other folds, so the error after it is as
     honest as the one before. The clips of all folds share the bins, as a single fold has too few; seeds are averaged.
     """
-    measured = [_measure(folds) for folds in _by_seed(predictions).values() if len(folds) > 1]
+    measured = [_measure(folds) for folds in by_seed(predictions).values() if len(folds) > 1]
     return Calibration(*(float(value) for value in np.mean(measured, axis=0))) if measured else None
 
 
@@ -119,13 +114,6 @@ def other_folds_temperature(folds: Sequence[Predictions], fold: int) -> float:
     """The temperature for a fold, fitted on the others of the same variant and seed."""
     others = [other for other in folds if other.fold != fold]
     return fit_temperature(*_pool(others))
-
-
-def _by_seed(predictions: Sequence[Predictions]) -> dict[int, list[Predictions]]:
-    seeds: dict[int, list[Predictions]] = defaultdict(list)
-    for fold in predictions:
-        seeds[fold.seed].append(fold)
-    return seeds
 
 
 def _measure(folds: Sequence[Predictions]) -> tuple[float, float, float, float]:
@@ -148,11 +136,6 @@ def _pool(folds: Sequence[Predictions]) -> tuple[np.ndarray, np.ndarray]:
 
 def _logs(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY))
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray) -> None:

@@ -7,21 +7,15 @@ from itertools import combinations
 
 import numpy as np
 
+from audio_cls.analysis.bootstrap import mean_of_present, weighted_f1_per_class
 from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.analysis.errors import find_errors
-from audio_cls.analysis.statistics import (
-    METRICS,
-    NUM_FLIPS,
-    holm,
-    mean_and_sd,
-    metric_interval,
-    paired_test,
-)
+from audio_cls.analysis.statistics import METRICS, NUM_FLIPS, holm, mean_and_sd, metric_interval, paired_test
 from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow, known
 from audio_cls.analysis.verdict import headline, notes, verdict
 from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
-from audio_cls.results.predictions import Predictions
+from audio_cls.results.predictions import Predictions, by_seed
 from audio_cls.results.study import Study
 
 SIGNIFICANCE = 0.05
@@ -42,7 +36,8 @@ def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:
     trained = [row.variant for row in sorted(rows, key=_rank)]
     for ensemble in _build_ensembles(study, ensembles):
         jobs[ensemble.name] = list(ensemble.jobs)
-        rows.append(_ensemble_row(ensemble, ranking))
+        row = variant_row(ensemble.name, ensemble.jobs, ranking)
+        rows.append(replace(row, kind="ensemble", members=list(ensemble.members), seeds=list(ensemble.seeds)))
     rows.sort(key=_rank)
     comparisons = _compare(rows, jobs, ranking) if ranking else []
     missing = _missing(study)
@@ -100,11 +95,6 @@ def _build_ensembles(study: Study, requests: Sequence[str]) -> Iterable[Ensemble
     return built.values()
 
 
-def _ensemble_row(ensemble: Ensemble, ranking: str | None) -> VariantRow:
-    row = variant_row(ensemble.name, ensemble.jobs, ranking)
-    return replace(row, kind="ensemble", members=list(ensemble.members), seeds=list(ensemble.seeds))
-
-
 def _figure(jobs: Sequence[StudyJob], split: str | None, key: str) -> tuple[float | None, float | None]:
     scored = {(job.fold, job.seed): job.metrics[split][key] for job in jobs if split and job.metrics.get(split)}
     return mean_and_sd(scored)
@@ -127,21 +117,14 @@ def _predictions(jobs: Sequence[StudyJob], split: str | None) -> list[Prediction
 
 def _f1_per_class(jobs: Sequence[StudyJob], split: str | None) -> list[float | None] | None:
     """F1 of each class over the clips of all folds, averaged over seeds; None for a class that never occurs."""
-    seeds: dict[int, list[Predictions]] = defaultdict(list)
-    for predictions in _predictions(jobs, split):
-        seeds[predictions.seed].append(predictions)
+    seeds = []
+    for folds in by_seed(_predictions(jobs, split)).values():
+        labels, predicted = (np.concatenate([getattr(f, name) for f in folds]) for name in ("labels", "predicted"))
+        once = np.ones((1, len(labels)))
+        seeds.append(weighted_f1_per_class(labels, predicted, len(jobs[0].metrics["classes"]), once)[0])
     if not seeds:
         return None
-    num_classes = len(jobs[0].metrics["classes"])
-    per_class: dict[int, list[float]] = defaultdict(list)
-    for folds in seeds.values():
-        labels = np.concatenate([fold.labels for fold in folds])
-        predicted = np.concatenate([fold.predicted for fold in folds])
-        for label in range(num_classes):
-            occurrences = np.sum(labels == label) + np.sum(predicted == label)
-            if occurrences:
-                per_class[label].append(float(2 * np.sum((labels == label) & (predicted == label)) / occurrences))
-    return [float(np.mean(per_class[k])) if per_class[k] else None for k in range(num_classes)]
+    return [None if np.isnan(f1) else f1 for f1 in mean_of_present(np.stack(seeds), axis=0).tolist()]
 
 
 def _rank(row: VariantRow) -> tuple:

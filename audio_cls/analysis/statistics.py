@@ -21,9 +21,9 @@ from audio_cls.analysis.bootstrap import (
     weighted_auroc_macro,
     weighted_f1_macro,
 )
+from audio_cls.analysis.summary import Interval
 from audio_cls.results.predictions import Predictions, in_order_of
 
-Interval = tuple[float, float]
 Metric = Callable[[Predictions, np.ndarray], np.ndarray]  # of a job under weights (R, N), to (R,)
 
 METRICS: dict[str, Metric] = {

@@ -21,13 +21,8 @@ from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
 from audio_cls.files import write_text
 
-METRICS, PREDICTIONS, HISTORY, CONFIG, SPLIT = (
-    "metrics.json",
-    "predictions.csv",
-    "history.csv",
-    "config.yaml",
-    "split.csv",
-)
+METRICS, CONFIG = "metrics.json", "config.yaml"
+PREDICTIONS, HISTORY, SPLIT = "predictions.csv", "history.csv", "split.csv"
 COMMANDS = "commands.txt"
 LOCK = ".lock"  # held while a job is trained, or while a study's commands are written
 LAST_CHECKPOINT = "checkpoints/last.ckpt"

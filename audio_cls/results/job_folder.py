@@ -17,7 +17,6 @@ RANKING_SPLIT = {"holdout": "val", "crossval": "test", "all": None}
 STATUSES = ("done", "failed", "interrupted", "running")  # as a job writes them
 UNFINISHED = ("failed", "damaged", "interrupted", "running")  # what stands in a summary's first line, in this order
 JOB_FOLDER = re.compile(r"fold(\d+)-seed(\d+)")
-_ESC_CLIP = re.compile(r"\d-(\d+)-[A-Z]")  # fold, recording, take
 
 
 class _Damage(ValueError):
@@ -116,13 +115,13 @@ def _read_predictions(folder: Path, metrics: dict[str, Any]) -> dict[str, Predic
     held_out = [split for split in ("val", "test") if metrics.get(split) is not None]
     if not held_out:
         return {}
-    num_classes = len(metrics["classes"])
-    rows = _read_rows(folder / "predictions.csv", ["split", "clip", "label", "predicted", *_columns(num_classes)])
+    columns = [f"p_{label}" for label in range(len(metrics["classes"]))]
+    rows = _read_rows(folder / "predictions.csv", ["split", "clip", "label", "predicted", *columns])
     sources = _read_sources(folder)
     found = {}
     for split in held_out:
         ours = [row for row in rows if row["split"] == split]
-        predictions = _to_predictions(ours, metrics, sources, num_classes)
+        predictions = _to_predictions(ours, metrics, sources, columns)
         accuracy = float(predictions.correct.mean()) if ours else None
         if accuracy is None or abs(accuracy - metrics[split]["accuracy"]) > 1e-4:
             raise _Damage(
@@ -131,10 +130,6 @@ def _read_predictions(folder: Path, metrics: dict[str, Any]) -> dict[str, Predic
             )
         found[split] = predictions
     return found
-
-
-def _columns(num_classes: int) -> list[str]:
-    return [f"p_{label}" for label in range(num_classes)]
 
 
 def _read_rows(path: Path, needed: list[str]) -> list[dict[str, str]]:
@@ -160,15 +155,15 @@ def _read_sources(folder: Path) -> dict[str, str]:
 
 
 def _to_predictions(
-    rows: list[dict[str, str]], metrics: dict[str, Any], sources: dict[str, str], num_classes: int
+    rows: list[dict[str, str]], metrics: dict[str, Any], sources: dict[str, str], columns: list[str]
 ) -> Predictions:
     try:
         labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
         predicted = np.array([int(row["predicted"]) for row in rows], dtype=np.int64)
-        columns = _columns(num_classes)
         probabilities = np.array([[float(row[column]) for column in columns] for row in rows])
     except (TypeError, ValueError):  # TypeError: a row cut short has None
         raise _Damage("predictions.csv has a row that is not numbers where it should be") from None
+    num_classes = len(columns)
     in_range = ((labels >= 0) & (labels < num_classes) & (predicted >= 0) & (predicted < num_classes)).all()
     if not in_range or not np.isfinite(probabilities).all():
         raise _Damage(f"predictions.csv has labels outside 0..{num_classes - 1} or probabilities that are not finite")
@@ -180,16 +175,8 @@ def _to_predictions(
         seed=metrics["seed"],
         split_digest=str(metrics.get("split_digest")),
         clips=clips,
-        sources=tuple(
-            row.get("source") or sources.get(row["clip"]) or _esc_source(row["clip"], metrics) for row in rows
-        ),
+        sources=tuple(sources.get(clip, "") for clip in clips),
         labels=labels,
         predicted=predicted,
         probabilities=probabilities,
     )
-
-
-def _esc_source(clip: str, metrics: dict[str, Any]) -> str:
-    """The recording that an ESC clip's name states; '' for clips of other data sets."""
-    match = _ESC_CLIP.match(clip.rpartition("/")[2]) if metrics["dataset"] in ("esc10", "esc50") else None
-    return match.group(1) if match else ""

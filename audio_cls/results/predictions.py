@@ -3,7 +3,9 @@
 Axis letters: N clips, K classes.
 """
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,13 +48,13 @@ def in_order_of(first: Predictions, second: Predictions) -> Predictions:
     order = np.array([place[clip] for clip in first.clips])
     if not np.array_equal(first.labels, second.labels[order]):
         raise ValueError(f"different labels for the same clips in {where}; train it again")
-    return Predictions(
-        second.fold,
-        second.seed,
-        second.split_digest,
-        first.clips,
-        first.sources,
-        first.labels,
-        second.predicted[order],
-        second.probabilities[order],
-    )
+    alike = replace(second, clips=first.clips, sources=first.sources, labels=first.labels)
+    return replace(alike, predicted=second.predicted[order], probabilities=second.probabilities[order])
+
+
+def by_seed(predictions: Iterable[Predictions]) -> dict[int, list[Predictions]]:
+    """The folds of each seed."""
+    seeds: dict[int, list[Predictions]] = defaultdict(list)
+    for fold in predictions:
+        seeds[fold.seed].append(fold)
+    return seeds

@@ -39,7 +39,10 @@ class Model:
         elif sample_rate is not None:
             raise ValueError("sample_rate belongs to an array; a file says its own: leave it out")
         else:
-            waveform = _decoded(Path(sound), self._classifier.sample_rate)
+            try:
+                waveform = decode(Path(sound), self._classifier.sample_rate)
+            except ValueError as error:
+                raise ValueError(f"{sound}: {error}") from None
         values = self._classifier.probabilities(waveform).tolist()
         probabilities = dict(zip(self.classes, values, strict=True))
         label = max(probabilities, key=probabilities.__getitem__)
@@ -49,13 +52,6 @@ class Model:
 def load(path: str | os.PathLike[str]) -> Model:
     """The model of a job's folder, on the CPU. Raises ValueError in one line where there is none."""
     return Model(load_classifier(Path(path).expanduser()))
-
-
-def _decoded(path: Path, rate: int) -> np.ndarray:
-    try:
-        return decode(path, rate)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _mono(samples: np.ndarray, sample_rate: int | None, rate: int) -> np.ndarray:

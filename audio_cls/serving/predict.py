@@ -50,17 +50,14 @@ def predict_files(classifier: LoadedClassifier, paths: Iterable[Path]) -> Iterat
     torch.set_num_threads(1)  # a clip is too little work to share: threads would spend the time waiting for each other
     try:
         for path in paths:
-            yield _predict(classifier, path)
+            try:
+                waveform = decode(path, classifier.sample_rate)
+            except BadAudio as error:
+                yield Prediction(path, None, str(error))
+            else:
+                yield Prediction(path, classifier.probabilities(waveform).numpy())
     finally:
         torch.set_num_threads(before)
-
-
-def _predict(classifier: LoadedClassifier, path: Path) -> Prediction:
-    try:
-        waveform = decode(path, classifier.sample_rate)
-    except BadAudio as error:
-        return Prediction(path, None, str(error))
-    return Prediction(path, classifier.probabilities(waveform).numpy())
 
 
 def in_words(prediction: Prediction, classes: tuple[str, ...]) -> str:

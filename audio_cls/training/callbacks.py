@@ -94,19 +94,16 @@ class TerminalReport(Callback):
         parts += [f"lr {values['lr']:.1e}", f"{duration(left)} left"]
         self._say(" | ".join(parts))
 
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._stop()
-
-    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
-        self._stop()
-
-    def _say(self, text: str) -> None:
-        self._console.print(f"{self._label} | {text}" if self._label else text, markup=False)
-
-    def _stop(self) -> None:
+    def on_train_end(self, *_: Any) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+    def on_exception(self, *_: Any) -> None:
+        self.on_train_end()
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"{self._label} | {text}" if self._label else text, markup=False)
 
 
 def is_fresh(key: str, trainer: pl.Trainer) -> bool:

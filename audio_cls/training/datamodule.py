@@ -1,5 +1,6 @@
 """The clips of one fold, as Lightning asks for them."""
 
+from functools import cached_property
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -67,29 +68,23 @@ class ClipDataModule(pl.LightningDataModule):
         self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
         self.circular, self.front_end, self.time_scale = circular, front_end, time_scale
         self.eval_crops, self.seed, self.cache_dir = eval_crops, seed, cache_dir
-        self._store: WaveformStore | None = None
-        self._power: PowerStore | None = None
 
-    @property
+    @cached_property
     def store(self) -> WaveformStore:
         """The decoded clips, built on first use."""
-        if self._store is None:
-            self._store = open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
-        return self._store
+        return open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
 
-    @property
+    @cached_property
     def power(self) -> PowerStore:
         """Mel power of the clips, made on first use."""
-        if self._power is None:
-            assert self.front_end is not None, "power needs a front end"
-            try:
-                self._power = open_power_store(self.store, self.front_end, self.time_scale, self.crop_samples)
-            except OSError as error:
-                raise DataError(
-                    f"{self.store.folder.parent} cannot hold the mel power ({error.strerror or error}):"
-                    " make room there, or set augment.domain=waveform"
-                ) from error
-        return self._power
+        assert self.front_end is not None, "power needs a front end"
+        try:
+            return open_power_store(self.store, self.front_end, self.time_scale, self.crop_samples)
+        except OSError as error:
+            raise DataError(
+                f"{self.store.folder.parent} cannot hold the mel power ({error.strerror or error}):"
+                " make room there, or set augment.domain=waveform"
+            ) from error
 
     def prepare_data(self) -> None:
         """Decodes, and makes the power where it is trained on: before training, which would count it to its time."""

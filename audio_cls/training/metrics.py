@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassAUROC,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_auroc,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
 )
 
 ROUNDING = 1e-4  # how far outside 0 to 1 a mean of probabilities may come to lie, in half precision
@@ -47,16 +46,6 @@ class ClipMetrics:
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self._metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-                "f1_macro": MulticlassF1Score(num_classes, average="macro"),
-                "f1_per_class": MulticlassF1Score(num_classes, average="none"),
-            }
-        )
-        # Confusion is no scalar, and AUROC needs absent classes left out: they stay outside the collection.
-        self._auroc = MulticlassAUROC(num_classes, average="none", thresholds=None)
-        self._confusion = MulticlassConfusionMatrix(num_classes)
         self._num_clips = 0
         # Rows of these clips, and room for more. Not tensors: those of a validation cannot be written to outside of it.
         self._probabilities = np.empty((0, num_classes), np.float32)
@@ -78,7 +67,8 @@ class ClipMetrics:
             )
         added = slice(self._num_clips, self._num_clips + len(labels))
         self._make_room(added.stop)
-        self._probabilities[added] = _bounded(probabilities.detach().float().cpu()).numpy()
+        # The least value above 1, which a mean over crops may round to, makes torchmetrics apply a softmax to all.
+        self._probabilities[added] = probabilities.detach().float().cpu().clamp(0, 1).numpy()
         self._labels[added] = labels.cpu().numpy()
         self._num_clips = added.stop
 
@@ -88,28 +78,22 @@ class ClipMetrics:
             raise ValueError("no clip was scored: the split is empty")
         probabilities = torch.from_numpy(self._probabilities[: self._num_clips])
         labels = torch.from_numpy(self._labels[: self._num_clips])
-        predicted = probabilities.argmax(1)
-        counts = torch.bincount(labels, minlength=self.num_classes)
-        predicted_or_true = ((torch.bincount(predicted, minlength=self.num_classes) + counts) > 0).tolist()
-        with_curve = [bool(0 < count < len(labels)) for count in counts.tolist()]
-        values = self._metrics(predicted, labels)
-        auroc = self._auroc_per_class(probabilities, labels)
-        auroc_per_class = [value if curve else None for value, curve in zip(auroc, with_curve, strict=True)]
-        present = [value for value in auroc_per_class if value is not None]
-        scores = Scores(
-            accuracy=_decimal(values["accuracy"]),
-            f1_macro=_decimal(values["f1_macro"]),
+        predicted, num_classes = probabilities.argmax(1), self.num_classes
+        confusion = multiclass_confusion_matrix(predicted, labels, num_classes)
+        occurs = (confusion.sum(0) + confusion.sum(1) > 0).tolist()
+        f1 = multiclass_f1_score(predicted, labels, num_classes, average="none").tolist()
+        has_curve = [0 < count < len(labels) for count in confusion.sum(1).tolist()]
+        with warnings.catch_warnings(action="ignore"):  # of classes without clips: they are left out
+            auroc = multiclass_auroc(probabilities, labels, num_classes, average="none").tolist()
+        present = [area for area, curve in zip(auroc, has_curve, strict=True) if curve]
+        return Scores(
+            accuracy=_decimal(multiclass_accuracy(predicted, labels, num_classes, average="micro")),
+            f1_macro=_decimal(multiclass_f1_score(predicted, labels, num_classes)),
             auroc_macro=_decimal(sum(present) / len(present)) if present else None,
-            f1_per_class=[
-                _decimal(value) if either else None
-                for value, either in zip(values["f1_per_class"], predicted_or_true, strict=True)
-            ],
-            auroc_per_class=[None if value is None else _decimal(value) for value in auroc_per_class],
-            confusion=self._confusion(predicted, labels).tolist(),
+            f1_per_class=[_decimal(value) if there else None for value, there in zip(f1, occurs, strict=True)],
+            auroc_per_class=[_decimal(area) if curve else None for area, curve in zip(auroc, has_curve, strict=True)],
+            confusion=confusion.tolist(),
         )
-        for metric in (self._metrics, self._auroc, self._confusion):
-            metric.reset()
-        return scores
 
     def _make_room(self, num_clips: int) -> None:
         """At least doubles the room where it is too small; a reset keeps it. Tensors kept of every batch would lie
@@ -120,15 +104,6 @@ class ClipMetrics:
             room = np.empty((more, self.num_classes), np.float32)
             self._probabilities = np.concatenate([self._probabilities, room])
             self._labels = np.concatenate([self._labels, np.empty(more, np.int64)])
-
-    def _auroc_per_class(self, probabilities: Tensor, labels: Tensor) -> list[float]:
-        with warnings.catch_warnings(action="ignore"):  # of classes without clips: they are left out
-            return self._auroc(probabilities, labels).tolist()
-
-
-def _bounded(probabilities: Tensor) -> Tensor:
-    # The least value above 1, which a mean over crops may round to, makes torchmetrics apply a softmax to all of them.
-    return probabilities.clamp(0, 1)
 
 
 def _decimal(value: Tensor | float) -> float:

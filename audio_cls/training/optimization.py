@@ -25,11 +25,7 @@ def make_optimizer(
         {"params": [p for p in parameters if id(p) in decayed], "weight_decay": weight_decay},
         {"params": [p for p in parameters if id(p) not in decayed], "weight_decay": 0.0},
     ]
-    return OPTIMIZERS[name](
-        [group for group in groups if group["params"]],
-        lr=lr,
-        fused=fused,
-    )
+    return OPTIMIZERS[name]([group for group in groups if group["params"]], lr=lr, fused=fused)
 
 
 def _in_kept_order(model: nn.Module) -> list[nn.Parameter]:

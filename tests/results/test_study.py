@@ -37,20 +37,9 @@ def test_a_finished_job_brings_its_held_out_predictions_with_sources_from_split_
     assert np.array_equal(val.probabilities.argmax(axis=1), val.predicted)
 
 
-def test_a_source_column_in_predictions_csv_is_read_as_well(tmp_path):
-    write_job(tmp_path, "cnn", source_column=True)
-    assert only_job(tmp_path).predictions["val"].sources[5] == "fold0-source1"
-
-
-def test_without_any_source_esc_clips_tell_theirs_and_others_have_none(tmp_path):
-    folder = write_job(tmp_path, "cnn")
-    (folder / "split.csv").unlink()
+def test_without_split_csv_no_source_is_known(tmp_path):
+    (write_job(tmp_path, "cnn") / "split.csv").unlink()
     assert set(only_job(tmp_path).predictions["val"].sources) == {""}
-    path = folder / "predictions.csv"
-    path.write_text(path.read_text().replace("fold0/05.wav", "001 - Dog bark/2-114280-A.ogg"))
-    assert only_job(tmp_path).predictions["val"].sources[5] == "114280"
-    edit_metrics(folder, dataset="mine")
-    assert only_job(tmp_path).predictions["val"].sources[5] == ""
 
 
 def test_a_study_shares_its_data_set_protocol_and_number_of_folds(tmp_path):

@@ -20,7 +20,6 @@ def write_job(
     chance: float = 0.8,
     protocol: str = "holdout",
     num_clips: int = 40,
-    source_column: bool = False,
     **changes,
 ) -> Path:
     """Makes a job folder whose held-out clips are right by `chance`; `changes` are keys of metrics.json."""
@@ -63,10 +62,8 @@ def write_job(
     if metrics["status"] != "done":
         return folder
     header = ["split", "clip", "source", "label", "predicted", "p_0", "p_1"]
-    kept = [column for column in range(7) if source_column or column != 2]
-    _write(folder / "predictions.csv", [[row[column] for column in kept] for row in [header, *rows]])
-    if not source_column:
-        _write(folder / "split.csv", [["split", "clip", "source"], *(row[:3] for row in rows)])
+    _write(folder / "predictions.csv", [row[:2] + row[3:] for row in [header, *rows]])
+    _write(folder / "split.csv", [row[:3] for row in [header, *rows]])
     return folder
 
 
