@@ -22,7 +22,6 @@ def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
     from audio_cls.reports.study.page import write_report
 
-    report = write_report(path, options.root, options.out, options.ensembles)
-    summary = report.summary
-    print(summary.headline, summary.verdict, f"page: {report.path}", sep="\n")
+    page, summary = write_report(path, options.root, options.out, options.ensembles)
+    print(summary.headline, summary.verdict, f"page: {page}", sep="\n")
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0

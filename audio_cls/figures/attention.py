@@ -5,6 +5,7 @@ Axis letters: L layers, H heads, P places along the clip.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from audio_cls.data.decode import resample
-from audio_cls.figures.clip import draw_spectrogram, draw_waveform
+from audio_cls.figures.clip import draw_attention, draw_spectrogram, draw_waveform
 from audio_cls.figures.style import (
     DOTTED,
     FONT_SIZE,
@@ -34,7 +35,7 @@ ROW = 0.17  # of one head
 MAX_ROWS_NAMED = 64
 
 
-def draw_attention(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figure:
+def explained_figure(clip: ShownClip, explained: Sequence[ClipAttention]) -> Figure:
     """Waveform, log-mel spectrogram, attention of each classifier by layer and head, and rollout."""
     figure = new_figure()
     seconds = len(clip.waveform) / clip.sample_rate
@@ -86,29 +87,20 @@ def _draw_heads(axes: Axes, attention: ClipAttention, brightest: float, compared
     num_layers, num_heads, num_places = attention.heads.shape
     num_rows = num_layers * num_heads
     rows = attention.heads.reshape(num_rows, num_places)
-    axes.set_facecolor("0.85")  # shows where no crop counts
-    image = axes.imshow(
-        rows, aspect="auto", cmap="viridis", vmin=0, vmax=brightest, interpolation="nearest",
-        extent=(attention.edges[0], attention.edges[-1], num_rows - 0.5, -0.5),
-    )  # fmt: skip
+    image = draw_attention(axes, rows, attention.edges, brightest)
     for layer in range(1, num_layers):
         axes.axhline(layer * num_heads - 0.5, color="white", linewidth=2.5)
     if num_rows <= MAX_ROWS_NAMED:
         names = [f"layer {row // num_heads + 1}, head {row % num_heads + 1}" for row in range(num_rows)]
         axes.set_yticks(range(num_rows), names)
+        beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": FONT_SIZE - 2, "color": GREY}
         for row, share in enumerate(attention.sound_share.ravel()):
-            axes.annotate(
-                f"{share:.0%}", (1, row), xytext=(4, 0), xycoords=("axes fraction", "data"),
-                textcoords="offset points", va="center", fontsize=FONT_SIZE - 2, color=GREY,
-            )  # fmt: skip
-        axes.annotate(
-            "on sound", (1, 1), xytext=(4, 2), xycoords="axes fraction", textcoords="offset points",
-            va="bottom", fontsize=FONT_SIZE - 2, color=GREY,
-        )  # fmt: skip
+            on_row = ("axes fraction", "data")
+            axes.annotate(f"{share:.0%}", (1, row), xycoords=on_row, xytext=(4, 0), va="center", **beside)
+        axes.annotate("on sound", (1, 1), xycoords="axes fraction", xytext=(4, 2), va="bottom", **beside)
     else:
-        axes.set_yticks(
-            np.arange(num_layers) * num_heads + (num_heads - 1) / 2, [f"layer {n + 1}" for n in range(num_layers)]
-        )
+        middles = np.arange(num_layers) * num_heads + (num_heads - 1) / 2
+        axes.set_yticks(middles, [f"layer {layer + 1}" for layer in range(num_layers)])
     heading = "attention of the CLS token"
     if compared:
         heading = f"{short(attention.classifier.name, 60)}: predicted {attention.prediction}"
@@ -149,4 +141,4 @@ def attention_figure(jobs: Sequence[Path], clip: str) -> Figure:
         for classifier in classifiers
     ]
     with figure_style():
-        return draw_attention(shown, explained)
+        return explained_figure(shown, explained)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from audio_cls.figures.spectrogram import FLOOR, band_edges, mel_power
 from audio_cls.figures.style import COLOURS, FONT_SIZE
@@ -49,7 +50,11 @@ def clip_figure(
     panels = [above, below]
     if attention and edges is not None:
         panels.append(figure.add_axes((left, bottom / height, width, ROW * len(attention) / height), sharex=above))
-        _draw_attention(panels[-1], attention, edges)
+        rows = np.stack([row for _, row in attention])  # (rows, P)
+        draw_attention(panels[-1], rows, edges, max(2.0, float(np.nanquantile(rows, 0.995))))
+        panels[-1].set_yticks(range(len(rows)), [name for name, _ in attention])
+        for row in range(1, len(rows)):
+            panels[-1].axhline(row - 0.5, color="white", linewidth=1)
     panels[-1].set_xlabel("seconds")
     above.set_xlim(start_seconds, start_seconds + len(waveform) / sample_rate)
     for axes in panels:
@@ -92,13 +97,10 @@ def draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, start: 
     axes.set_ylabel("kHz")
 
 
-def _draw_attention(axes: Axes, attention: Sequence[tuple[str, np.ndarray]], edges: np.ndarray) -> None:
-    rows = np.stack([row for _, row in attention])  # (rows, P)
+def draw_attention(axes: Axes, rows: np.ndarray, edges: np.ndarray, brightest: float) -> AxesImage:
+    """Rows of attention, (rows, P), between the edges (P + 1,) of their places in seconds."""
     axes.set_facecolor("0.85")  # shows where no crop counts
-    axes.imshow(
-        rows, aspect="auto", cmap="viridis", vmin=0, vmax=max(2.0, float(np.nanquantile(rows, 0.995))),
-        interpolation="nearest", extent=(edges[0], edges[-1], len(rows) - 0.5, -0.5),
+    return axes.imshow(
+        rows, aspect="auto", cmap="viridis", vmin=0, vmax=brightest, interpolation="nearest",
+        extent=(edges[0], edges[-1], len(rows) - 0.5, -0.5),
     )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [name for name, _ in attention])
-    for row in range(1, len(rows)):
-        axes.axhline(row - 0.5, color="white", linewidth=1)

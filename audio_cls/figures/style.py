@@ -1,5 +1,6 @@
 """What all figures share: canvas, colours that colour-blind eyes can tell apart, texts that fit and mean themselves."""
 
+import itertools
 import textwrap
 import unicodedata
 import warnings
@@ -21,11 +22,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#0
 LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "D", "^")
 GREY = "0.45"
-DOTTED: dict[str, Any] = {
-    "color": "0.6",
-    "linewidth": 1,
-    "linestyle": (0, (1, 2)),
-}  # chance, even attention
+DOTTED: dict[str, Any] = {"color": "0.6", "linewidth": 1, "linestyle": (0, (1, 2))}  # chance, even attention
 FONT_SIZE = 9
 MAX_NAME = 26  # characters of a class's name
 
@@ -50,14 +47,8 @@ Styles = Mapping[str, VariantStyle]  # by variant
 
 def variant_styles(variants: Sequence[str]) -> dict[str, VariantStyle]:
     """By name, in the order of the names, so that the ranking changes no colour."""
-    return {
-        name: VariantStyle(
-            COLOURS[place % len(COLOURS)],
-            LINE_STYLES[place // len(COLOURS) % len(LINE_STYLES)],
-            MARKERS[place // len(COLOURS) % len(MARKERS)],
-        )
-        for place, name in enumerate(sorted(variants))
-    }
+    kinds = [(colour, *kind) for kind in zip(LINE_STYLES, MARKERS, strict=True) for colour in COLOURS]
+    return {name: VariantStyle(*kind) for name, kind in zip(sorted(variants), itertools.cycle(kinds), strict=False)}
 
 
 @contextmanager
@@ -118,10 +109,8 @@ def text_columns(text: str) -> int:
 
 def line_style(index: int, colours: Sequence[str] = COLOURS) -> dict[str, Any]:
     """The style of the n-th line of a figure: four times as many as there are colours look different."""
-    return {
-        "color": colours[index % len(colours)],
-        "linestyle": LINE_STYLES[index // len(colours) % len(LINE_STYLES)],
-    }
+    round_, place = divmod(index, len(colours))
+    return {"color": colours[place], "linestyle": LINE_STYLES[round_ % len(LINE_STYLES)]}
 
 
 def thinned(values: np.ndarray, most: int = 1_000) -> np.ndarray:

@@ -14,8 +14,7 @@ def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
     """By label, clips and what they are examples of: the clip whose mean spectrum is nearest to that of its class, the
     farthest and one in between. Fewer of many classes. Other sources before the same again."""
     classes = range(min(len(survey.clip_set.classes), MAX_CLASSES))
-    some = (ROLES[0], ROLES[2]) if len(classes) <= SEVERAL_CLASSES else ROLES[:1]
-    roles = ROLES if len(classes) <= FEW_CLASSES else some
+    roles = ROLES if len(classes) <= FEW_CLASSES else ROLES[::2] if len(classes) <= SEVERAL_CLASSES else ROLES[:1]
     return {label: _choose(survey, survey.of_class(label), roles) for label in classes}
 
 
@@ -30,16 +29,13 @@ def _choose(survey: Survey, members: list[int], roles: tuple[str, ...]) -> list[
         return [(index, "") for index in members[:1]]
     levels = np.log10(np.stack(list(bands.values())) + 1e-8)
     distance = np.sqrt(np.mean((levels - levels.mean(axis=0)) ** 2, axis=1))
-    with_bands = list(bands)
-    order = [with_bands[place] for place in np.argsort(distance, kind="stable")]
-    chosen: list[tuple[int, str]] = []
-    sources: set[str | None] = set()
+    order = np.array(list(bands))[np.argsort(distance, kind="stable")].tolist()
+    chosen: dict[int, str] = {}
     for role in roles:
         candidates = {ROLES[0]: order, ROLES[1]: order[len(order) // 2 :], ROLES[2]: order[::-1]}[role]
-        left = [index for index in candidates if index not in {taken for taken, _ in chosen}]
-        fresh = [index for index in left if survey.clip(index).source not in sources - {None}]
-        if fresh or left:
-            index = (fresh or left)[0]
-            chosen.append((index, role))
-            sources.add(survey.clip(index).source)
-    return chosen
+        left = [index for index in candidates if index not in chosen]
+        sources = {survey.clip(index).source for index in chosen} - {None}
+        fresh = [index for index in left if survey.clip(index).source not in sources]
+        for index in (fresh or left)[:1]:
+            chosen[index] = role
+    return list(chosen.items())

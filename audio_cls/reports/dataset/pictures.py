@@ -1,6 +1,7 @@
 """The pictures of the page, in the style of the other figures. Narrow, so that they can be read on a telephone."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,8 +43,7 @@ def durations_picture(survey: Survey) -> Figure | None:
     if len(survey.shapes) == 1:
         return None
     seconds = np.array([each.seconds for each in survey.good.values()])
-    figure = _canvas(WIDTH, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = _canvas()
     spread = seconds.max() / max(seconds.min(), 1e-3)
     if spread > 20:
         bins = np.geomspace(max(seconds.min(), 1e-3), seconds.max() * 1.001, 40)
@@ -59,7 +59,7 @@ def durations_picture(survey: Survey) -> Figure | None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("seconds")
     axes.set_ylabel("clips" + (" (logarithmic)" if len(seconds) > 50 else ""))
-    return _finished(figure)
+    return figure
 
 
 def levels_picture(survey: Survey) -> Figure:
@@ -91,14 +91,11 @@ def silence_picture(survey: Survey) -> Figure | None:
             shares[label] += (ends[0], max(0.0, each.silent - sum(ends)), ends[1])
         shares[label] *= 100 / max(len(survey.of_class(label)), 1)
     left = np.zeros(shown)
-    for column, (name, colour, hatch) in enumerate(
-        (("before the sound", ORANGE, ""), ("within", SKY, "////"), ("after it", BLUE, ""))
-    ):
-        axes.barh(
-            range(shown), shares[:, column], 0.7, left, color=colour, hatch=hatch, edgecolor="white", linewidth=0,
-            label=name,
-        )  # fmt: skip
-        left += shares[:, column]
+    kinds = (("before the sound", ORANGE, ""), ("within", SKY, "////"), ("after it", BLUE, ""))
+    for share, (name, colour, hatch) in zip(shares.T, kinds, strict=True):
+        style: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+        axes.barh(range(shown), share, 0.7, left, label=name, **style)
+        left += share
     axes.set_xlim(0, max(float(left.max()) * 1.05, 5))
     axes.set_xlabel("digital silence, mean share of the time in %")
     _legend(figure, axes)
@@ -143,12 +140,9 @@ def folds_picture(survey: Survey) -> Figure | None:
             sources[clip.label][column].add(index if clip.source is None else clip.source)
     axes.imshow(clips, aspect="auto", cmap="Blues", vmin=0, vmax=max(1, clips.max()) * 2.5, interpolation="nearest")
     if len(folds) <= MAX_FOLDS:
-        for row in range(shown):
-            for column in range(len(folds)):
-                text = f"{clips[row, column]}"
-                if survey.has_sources:
-                    text += f" / {len(sources[row][column])}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=FONT_SIZE - 1)
+        for (row, column), count in np.ndenumerate(clips):
+            text = f"{count} / {len(sources[row][column])}" if survey.has_sources else f"{count}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=FONT_SIZE - 1)
     axes.set_xticks(range(len(folds)), [str(fold) for fold in folds])
     if len(folds) > MAX_FOLDS:
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
@@ -163,8 +157,7 @@ def sources_picture(survey: Survey) -> Figure | None:
     if not survey.has_sources:
         return None
     counts = Counter(len(members) for members in survey.clips_of_source.values())
-    figure = _canvas(WIDTH, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = _canvas()
     axes.bar(list(counts), list(counts.values()), 0.7 if max(counts) < 30 else 0.9, color=BLUE)
     if len(counts) <= 12 and max(counts) < 30:
         for size, count in counts.items():
@@ -174,14 +167,13 @@ def sources_picture(survey: Survey) -> Figure | None:
     _integers(axes.yaxis)
     axes.set_xlabel("clips cut from a recording")
     axes.set_ylabel("recordings")
-    return _finished(figure)
+    return figure
 
 
 def leakage_picture(survey: Survey) -> Figure | None:
     if survey.leak is None:
         return None
-    figure = _canvas(WIDTH, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = _canvas()
     counts = survey.leak.over_shuffles
     size = max(1, -(-(counts.max() - counts.min() + 1) // 20))
     bins = np.arange(counts.min(), counts.max() + size + 1, size) - 0.5
@@ -193,41 +185,33 @@ def leakage_picture(survey: Survey) -> Figure | None:
     axes.set_ylabel("shuffles")
     _integers(axes.yaxis)
     _legend(figure, axes)
-    return _finished(figure)
-
-
-def _canvas(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, of a fixed size so that pictures line up on the page."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure
+
+
+def _canvas(height: float = 2.6) -> tuple[Figure, Axes]:
+    """Empty axes; the figure has a fixed size in inches, so that pictures line up on the page."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.label.set_fontsize(FONT_SIZE)
+    axes.yaxis.label.set_fontsize(FONT_SIZE)
+    axes.tick_params(labelsize=FONT_SIZE)
+    return figure, axes
 
 
 def _rows_of_classes(survey: Survey) -> tuple[Figure, Axes, int]:
     """A row for each class, the first at the top; and how many are shown."""
     shown = min(len(survey.clip_set.classes), MAX_ROWS)
     small = shown > 20
-    figure = _canvas(WIDTH, 1.3 + (0.19 if small else 0.27) * shown)
-    axes = figure.add_subplot()
+    figure, axes = _canvas(1.3 + (0.19 if small else 0.27) * shown)
     names = [short(name, MAX_LABEL) for name in survey.clip_set.classes[:shown]]
-    axes.set_yticks(range(shown), names)
+    axes.set_yticks(range(shown), names, parse_math=False)  # a class may be called $x$
     axes.set_ylim(shown - 0.4, -0.6)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
-    _finished(figure)
     axes.tick_params(axis="y", labelsize=FONT_SIZE - small)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)  # a class may be called $x$
     return figure, axes, shown
-
-
-def _finished(figure: Figure) -> Figure:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.label.set_fontsize(FONT_SIZE)
-        axes.yaxis.label.set_fontsize(FONT_SIZE)
-        axes.tick_params(axis="both", labelsize=FONT_SIZE)
-    return figure
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

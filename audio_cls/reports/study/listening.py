@@ -56,27 +56,23 @@ def find_sounds(study: Study, names: Sequence[str], root: str | None) -> Sounds:
     data = _data_block(study)
     if data is None:
         return Sounds({}, None, "The jobs keep no readable config.yaml that says where the clips are.")
-    if root is not None:
-        clip_set = load_clips(DataConfig(**{**data, "root": root}))
-        clips = _known(clip_set, study, names)
-        if names and not clips:
-            raise ConfigError(f"--root {root} holds none of the clips of {study.name}; give the folder of its data set")
-        return Sounds(clips, clip_set.root, _missing(names, clips, root))  # no root: to be synthesised
-    places = _places(data)
+    places = _places(data) if root is None else [root]
     for place in places:
         try:
             clip_set = load_clips(DataConfig(**{**data, "root": place}))
         except (ConfigError, DataError):
+            if root is not None:
+                raise
             continue
-        clips = _known(clip_set, study, names)
-        if clips:
-            return Sounds(clips, clip_set.root, _missing(names, clips, place or ""))
+        if clips := _known(clip_set, study, names):
+            absent = sum(name not in clips for name in names)
+            missing = f"{absent} of these clips are not in {place}." if absent else ""
+            return Sounds(clips, clip_set.root, missing)  # no root: to be synthesised
+    if root is not None and names:
+        raise ConfigError(f"--root {root} holds none of the clips of {study.name}; give the folder of its data set")
     searched = f" (not in {', '.join(filter(None, places))})" if any(places) else ""
-    return Sounds(
-        {},
-        None,
-        f"The sounds are not on this machine{searched}: with --root PATH, or AUDIO_CLS_DATA, they can be played.",
-    )
+    missing = f"The sounds are not on this machine{searched}: with --root PATH, or AUDIO_CLS_DATA, they can be played."
+    return Sounds({}, None, missing)
 
 
 class Attention:
@@ -86,10 +82,9 @@ class Attention:
         """`order`: names of the variants, the best first."""
         places = {name: place for place, name in enumerate(order)}
         able = [
-            job
-            for job in study.jobs
-            if job.status == "done" and job.metrics.get("model") == "transformer" and _has_checkpoint(study, job)
-        ]
+            job for job in study.jobs if job.status == "done" and job.metrics.get("model") == "transformer"
+            and _has_checkpoint(study.path / job.name)
+        ]  # fmt: skip
         self._study = study
         self._jobs = sorted(able, key=lambda job: (places[job.variant], job.seed, job.fold))
         self._loaded: dict[str, Any] = {}
@@ -132,10 +127,8 @@ def _attention_rows(job: StudyJob, classifier: Any, waveform: np.ndarray, sample
     return AttentionRows(job, found.prediction, rows, found.edges)
 
 
-def _has_checkpoint(study: Study, job: StudyJob) -> bool:
-    return any(
-        (study.path / job.name / name).exists() for name in (job_files.LAST_CHECKPOINT, job_files.BEST_CHECKPOINT)
-    )
+def _has_checkpoint(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (job_files.LAST_CHECKPOINT, job_files.BEST_CHECKPOINT))
 
 
 def _data_block(study: Study) -> dict[str, Any] | None:
@@ -170,8 +163,3 @@ def _known(clip_set: ClipSet, study: Study, names: Sequence[str]) -> dict[str, C
         for clip in clip_set.clips
         if clip.name in wanted and (clip_set.root is None or clip.path.is_file())
     }
-
-
-def _missing(names: Sequence[str], clips: Mapping[str, Clip], place: str) -> str:
-    absent = [name for name in names if name not in clips]
-    return f"{len(absent)} of these clips are not in {place}." if absent else ""

@@ -1,7 +1,6 @@
 """The page about a study: `report.html`, one file with everything in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +36,12 @@ SECTIONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Report:
-    """The written page, and what it is about."""
-
-    path: Path
-    summary: Summary
-
-
 def write_report(
     study_folder: Path, root: str | None = None, out: Path | None = None, ensembles: Sequence[str] = ()
-) -> Report:
+) -> tuple[Path, Summary]:
     """Writes the page of a study, into its folder unless `out` says otherwise; `root`: where its sounds are.
+
+    Returns the page and what it is about.
 
     `ensembles` have rows in the tables, as summarize has it, and no figures. Raises StudyError for jobs that must not
     be mixed or an ensemble that cannot be built, ConfigError for a `root` without the study's clips.
@@ -57,7 +50,7 @@ def write_report(
     summary = summarize(study, ensembles)
     path = out or study.path / NAME
     write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
-    return Report(path, summary)
+    return path, summary
 
 
 def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]:
@@ -101,13 +94,11 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
 def _facts(study: Study, summary: Summary) -> list[tuple[str, str, str]]:
     done = [job for job in study.jobs if job.status == "done"]
     total = len(study.jobs) + len(summary.missing)
-    facts = [("jobs done", f"{summary.num_done} of {total}", "")]
+    facts = []
     if summary.dataset:
-        facts = [
-            ("data", summary.dataset, f"{len(summary.classes)} classes"),
-            ("protocol", summary.protocol or "", ""),
-            *facts,
-        ]
+        facts.append(("data", summary.dataset, f"{len(summary.classes)} classes"))
+        facts.append(("protocol", summary.protocol or "", ""))
+    facts.append(("jobs done", f"{summary.num_done} of {total}", ""))
     variants = [row for row in summary.rows if row.kind == "variant"]
     facts.append(("variants", str(len(variants)), ""))
     if done:
@@ -143,24 +134,18 @@ def _misclassified(study: Study, summary: Summary, root: str | None) -> dict[str
 
 def _wrong_clip(clip: MisclassifiedClip, split: str, sounds: Sounds, transformers: Attention) -> dict[str, Any]:
     """What the template shows of a clip that is on this machine; `problem` where it cannot be decoded."""
-    shown: dict[str, Any] = {
-        "name": clip.clip, "label": clip.label, "predicted": tables.counts(clip.predicted_as),
-        "wrong": f"{clip.num_wrong} of {clip.num_predictions}",
-        "problem": "", "part": "", "attention": "", "picture": None, "sound": None,
-    }  # fmt: skip
+    shown: dict[str, Any] = {"clip": clip, "predicted": tables.counts(clip.predicted_as)}
+    shown |= dict.fromkeys(("problem", "part", "attention", "picture", "sound"))
     try:
         waveform, rate = sounds.waveform(clip.clip)
     except (BadAudio, OSError) as error:
-        return shown | {"problem": f"It cannot be played: {error}."}
+        return shown | {"problem": error}
     excerpt = cut_excerpt(waveform, rate)
     attention = transformers.at(clip.clip, split, waveform, rate)
     rows, edges = (attention.rows, attention.edges) if attention else ((), None)
     with figure_style():
         highest = min(HIGHEST, rate / 2)
         figure = clip_figure(excerpt.waveform, rate, excerpt.start_seconds, highest, rows, edges)
-    alt = f"Waveform and spectrogram of {clip.clip}"
-    if attention:
-        job = attention.job
-        alt += ", and the attention of a transformer"
-        shown["attention"] = f"{job.variant}, fold {job.fold}, seed {job.seed}, predicts {attention.prediction}"
-    return shown | {"part": excerpt.part, "picture": embedded(png(figure), alt), "sound": sound_uri(excerpt)}
+    alt = f"Waveform and spectrogram of {clip.clip}{', and the attention of a transformer' * bool(attention)}"
+    picture, sound = embedded(png(figure), alt), sound_uri(excerpt)
+    return shown | {"part": excerpt.part, "attention": attention, "picture": picture, "sound": sound}

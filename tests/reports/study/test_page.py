@@ -22,7 +22,7 @@ MEGABYTE = 1_000_000
 
 def report(study) -> str:
     """The written page."""
-    return write_report(study).path.read_text(encoding="utf-8")
+    return write_report(study)[0].read_text(encoding="utf-8")
 
 
 def first_line(content: str) -> str:
