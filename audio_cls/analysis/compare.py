@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 
 import numpy as np
@@ -157,18 +157,8 @@ def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], spli
         test = paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours), num_flips=num_flips)
     except ValueError as error:
         return Comparison(first, second, problem=str(error))
-    return Comparison(
-        first,
-        second,
-        difference=test.difference,
-        interval=test.interval,
-        p_value=test.p_value,
-        num_clips=test.num_clips,
-        num_sources=test.num_sources,
-        folds=tuple(sorted({fold for fold, _ in test.jobs})),
-        seeds=tuple(sorted({seed for _, seed in test.jobs} - {OVER_SEEDS})),
-        reduced=test.reduced,
-    )
+    seeds = tuple(seed for seed in test.seeds if seed != OVER_SEEDS)
+    return Comparison(first, second, **(asdict(test) | {"seeds": seeds}))
 
 
 def _with_holm(comparison: Comparison, p_holm: float) -> Comparison:

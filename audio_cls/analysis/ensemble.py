@@ -35,8 +35,11 @@ class Ensemble:
 
 def build_ensemble(study: Study, request: str) -> Ensemble:
     """The ensemble of the variants 'A,B', or of the seeds of the variant 'A'. Raises StudyError, naming the request."""
+    members = [name.strip() for name in request.split(",")]
     try:
-        return _build(study, [name.strip() for name in request.split(",")])
+        _check_members(study, members)
+        done = [job for job in study.jobs if job.status == "done" and job.variant in members]
+        return _of_seeds(members[0], done) if len(members) == 1 else _of_variants(members, done)
     except ValueError as error:
         raise StudyError(f"--ensemble {request}: {error}") from None
 
@@ -48,12 +51,6 @@ def for_each_seed(predictions: Sequence[Predictions], others: Sequence[Predictio
         theirs = [other.seed for other in others if other.fold == ours.fold] if ours.seed == OVER_SEEDS else []
         repeated += [replace(ours, seed=seed) for seed in theirs] or [ours]
     return repeated
-
-
-def _build(study: Study, members: list[str]) -> Ensemble:
-    _check_members(study, members)
-    done = [job for job in study.jobs if job.status == "done" and job.variant in members]
-    return _of_seeds(members[0], done) if len(members) == 1 else _of_variants(members, done)
 
 
 def _of_variants(members: list[str], done: Sequence[StudyJob]) -> Ensemble:

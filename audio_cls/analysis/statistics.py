@@ -45,8 +45,9 @@ class PairedTest:
     p_value: float
     num_clips: int
     num_sources: int
-    jobs: tuple[tuple[int, int], ...]  # the (fold, seed) pairs that both have
-    reduced: bool  # whether one of them has more than these
+    folds: tuple[int, ...]  # that both have
+    seeds: tuple[int, ...]
+    reduced: bool  # whether one of them has folds or seeds that the other lacks
 
 
 def mean_and_sd(values: Mapping[tuple[int, int], float | None]) -> tuple[float | None, float | None]:
@@ -99,7 +100,8 @@ def paired_test(
         p_value=sign_flip_p_value(contributions, num_flips, seed),
         num_clips=len({clip for job in shared for clip in job.clips}),
         num_sources=len(contributions),
-        jobs=tuple(jobs),
+        folds=tuple(sorted({fold for fold, _ in jobs})),
+        seeds=tuple(sorted({seed for _, seed in jobs})),
         reduced=ours.keys() != theirs.keys(),
     )
 

@@ -5,7 +5,7 @@ Axis letters: B batch, C crops of a clip, T samples, M mel bands, F frames.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ def evaluation_crops(waveform: np.ndarray, num_samples: int, num_crops: int) -> 
     return np.stack([padded[start : start + num_samples] for start in starts])
 
 
+@dataclass(eq=False, kw_only=True)
 class TrainBatches(ABC):
     """One epoch of crops, in batches of {<kind of sound>: (B, ...) float32, 'label': (B,), 'clip': (B,)}.
 
@@ -44,20 +45,13 @@ class TrainBatches(ABC):
     not see a batch of one.
     """
 
-    def __init__(
-        self,
-        clips: np.ndarray,
-        labels: np.ndarray,
-        *,
-        batch_size: int,
-        crops_per_clip: int,
-        random_crop: bool,
-        seed: int,
-        epoch: Callable[[], int],
-    ) -> None:
-        self.clips, self.labels = clips, labels
-        self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
-        self.seed, self.epoch = seed, epoch
+    clips: np.ndarray  # that are trained on, by their index
+    labels: np.ndarray  # of all clips
+    batch_size: int
+    crops_per_clip: int
+    random_crop: bool
+    seed: int
+    epoch: Callable[[], int]
 
     def __len__(self) -> int:
         return max(1, len(self.clips) * self.crops_per_clip // self.batch_size)
@@ -90,23 +84,14 @@ class TrainBatches(ABC):
         """The crops of one batch."""
 
 
+@dataclass(eq=False, kw_only=True)
 class WaveformBatches(TrainBatches):
     """Crops of waveforms: 'waveform' (B, 1, T); with `circular`, of clips that are repeated without end."""
 
-    def __init__(
-        self,
-        store: WaveformStore,
-        clips: np.ndarray,
-        labels: np.ndarray,
-        *,
-        num_samples: int,
-        circular: bool,
-        crop_samples: int,
-        **settings: Any,
-    ) -> None:
-        super().__init__(clips, labels, **settings)
-        self.store, self.num_samples = store, num_samples
-        self.circular, self.crop_samples = circular, crop_samples
+    store: WaveformStore
+    num_samples: int
+    circular: bool
+    crop_samples: int
 
     def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
         (starts,) = places
@@ -129,14 +114,12 @@ class WaveformBatches(TrainBatches):
         return ((rng.random(len(clips)) * (room + 1)).astype(np.int64) - pad,)
 
 
+@dataclass(eq=False, kw_only=True)
 class PowerBatches(TrainBatches):
     """Crops of the mel power of clips that are repeated without end, each at a speed drawn anew: 'power' (B, M, F)."""
 
-    def __init__(
-        self, store: PowerStore, clips: np.ndarray, labels: np.ndarray, *, num_frames: int, **settings: Any
-    ) -> None:
-        super().__init__(clips, labels, **settings)
-        self.store, self.num_frames = store, num_frames
+    store: PowerStore
+    num_frames: int
 
     def _crops(self, clips: np.ndarray, *places: np.ndarray) -> Batch:
         speeds, starts = places
@@ -153,15 +136,19 @@ class PowerBatches(TrainBatches):
         return speeds, self._even_starts(periods, self.num_frames, numbers)
 
 
+@dataclass(eq=False, kw_only=True)
 class EvaluationBatches:
     """Every clip once, as evenly spaced crops: {'waveform': (B, C, 1, T), 'label': (B,), 'clip': (B,)}."""
 
-    def __init__(
-        self, store: WaveformStore, clips: np.ndarray, labels: np.ndarray, *, num_samples: int, num_crops: int
-    ) -> None:
-        self.store, self.clips, self.labels = store, clips, labels
-        self.num_samples, self.num_crops = num_samples, num_crops
-        self.batch_size = max(1, EVALUATION_SAMPLES // (num_samples * num_crops))
+    store: WaveformStore
+    clips: np.ndarray
+    labels: np.ndarray
+    num_samples: int
+    num_crops: int
+
+    @property
+    def batch_size(self) -> int:
+        return max(1, EVALUATION_SAMPLES // (self.num_samples * self.num_crops))
 
     def __len__(self) -> int:
         return -(-len(self.clips) // self.batch_size)

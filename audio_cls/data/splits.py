@@ -151,7 +151,9 @@ def _check_missing(
 def _stratified_parts(clip_set: ClipSet, num_parts: int, protocol: str, split_seed: int) -> np.ndarray:
     """The part of each clip, the same for every fold of a rotation: classes spread evenly, sources kept whole."""
     labels = np.array([clip.label for clip in clip_set.clips])
-    groups = _group_numbers(clip_set)
+    numbers: dict[tuple[str, str], int] = {}
+    keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
+    groups = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
     _check_groups(clip_set, labels, groups, num_parts, protocol)
     for deal in (_stratified_deal, _plain_deal):
         for shuffle in range(MAX_SHUFFLES):
@@ -163,12 +165,6 @@ def _stratified_parts(clip_set: ClipSet, num_parts: int, protocol: str, split_se
         f"no split into {num_parts} parts leaves every class in training and no part empty, as sources are kept whole: "
         f"use fewer folds (data.num_folds) or add recordings"
     )
-
-
-def _group_numbers(clip_set: ClipSet) -> np.ndarray:
-    numbers: dict[tuple[str, str], int] = {}
-    keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
 
 
 def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from audio_cls.data.array_file import FLOATS, INDEX, FloatFile, build_once, in_order
 from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
-from audio_cls.data.decode import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BadAudio, decode, resample
+from audio_cls.data.decode import BadAudio, decode, resample
 from audio_cls.wording import one_line
 
 FORMAT_VERSION = 1  # counts up when the files, the decoding or the resampling change
@@ -37,8 +37,7 @@ class WaveformStore:
 
     def waveform(self, index: int) -> np.ndarray:
         """The whole clip, (samples,) float32, read-only."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"clip {index}: the store holds clips 0 to {len(self) - 1}")
+        (index,) = self._checked(np.array([index]))
         waveform = np.empty(self.lengths[index], np.float32)
         self._floats.read(waveform, int(self._begins[index]))
         waveform.flags.writeable = False
@@ -47,20 +46,13 @@ class WaveformStore:
     def crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int) -> np.ndarray:
         """Crops of the clips `indices` from sample `starts` on, (len(indices), num_samples) float32; zeros where a crop
         reaches beyond its clip, on either side."""
-        indices, starts = self._checked(indices), np.asarray(starts)
-        begins = self._begins[indices]
-        firsts = np.clip(starts, 0, self.lengths[indices])
-        lasts = np.clip(starts + num_samples, firsts, self.lengths[indices])
-        crops = np.empty((len(indices), num_samples), np.float32)
-        # one copy of memory per crop; an index for every sample would take twice the room of the batch
-        places = zip(
-            crops, (firsts - starts).tolist(), (begins + firsts).tolist(), (lasts - firsts).tolist(), strict=True
-        )
-        for crop, at, begin, length in places:
-            if length < num_samples:
-                crop[:at] = crop[at + length :] = 0
-            if length:
-                self._floats.read(crop[at : at + length], begin)
+        indices = self._checked(indices)
+        crops = np.zeros((len(indices), num_samples), np.float32)
+        lengths, begins = self.lengths[indices].tolist(), self._begins[indices].tolist()
+        for crop, start, length, begin in zip(crops, np.asarray(starts).tolist(), lengths, begins, strict=True):
+            low, high = max(-start, 0), min(length - start, num_samples)  # where the clip lies in the crop
+            if low < high:
+                self._floats.read(crop[low:high], begin + start + low)
         return crops
 
     def circular_crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int, min_period: int) -> np.ndarray:
@@ -117,8 +109,6 @@ def open_store(
 
     Raises DataError naming every clip that cannot be used, with the reason, one a line; nothing is kept then.
     """
-    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
-        raise DataError(f"data.sample_rate={sample_rate}: must be {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
     stores = (Path(cache_dir) if cache_dir is not None else default_cache_dir()) / "stores"
     _check_outside(stores, clip_set.root)
     folder = stores / f"{clip_set.name}-{sample_rate}-{_digest(clip_set, sample_rate)}"

@@ -25,7 +25,6 @@ class ChannelTokens(nn.Module):
         self.features = waveform_features()
 
     def num_tokens(self, num_samples: int) -> int:
-        """128, the channels, whatever the length."""
         return CNN_CHANNELS
 
     def token_times(self, inputs: TokenTimes) -> None:
@@ -58,11 +57,9 @@ class FrameTokens(nn.Module):
         self.convolutions = waveform_features()
 
     def num_tokens(self, num_samples: int) -> int:
-        """How many tokens a clip of `num_samples` gives."""
         return num_samples // (POOLING * self.steps)
 
     def token_times(self, inputs: TokenTimes) -> TokenTimes:
-        """Where the tokens lie in the sound, for samples or frames that lie at `inputs`."""
         return inputs.through(self.convolutions).after(kernel_size=self.steps, stride=self.steps)
 
     def forward(self, waveforms: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ The factory of networks and the checks of the configuration make the same object
 configuration is checked before they are imported. Messages name the keys as they are written on the command line.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
 from audio_cls.models.sizes import (
     BAND_GROUPS,
@@ -27,18 +27,7 @@ Norm = Literal["pre", "post"]
 Activation = Literal["gelu", "relu"]
 Positions = Literal["sinusoidal", "learned", "none"]
 Pool = Literal["cls", "mean"]
-_CHOICES: dict[str, Any] = {
-    "front_end": FrontEnd,
-    "stem": Stem,
-    "norm": Norm,
-    "activation": Activation,
-    "positions": Positions,
-    "pool": Pool,
-}
-_POSITIVE = (
-    *("num_classes", "sample_rate", "num_samples", "num_mels", "n_fft", "hop_length", "stem_width", "num_heads"),
-    *("d_model", "d_feedforward", "num_segments"),
-)
+_LEAST = {"num_layers": 0, "num_stem_layers": 3}  # of the integers; 1 of the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +68,12 @@ class TransformerSettings:
     num_segments: int = 1
 
     def __post_init__(self) -> None:
-        for name, choice in _CHOICES.items():
-            value, choices = getattr(self, name), get_args(choice)
-            if value not in choices:
-                raise ValueError(f"model.{name}={value!r}: use {', '.join(choices[:-1])} or {choices[-1]}")
-        for name in _POSITIVE:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: use 1 or more")
-        if self.num_stem_layers < 3:
-            raise ValueError(f"model.num_stem_layers={self.num_stem_layers}: use 3 or more, as three are strided")
+        for key in fields(self):
+            value, choices, least = getattr(self, key.name), get_args(key.type), _LEAST.get(key.name, 1)
+            if choices and value not in choices:
+                raise ValueError(f"model.{key.name}={value!r}: use {', '.join(choices[:-1])} or {choices[-1]}")
+            if key.type is int and value < least:
+                raise ValueError(f"{key.name}={value}: use {least} or more")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"model.dropout={self.dropout}: use at least 0 and less than 1")
         self._check_encoder()

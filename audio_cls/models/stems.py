@@ -109,11 +109,9 @@ class WaveformStem(nn.Module):
         self.projection = _projection(in_channels, d_model)
 
     def num_tokens(self, num_samples: int) -> int:
-        """How many tokens a clip of `num_samples` gives."""
         return math.ceil(num_samples / WAVEFORM_TOKEN_SAMPLES)
 
     def token_times(self, inputs: TokenTimes) -> TokenTimes:
-        """Where the tokens lie in the sound, for samples that lie at `inputs`."""
         return inputs.through(self.convolutions)
 
     def forward(self, waveforms: Tensor) -> Tensor:

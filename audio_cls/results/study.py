@@ -1,6 +1,5 @@
 """A study folder read back: the jobs in it, which must be of one kind."""
 
-import difflib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from audio_cls.config.schema import result_keys
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob, read_job
 from audio_cls.training.history import read_history
-from audio_cls.wording import UserError, shorten
+from audio_cls.wording import UserError, did_you_mean, shorten
 
 
 class StudyError(UserError):
@@ -25,39 +24,22 @@ class Study:
 
     path: Path
     jobs: tuple[StudyJob, ...]
+    dataset: str | None  # this and the next ones: None where no job says it
+    protocol: str | None
+    split_digest: str | None
+    num_folds: int | None  # of a full rotation
+    classes: tuple[str, ...]
 
     @property
     def name(self) -> str:
         return self.path.resolve().name
 
-    @property
-    def protocol(self) -> str | None:
-        return self._shared("protocol")
-
-    @property
-    def dataset(self) -> str | None:
-        return self._shared("dataset")
-
-    @property
-    def split_digest(self) -> str | None:
-        return self._shared("split_digest")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(self._shared("classes") or ())
-
-    @property
-    def num_folds(self) -> int | None:
-        """Folds of a full rotation; None where no job says it."""
-        return self._shared("num_folds")
-
     def check_variant(self, name: str) -> None:
         """Raises StudyError, with the nearest name, unless the study has a variant of this name."""
         variants = sorted({job.variant for job in self.jobs})
         if name not in variants:
-            near = difflib.get_close_matches(name, variants, n=1)
-            known = f"did you mean {near[0]}?" if near else f"there is {', '.join(variants) or 'none'}"
-            raise StudyError(f"no variant {name!r} in the study; {known}")
+            hint = did_you_mean(name, variants) or f"there is {', '.join(variants) or 'none'}"
+            raise StudyError(f"no variant {name!r} in the study; {hint}")
 
     def configuration(self, job: StudyJob) -> dict[str, Any] | None:
         """The flat keys that determine the result of a job, but for fold and seed; None where they cannot be read."""
@@ -76,9 +58,6 @@ class Study:
         except (OSError, KeyError, TypeError, ValueError):
             return []
 
-    def _shared(self, key: str) -> Any:
-        return next((job.metrics[key] for job in self.jobs if job.metrics.get(key)), None)
-
 
 def load_study(path: Path | str) -> Study:
     """Reads all job folders. What is wrong with one job is its `status` and `reason`.
@@ -92,7 +71,10 @@ def load_study(path: Path | str) -> Study:
     jobs = sorted((read_job(folder) for folder in folders), key=lambda job: (job.variant, job.fold, job.seed))
     for key in ("dataset", "protocol", "split_digest", "classes"):
         _check_same(path, key, jobs)
-    return Study(path, tuple(jobs))
+    found: dict[str, Any] = {}
+    for key in ("dataset", "protocol", "split_digest", "num_folds", "classes"):
+        found[key] = next((job.metrics[key] for job in jobs if job.metrics.get(key)), None)
+    return Study(path, tuple(jobs), **(found | {"classes": tuple(found["classes"] or ())}))
 
 
 def is_job_folder(path: Path) -> bool:

@@ -1,7 +1,6 @@
 """The C library's memory allocator, told not to give back what the next training step asks for again."""
 
 import ctypes
-import sys
 
 # malloc.h of glibc
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -14,11 +13,9 @@ def keep_freed_memory() -> None:
     By default a large block is a mapping of its own. Activations are that large, and their page faults take a quarter
     of the transformer's step on one core and more than half of the CNN's. Does nothing with another C library.
     """
-    if not sys.platform.startswith("linux"):
-        return
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # musl
+    except (OSError, AttributeError):  # another system, musl
         return
     kept = _KEPT_BYTES
     while kept and not mallopt(_M_MMAP_THRESHOLD, kept):  # older versions take 32 MiB at most

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -91,7 +92,9 @@ class ClipDataModule(pl.LightningDataModule):
         _ = self.store if self.front_end is None else self.power
 
     def train_dataloader(self) -> TrainBatches:
-        settings = {
+        settings: dict[str, Any] = {
+            "clips": self.split.train,
+            "labels": self.labels,
             "batch_size": self.batch_size,
             "crops_per_clip": self.crops_per_clip,
             "random_crop": self.random_crop,
@@ -100,11 +103,9 @@ class ClipDataModule(pl.LightningDataModule):
         }
         if self.front_end is not None:
             frames = num_frames(self.crop_samples, self.front_end.hop_length)
-            return PowerBatches(self.power, self.split.train, self.labels, num_frames=frames, **settings)
+            return PowerBatches(store=self.power, num_frames=frames, **settings)
         return WaveformBatches(
-            self.store,
-            self.split.train,
-            self.labels,
+            store=self.store,
             num_samples=self.train_samples,
             circular=self.circular,
             crop_samples=self.crop_samples,
@@ -120,6 +121,5 @@ class ClipDataModule(pl.LightningDataModule):
 
     def evaluation_batches(self, clips: np.ndarray) -> EvaluationBatches:
         """Un-augmented crops of these clips, whichever part of the split they are in."""
-        return EvaluationBatches(
-            self.store, clips, self.labels, num_samples=self.crop_samples, num_crops=self.eval_crops
-        )
+        sizes = {"num_samples": self.crop_samples, "num_crops": self.eval_crops}
+        return EvaluationBatches(store=self.store, clips=clips, labels=self.labels, **sizes)

@@ -248,7 +248,7 @@ def test_a_paired_test_reports_the_difference_of_clip_accuracies_weighted_by_cli
     test = paired_test([first], [second])
     assert test.difference == pytest.approx((6 - 1) / 8)
     assert test.p_value == 1  # of the four sums +-6 +-1, none lies nearer to 0
-    assert (test.num_clips, test.num_sources, test.jobs, test.reduced) == (8, 3, ((0, 0),), False)
+    assert (test.num_clips, test.num_sources, test.folds, test.seeds, test.reduced) == (8, 3, (0,), (0,), False)
     low, high = test.interval
     assert low <= test.difference <= high
 
@@ -277,7 +277,7 @@ def test_only_common_folds_and_seeds_are_compared_and_it_is_said():
     first = [random_job(0.8, fold=fold) for fold in (0, 1, 2)]
     second = [random_job(0.6, fold=fold, seed=seed) for fold in (1, 2) for seed in (0, 1)]
     test = paired_test(first, second)
-    assert test.jobs == ((1, 0), (2, 0))
+    assert (test.folds, test.seeds) == ((1, 2), (0,))
     assert test.reduced
     assert test.difference == pytest.approx(paired_test(first[1:], [second[0], second[2]]).difference)
 

@@ -42,12 +42,14 @@ def train_batches(store: WaveformStore, epoch: int = 0, **settings) -> WaveformB
     defaults = {"num_samples": CROP, "crop_samples": CROP, "batch_size": 4, "crops_per_clip": 3, "seed": 0}
     defaults |= {"random_crop": True, "circular": False}
     labels = np.arange(len(store)) % 2
-    return WaveformBatches(store, clips, labels, **(defaults | settings), epoch=lambda: epoch)
+    return WaveformBatches(store=store, clips=clips, labels=labels, **(defaults | settings), epoch=lambda: epoch)
 
 
 def evaluation_batches(store: WaveformStore, num_crops: int) -> EvaluationBatches:
     labels = np.arange(len(store)) % 2
-    return EvaluationBatches(store, np.arange(len(store)), labels, num_samples=CROP, num_crops=num_crops)
+    return EvaluationBatches(
+        store=store, clips=np.arange(len(store)), labels=labels, num_samples=CROP, num_crops=num_crops
+    )
 
 
 def all_of(batches, key: str) -> torch.Tensor:

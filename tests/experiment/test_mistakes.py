@@ -93,6 +93,8 @@ MISTAKES = {
     "model=cnn augment.domain=power augment.circular=true": "set augment.domain=waveform",
     "trainer.weights=best trainer.validate_every=9 trainer.max_epochs=3": "set trainer.validate_every=3 or less",
     "input.silence_db=-3": "it must be at least 0",
+    "input.sample_rate=3999": "it must be at least 4000",
+    "input.sample_rate=384001": "it must be at most 384000",
     "model=cnn input.crop_seconds=0.9999": "it needs a multiple of 8: try input.crop_seconds=0.9995",
     # training
     "protocol=crossval trainer.early_stopping=5": "set trainer.early_stopping=0 or protocol=holdout",
