@@ -118,21 +118,12 @@ def _check_model(config: Config) -> None:
         elif isinstance(model, CNNConfig):
             check_pooling("the CNN", sizes["num_samples"], sizes["sample_rate"])
         else:
-            _check_other_model(model, sizes)
+            from audio_cls.models.build import network_class  # brings torch, which its module needs anyway
+
+            arguments_for(network_class(model.target), model.arguments, {"num_classes": 2, **sizes})
     except ValueError as error:
-        raise ConfigError(one_line(error)) from None
-
-
-def _check_other_model(model: OtherModel, sizes: dict[str, int]) -> None:
-    """Refuses what is no network, and keys that its constructor does not take. Imports its module, and torch."""
-    from audio_cls.models.build import network_class
-
-    settings = model.model_dump()
-    keys = {key: value for key, value in settings.items() if key not in ("name", "_target_")}
-    try:
-        arguments_for(network_class(settings["_target_"]), keys, {"num_classes": 2, **sizes})
-    except ValueError as error:
-        raise ValueError(f"model={model.name}: {one_line(error)}") from None
+        where = f"model={model.name}: " if isinstance(model, OtherModel) else ""
+        raise ConfigError(f"{where}{one_line(error)}") from None
 
 
 def _check_augment(config: Config) -> None:

@@ -31,10 +31,24 @@ VariantName = Annotated[Text, Field(pattern=r"^[\w+=,-][\w.+=,-]*$", max_length=
 TEXT_KEYS = frozenset({"data.root", "data.name", "study", "variant", "output_dir", "logger.project", "logger.entity"})
 
 
-class DataConfig(Section):
-    """A data set: one of ours by its `kind`, or another one, which `_target_` names and which may have more keys."""
+class OpenSection(Section):
+    """A block that may name code of somebody else by `_target_`, whose arguments are keys beside those known here."""
 
     model_config = ConfigDict(extra="allow")
+
+    @property
+    def target(self) -> str:
+        """Empty without `_target_`, or where it is no text."""
+        target = (self.model_extra or {}).get("_target_")
+        return target if isinstance(target, str) else ""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {key: value for key, value in (self.model_extra or {}).items() if key != "_target_"}
+
+
+class DataConfig(OpenSection):
+    """A data set: one of ours by its `kind`, or another one."""
 
     kind: Name
     name: Name | None
@@ -45,21 +59,12 @@ class DataConfig(Section):
     clips_per_class: int = Field(default=40, ge=20, le=100_000, multiple_of=20)
     synthesis_seed: int = Field(default=0, ge=0, lt=2**32)
 
-    @property
-    def target(self) -> str:
-        return (self.model_extra or {}).get("_target_", "")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keys that a data set of somebody else has beside these."""
-        return {key: value for key, value in (self.model_extra or {}).items() if key != "_target_"}
-
     @model_validator(mode="after")
     def _belongs_to_kind(self) -> Self:
         if self.kind in DATA_KINDS:
             for key in self.model_extra or {}:
                 raise ValueError(f"data.{key} is not a key of data={self.kind}; remove it")
-        elif not isinstance(self.target, str) or not self.target:
+        elif not self.target:
             raise ValueError(
                 f"data.kind={self.kind} is none of {', '.join(DATA_KINDS)}; choose one of these, or name a function as"
                 " data._target_=package.module.function"
@@ -83,16 +88,14 @@ class CNNConfig(Section):
     name: Literal["cnn"]
 
 
-class OtherModel(Section):
-    """A model of somebody else: `_target_` names its class, the other keys are arguments of the constructor."""
-
-    model_config = ConfigDict(extra="allow")
+class OtherModel(OpenSection):
+    """A model of somebody else: `_target_` names its class."""
 
     name: Name
 
     @model_validator(mode="after")
     def _has_target(self) -> Self:
-        if not isinstance((self.model_extra or {}).get("_target_"), str):
+        if not self.target:
             raise ValueError(
                 f"model.name={self.name} is not a model; choose model=cnn or model=transformer, or name a class as"
                 " model._target_=package.module.Class"

@@ -10,8 +10,6 @@ from audio_cls.config.job import Job, clips, num_folds
 from audio_cls.config.schema import ConfigError
 from audio_cls.results import job_files
 
-_NUM_CLIPS = ("num_train", "num_val", "num_test")
-
 
 def split_digest(job: Job) -> str:
     """The digest of the job's clips and split, as its metrics have it."""
@@ -75,7 +73,7 @@ def _of_folder(folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
         data = dict(yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8"))["data"])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
         data = {}
-    num_clips = [metrics.get(key) for key in _NUM_CLIPS]
+    num_clips = [metrics.get(key) for key in ("num_train", "num_val", "num_test")]
     return {
         "data set": metrics.get("dataset"),
         "protocol": metrics.get("protocol"),

@@ -102,7 +102,6 @@ def run(overrides: Sequence[str], number: int) -> None:
     signals.check()  # a worker's next job may wait in its queue already
     signals.handle()
     place = sweep.place(number)
-    place = f"{place}: " if place else ""
     try:
         # A job on another machine may not see the files of the plan.
         job = sweep_folder.read_job(number) or describe(tuple(overrides))
@@ -178,8 +177,7 @@ def finish(plan: Plan) -> int:
 def _find_wandb_mode(jobs: Sequence[Job]) -> None:
     """Has W&B tried once for all jobs that are to be trained and log to it."""
     logged = [job for job in jobs if is_own_logger(job.config.logger) and not job_files.is_done(job)]
-    settings = logged[0].config.logger if logged else None
-    if settings:
+    if logged and (settings := logged[0].config.logger):
         from audio_cls.tracking.wandb_mode import find_mode
 
         find_mode(settings["mode"], list(dict.fromkeys(job.study_folder for job in logged)))

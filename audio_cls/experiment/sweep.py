@@ -27,10 +27,8 @@ def announce(plan: Plan) -> None:
     for variant in variants:
         mine = [job for job in plan.jobs if job.variant == variant]
         done = [f"fold {job.config.fold} seed {job.config.seed}" for job in mine if job not in pending]
-        if done and len(done) < len(mine):
-            say(f"  {variant}: done are {', '.join(done)}")
-        elif done:
-            say(f"  {variant}: done")
+        if done:
+            say(f"  {variant}: done" + (f" are {', '.join(done)}" if len(done) < len(mine) else ""))
     side_by_side = min(plan.jobs[0].config.jobs or 1, len(plan.jobs))
     if side_by_side > 1:
         say(f"{side_by_side} jobs side by side; jobs=1 trains them one after another")
@@ -43,9 +41,9 @@ def announce(plan: Plan) -> None:
 
 
 def place(number: int) -> str:
-    """'job 3 of 12' for the job with this number; empty outside a sweep."""
+    """'job 3 of 12: ' for the job with this number; empty outside a sweep."""
     sweep = sweep_folder.read_sweep()
-    return f"job {number + 1} of {len(sweep['folders'])}" if sweep else ""
+    return f"job {number + 1} of {len(sweep['folders'])}: " if sweep else ""
 
 
 def progress() -> str:

@@ -23,7 +23,7 @@ from audio_cls.config.job import Job
 from audio_cls.config.schema import result_keys
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_media
-from audio_cls.tracking.wandb_mode import drop_service, limit_waiting, resolve_mode, silence
+from audio_cls.tracking.wandb_mode import drop_service, resolve_mode, set_up
 from audio_cls.wording import one_line
 
 INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and all that follow
@@ -68,12 +68,7 @@ class JobLogger(WandbLogger):
 
         `load_clip` returns a clip's name, waveform and rate by its index.
         """
-        # Ends the last epoch's row first: it would replace what the summary says of the final model.
-        self._attempt(lambda: self.experiment.log({}, step=record["epochs"]))
-        self._attempt(lambda: self.experiment.summary.update(summary(record)))
-        self._attempt(lambda: self._log_media(record, evaluated, load_clip))
-        if self._log_checkpoint:
-            self._attempt(lambda: self.experiment.log_artifact(wandb_media.checkpoint_artifact(record, checkpoint)))
+        self._attempt(lambda: self._send_result(record, evaluated, load_clip, checkpoint))
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Ends the run as finished, failed or (interrupted) killed, so that the next job gets one of its own."""
@@ -86,10 +81,12 @@ class JobLogger(WandbLogger):
             say(f"W&B: not everything was sent ({one_line(error)}); do it later with `wandb sync {folder}`")
             drop_service()
 
-    def _log_media(
-        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], load_clip: wandb_media.LoadClip
+    def _send_result(
+        self, record: Mapping[str, Any], evaluated: Mapping[str, Any], load_clip: wandb_media.LoadClip, checkpoint: Path
     ) -> None:
-        """All in one row: W&B's charts, the job's own figures, and a table of clips to listen to."""
+        # Ends the last epoch's row first: it would replace what the summary says of the final model.
+        self.experiment.log({}, step=record["epochs"])
+        self.experiment.summary.update(summary(record))
         found = {split: evaluated[split] for split in ("val", "test") if evaluated.get(split) is not None}
         media = wandb_media.figures(self._folder)
         for split, result in found.items():
@@ -98,6 +95,8 @@ class JobLogger(WandbLogger):
             for split, result in list(found.items())[:1]:
                 media[f"{split}_clips"] = wandb_media.clip_table(result, record["classes"], load_clip, Path(folder))
             self.experiment.log(media, step=record["epochs"])
+        if self._log_checkpoint:
+            self.experiment.log_artifact(wandb_media.checkpoint_artifact(record, checkpoint))
 
     def _attempt(self, action: Callable[[], Any]) -> None:
         """Tries an action. After a failure nothing more is sent, and training goes on."""
@@ -119,8 +118,7 @@ def make_wandb_logger(
     Runs are grouped by study and, within it, by variant (the job type), so that the folds of a variant stand together
     and W&B shows their mean and spread. Inside a W&B sweep the run, its project and its entity are the sweep's.
     """
-    limit_waiting()
-    silence()
+    set_up()
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
         run = _start_as_possible(job, project, entity, resolve_mode(mode)[0])

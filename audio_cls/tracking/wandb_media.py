@@ -32,8 +32,8 @@ def charts(split: str, result: Any, classes: Sequence[str]) -> dict[str, Any]:
     }
     if drawn:
         charts[f"{split}_roc_curves"] = wandb.plot.line_series(
-            xs=[_thinned(curve.x.tolist()) for curve in drawn.values()],
-            ys=[_thinned(curve.y.tolist()) for curve in drawn.values()],
+            xs=[_thinned(curve.x) for curve in drawn.values()],
+            ys=[_thinned(curve.y) for curve in drawn.values()],
             keys=list(drawn),
             title=f"ROC curves ({split} clips): true positive rate",
             xname="false positive rate",
@@ -41,12 +41,10 @@ def charts(split: str, result: Any, classes: Sequence[str]) -> dict[str, Any]:
     return charts
 
 
-def _thinned(values: list[float]) -> list[float]:
+def _thinned(values: np.ndarray) -> list[float]:
     """At most MAX_ROC_POINTS of the values, evenly spaced, with both ends."""
-    last = len(values) - 1
-    if last < MAX_ROC_POINTS:
-        return values
-    return [values[round(index * last / (MAX_ROC_POINTS - 1))] for index in range(MAX_ROC_POINTS)]
+    kept = np.linspace(0, len(values) - 1, min(len(values), MAX_ROC_POINTS)).round().astype(int)
+    return values[kept].tolist()
 
 
 def figures(folder: Path) -> dict[str, Any]:

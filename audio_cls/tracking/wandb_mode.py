@@ -16,8 +16,7 @@ def find_mode(mode: str, studies: Sequence[Path]) -> None:
 
     `mode` is logger.mode. The jobs, also those in processes of their own, find the answer in WANDB_MODE.
     """
-    limit_waiting()
-    silence()
+    set_up()
     found, reason = resolve_mode(mode, try_server=True)
     if found == "online":
         return
@@ -43,10 +42,14 @@ def resolve_mode(mode: str, *, try_server: bool = False) -> tuple[str, str | Non
     return ("online", None) if has_key else ("offline", "no key: `wandb login` stores one")
 
 
-def limit_waiting() -> None:
+def set_up() -> None:
+    """Limits what wandb may wait for; one line of ours replaces its many."""
+    import wandb
+
     os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(REQUEST_SECONDS))
     # wandb's reports on itself go to the same server: one that does not answer would hold up the end of the process.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    wandb.setup(settings=wandb.Settings(silent=True))
 
 
 def sync_command(study_folder: Path) -> str:
@@ -60,11 +63,4 @@ def drop_service(exit_code: int = 1) -> None:
 
     with suppress(Exception):  # it may be gone
         wandb.teardown(exit_code=exit_code)
-    silence()
-
-
-def silence() -> None:
-    """One line of ours replaces wandb's many."""
-    import wandb
-
-    wandb.setup(settings=wandb.Settings(silent=True))
+    set_up()
