@@ -34,14 +34,10 @@ def _suffix(config: Config, overrides: Sequence[str], choices: dict[str, str]) -
     groups = [group for group in _GROUPS_IN_SUFFIX if choices.get(group) != usual.get(group)]
     base = [*named, *(f"{group}={choices[group]}" for group in groups)]
     before = flatten(compose_job(base)[0])
-    after = result_keys(config.model_dump())
-    changed = {
-        key: value
-        for key, value in after.items()
-        if key in before and before[key] != value and key not in _UNNAMED and not key.startswith("data.")
-    }
     parts = [f"{group}-{choices[group]}" for group in groups]
-    parts += [f"{_leaf(key)}-{_short(value)}" for key, value in changed.items()]
+    for key, value in result_keys(config.model_dump()).items():
+        if key not in _UNNAMED and not key.startswith("data.") and before.get(key, value) != value:
+            parts.append(f"{_leaf(key)}-{_short(value)}")
     suffix = "".join(f"_{part}" for part in parts)
     if len(suffix) > _MAX_SUFFIX_LENGTH:
         raise ConfigError(f"{len(parts)} changed keys make too long a name; name this configuration: variant=NAME")

@@ -30,7 +30,7 @@ def resolve_mode(mode: str, *, try_server: bool = False) -> tuple[str, str | Non
     """'online', 'offline' or 'disabled', and why it is not online: no key, or none that the server accepts."""
     import wandb
 
-    wanted = {"dryrun": "offline", "": "auto"}.get(os.environ.get("WANDB_MODE", ""), os.environ.get("WANDB_MODE", ""))
+    wanted = (os.environ.get("WANDB_MODE") or "auto").replace("dryrun", "offline")
     if wanted in ("offline", "disabled"):
         return wanted, f"WANDB_MODE={os.environ['WANDB_MODE']}"
     if wanted == "auto" and mode == "offline":
