@@ -28,7 +28,8 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], title: str) 
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     if num_classes <= MAX_WITH_COUNTS:
         _write_counts(axes, confusion, share, cell)
-    _grey_out(axes, np.flatnonzero(totals == 0), num_classes)
+    for row in np.flatnonzero(totals == 0):  # classes without clips, where nothing could be right or wrong
+        axes.axhspan(row - 0.5, row + 0.5, facecolor="0.95", edgecolor="0.8", hatch="////", linewidth=0)
     if num_classes > MAX_WITH_SHARES:
         _write_recall(axes, confusion, totals, cell)
     names = [short(name) for name in classes]
@@ -114,17 +115,11 @@ def _write_counts(axes: Axes, confusion: np.ndarray, share: np.ndarray, cell: fl
         axes.text(column, row + 0.04, text, va="top", **style | {"fontsize": min(font_size, FONT_SIZE - 2.5)})
 
 
-def _grey_out(axes: Axes, rows: np.ndarray, num_classes: int) -> None:
-    """Rows of classes without clips, where nothing could be right or wrong."""
-    for row in rows:
-        axes.axhspan(row - 0.5, row + 0.5, facecolor="0.95", edgecolor="0.8", hatch="////", linewidth=0)
-
-
 def _write_recall(axes: Axes, confusion: np.ndarray, totals: np.ndarray, cell: float) -> None:
     """The share of each class that was recognised, at the end of its row."""
     num_classes = len(confusion)
     font_size = min(FONT_SIZE - 1, cell * 72 * 0.8)
-    right = [f"{confusion[row, row] / totals[row]:.0%}" if totals[row] else "–" for row in range(num_classes)]
-    for row, text in enumerate(right):
-        axes.text(num_classes - 0.35, row, text, va="center_baseline", fontsize=font_size)
+    for row, total in enumerate(totals):
+        recall = f"{confusion[row, row] / total:.0%}" if total else "–"
+        axes.text(num_classes - 0.35, row, recall, va="center_baseline", fontsize=font_size)
     axes.text(num_classes - 0.35, -0.7, "recall", va="bottom", fontsize=font_size)

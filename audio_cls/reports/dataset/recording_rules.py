@@ -45,10 +45,10 @@ def single_sources(survey: Survey) -> Iterator[Finding]:
 def contradictions(survey: Survey) -> Iterator[Finding]:
     twins = []
     for first, second, how in _same_sound(survey):
-        if survey.clip(first).label != survey.clip(second).label:
-            label = survey.clip_set.classes[survey.clip(second).label]
-            said = f"{how} as {survey.clip(second).name}, which is labelled {label}"
-            twins.append((survey.clip(first).name, said))
+        one, other = survey.clip(first), survey.clip(second)
+        if one.label != other.label:
+            label = survey.clip_set.classes[other.label]
+            twins.append((one.name, f"{how} as {other.name}, which is labelled {label}"))
     if twins:
         yield Finding(
             WARNING,
@@ -73,7 +73,7 @@ def hidden_copies(survey: Survey) -> Iterator[Finding]:
         how = "put both into one fold" if survey.has_folds else f"give both the same source in {MANIFEST}"
         yield Finding(
             WARNING,
-            f"{_pairs(len(apart), 'holds', 'hold')}{where}",
+            f"{_pairs(len(apart))}{where}",
             "A model that trains on one has seen the other, so its accuracy is a little too high. Listen to both, "
             f"and {how}, or remove one.",
             tuple(apart),
@@ -81,7 +81,7 @@ def hidden_copies(survey: Survey) -> Iterator[Finding]:
     if together:
         yield Finding(
             NOTE,
-            f"{_pairs(len(together), 'holds', 'hold')}, in one fold but under different sources",
+            f"{_pairs(len(together))}, in one fold but under different sources",
             "They do no harm with the published folds. With a split of your own, give them the same source.",
             tuple(together),
         )
@@ -91,11 +91,10 @@ def unknown_sources(survey: Survey) -> Iterator[Finding]:
     unknown = sum(clip.source is None for clip in survey.clip_set.clips)
     if unknown:
         whole = unknown == len(survey.clip_set)
+        title = f"The source of {count_clips(unknown)} is not known"
         yield Finding(
             WARNING,
-            "It is not known which clips were cut from the same recording"
-            if whole
-            else f"The source of {count_clips(unknown)} is not known",
+            "It is not known which clips were cut from the same recording" if whole else title,
             "Clips of one recording may end up on both sides of a split, and the accuracy is too high then. If several "
             f"were cut from one, say so: {MANIFEST}. If each is a recording of its own, all is well.",
         )
@@ -118,11 +117,8 @@ def few_sources(survey: Survey) -> Iterator[Finding]:
     if not survey.has_sources:
         return
     sources = _sources_by_class(survey)
-    few = [
-        f"{name!r} ({len(sources[label])})"
-        for label, name in enumerate(survey.clip_set.classes)
-        if len(sources[label]) < FEW_SOURCES
-    ]
+    counts = [(name, len(sources[label])) for label, name in enumerate(survey.clip_set.classes)]
+    few = [f"{name!r} ({count})" for name, count in counts if count < FEW_SOURCES]
     if few:
         yield Finding(
             WARNING,
@@ -191,5 +187,5 @@ def _sources_by_class(survey: Survey) -> dict[int, set]:
     return sources
 
 
-def _pairs(count: int, one: str, several: str) -> str:
-    return f"{count} pair{'s' * (count != 1)} of clips {one if count == 1 else several} the same sound"
+def _pairs(count: int) -> str:
+    return "1 pair of clips holds the same sound" if count == 1 else f"{count} pairs of clips hold the same sound"
