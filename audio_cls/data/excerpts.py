@@ -47,8 +47,7 @@ def encode(waveform: np.ndarray, sample_rate: int) -> tuple[bytes, str]:
     """The sound (T,) as the bytes of a file and its kind: mp3 where libsndfile can write it, else wav."""
     played = np.clip(resample(waveform.copy(), sample_rate, PLAYED_RATE), -1, 1)  # torch wants memory of its own
     buffer = io.BytesIO()
-    if "MP3" in soundfile.available_formats():
-        soundfile.write(buffer, played, PLAYED_RATE, format="MP3", compression_level=0.6)
-        return buffer.getvalue(), "mp3"
-    soundfile.write(buffer, played, PLAYED_RATE, format="WAV", subtype="PCM_16")
-    return buffer.getvalue(), "wav"
+    kind = "mp3" if "MP3" in soundfile.available_formats() else "wav"
+    options = {"compression_level": 0.6} if kind == "mp3" else {"subtype": "PCM_16"}
+    soundfile.write(buffer, played, PLAYED_RATE, format=kind.upper(), **options)
+    return buffer.getvalue(), kind

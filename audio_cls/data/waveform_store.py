@@ -142,7 +142,7 @@ def _check_outside(stores: Path, root: Path | None) -> None:
 def _digest(clip_set: ClipSet, sample_rate: int) -> str:
     """Changes with the clips' paths, sizes and times of change, the rate, and the code that makes synthetic clips."""
     digest = hashlib.sha256(f"{FORMAT_VERSION} {sample_rate}".encode())
-    if _is_synthetic(clip_set):
+    if clip_set.root is None:  # synthetic; its name may be another, by data.name
         from audio_cls.data import synthetic
 
         digest.update(Path(synthetic.__file__).read_bytes())
@@ -162,14 +162,10 @@ def _file_entry(clip: Clip) -> tuple[str, str, int, int]:
     return clip.name, str(clip.path.absolute()), status.st_size, status.st_mtime_ns
 
 
-def _is_synthetic(clip_set: ClipSet) -> bool:
-    return clip_set.root is None  # its name may be another, by data.name
-
-
 def _write_waveforms(clip_set: ClipSet, sample_rate: int, file: BinaryIO, progress: bool) -> list[int]:
     """Appends all clips to the file; returns their lengths."""
     lengths, problems = [], []
-    make = _synthetic_waveform if _is_synthetic(clip_set) else _file_waveform
+    make = _synthetic_waveform if clip_set.root is None else _file_waveform
     # Threads do: decoding and resampling release the GIL.
     task = f"decoding {clip_set.name} at {sample_rate} Hz"
     waveforms = in_order(lambda clip: make(clip, sample_rate), clip_set.clips, task, progress)

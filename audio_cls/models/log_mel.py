@@ -47,7 +47,9 @@ class LogMel(nn.Module):
         self.hop_length = hop_length
         # Derived from the arguments, so they move with the module but stay out of checkpoints.
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.register_buffer("mel_bands", _mel_bands(sample_rate, num_mels, n_fft), persistent=False)
+        # Triangular bands (M, n_fft/2 + 1), each reaching 1 at its centre.
+        bands = melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, num_mels, sample_rate, mel_scale="slaney").T
+        self.register_buffer("mel_bands", bands.contiguous(), persistent=False)
 
     @property
     def frame_times(self) -> TokenTimes:
@@ -103,10 +105,3 @@ def standardize(level: Tensor) -> Tensor:
     """Mean 0, standard deviation 1 over each clip of (B, M, F); a constant becomes 0 rather than amplified rounding."""
     level = level - level.mean((1, 2), keepdim=True)
     return level / level.square().mean((1, 2), keepdim=True).sqrt().clamp(min=0.01)
-
-
-def _mel_bands(sample_rate: int, num_mels: int, n_fft: int) -> Tensor:
-    """Triangular bands (M, n_fft/2 + 1) on Slaney's mel scale, each reaching 1 at its centre."""
-    nyquist = sample_rate / 2
-    bands = melscale_fbanks(n_fft // 2 + 1, 0.0, nyquist, num_mels, sample_rate, norm=None, mel_scale="slaney")
-    return bands.T.contiguous()

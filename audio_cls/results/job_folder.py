@@ -117,7 +117,8 @@ def _read_predictions(folder: Path, metrics: dict[str, Any]) -> dict[str, Predic
         return {}
     columns = [f"p_{label}" for label in range(len(metrics["classes"]))]
     rows = _read_rows(folder / "predictions.csv", ["split", "clip", "label", "predicted", *columns])
-    sources = _read_sources(folder)
+    listed = _read_rows(folder / "split.csv", ["clip", "source"]) if (folder / "split.csv").exists() else []
+    sources = {row["clip"]: row["source"] or "" for row in listed}
     found = {}
     for split in held_out:
         ours = [row for row in rows if row["split"] == split]
@@ -145,13 +146,6 @@ def _read_rows(path: Path, needed: list[str]) -> list[dict[str, str]]:
     if lacking:
         raise _Damage(f"{path.name} has no column {lacking[0]!r}")
     return rows
-
-
-def _read_sources(folder: Path) -> dict[str, str]:
-    """Source recordings by clip from split.csv, where there is one."""
-    if not (folder / "split.csv").exists():
-        return {}
-    return {row["clip"]: row["source"] or "" for row in _read_rows(folder / "split.csv", ["clip", "source"])}
 
 
 def _to_predictions(

@@ -98,12 +98,10 @@ class ClipMetrics:
     def _make_room(self, num_clips: int) -> None:
         """At least doubles the room where it is too small; a reset keeps it. Tensors kept of every batch would lie
         scattered among the large blocks of the batches, and split the memory that the next one needs."""
-        missing = num_clips - len(self._labels)
-        if missing > 0:
-            more = max(missing, len(self._labels))
-            room = np.empty((more, self.num_classes), np.float32)
-            self._probabilities = np.concatenate([self._probabilities, room])
-            self._labels = np.concatenate([self._labels, np.empty(more, np.int64)])
+        if num_clips > len(self._labels):
+            room = max(num_clips, 2 * len(self._labels))
+            self._probabilities = np.resize(self._probabilities, (room, self.num_classes))
+            self._labels = np.resize(self._labels, room)
 
 
 def _decimal(value: Tensor | float) -> float:
