@@ -48,16 +48,20 @@ def split_digest(clip_set: ClipSet, protocol: str, num_folds: int, split_seed: i
 
 
 def code_commit() -> str | None:
-    """The commit of the code that runs, with '+' where files were changed since; None outside a git checkout."""
-    here = Path(__file__).resolve().parent
+    """The commit of the code that runs, with '+' where files were changed since; None outside its own git checkout."""
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(
+            command, cwd=here.parent, capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--match", ""],
-            cwd=here, capture_output=True, text=True, timeout=5, check=True,
-        )  # fmt: skip
+        git("ls-files", "--error-unmatch", here.name)  # an environment may stand in the repository of another project
+        return git("describe", "--always", "--abbrev=10", "--dirty=+", "--match", "") or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() or None
 
 
 def record_command(folder: Path, arguments: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 Axis letters: B batch, C crops of a clip, T samples of a crop, K classes.
 """
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,9 @@ def load_classifier(folder: Path) -> LoadedClassifier:
         prefix = "clip_classifier."
         weights = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
         module.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items()})
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise LoadError(f"{path} lacks {error}: another version of audio_cls wrote it; train the job again") from None
+    except Exception as error:  # also what the class of somebody else raises
         reason = f"{error}".strip().partition("\n")[0] or type(error).__name__
         raise LoadError(f"{path} cannot be loaded ({reason}); train the job again") from None
     return LoadedClassifier(
@@ -113,8 +114,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise LoadError(f"{folder} is not a job's folder ({_jobs_below(folder)})")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        _ = config["input"]["sample_rate"], config["input"]["eval_crops"], config["trainer"]["weights"], config["data"]
-        _ = config["fold"], config["seed"]
+        numbers = config["input"]["sample_rate"], config["input"]["eval_crops"], config["fold"] + 1, config["seed"] + 1
+        if not all(type(number) is int and number > 0 for number in numbers):
+            raise TypeError(numbers)
+        _ = config["trainer"]["weights"], config["data"]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise LoadError(f"{path} cannot be read; train the job again") from None
     return config

@@ -36,6 +36,10 @@ class Model:
         """
         if isinstance(sound, np.ndarray):
             waveform = _mono(sound, sample_rate, self._classifier.sample_rate)
+        elif not isinstance(sound, str | os.PathLike):
+            raise ValueError(
+                f"{type(sound).__name__}: give the path of a sound file, or a numpy array with sample_rate=HZ"
+            )
         elif sample_rate is not None:
             raise ValueError("sample_rate belongs to an array; a file says its own: leave it out")
         else:
@@ -56,14 +60,16 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 def _mono(samples: np.ndarray, sample_rate: int | None, rate: int) -> np.ndarray:
     """The mean of the channels, float32 at `rate` Hz."""
-    if sample_rate is None or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
-        raise ValueError(f"sample_rate={sample_rate}: say at which rate the array is, {MIN_SAMPLE_RATE} Hz or more")
-    if samples.ndim not in (1, 2) or not samples.size or not np.issubdtype(samples.dtype, np.floating):
+    if not isinstance(sample_rate, int | np.integer) or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        raise ValueError(f"sample_rate={sample_rate}: give the rate of the array, an integer from {MIN_SAMPLE_RATE} Hz")
+    columns = samples.shape[1] if samples.ndim == 2 else 1
+    if samples.ndim not in (1, 2) or not np.issubdtype(samples.dtype, np.floating) or not 0 < columns <= len(samples):
         raise ValueError(
             f"an array of shape {samples.shape} and type {samples.dtype}: give floats in [-1, 1], as (samples,) or"
             " (samples, channels)"
         )
-    if not np.isfinite(samples).all():
-        raise ValueError("the array has samples that are NaN or infinite; remove them")
-    mono = samples if samples.ndim == 1 else samples.mean(axis=1)
-    return resample(np.ascontiguousarray(mono, np.float32), sample_rate, rate)
+    with np.errstate(over="ignore"):
+        mono = np.ascontiguousarray(samples if samples.ndim == 1 else samples.mean(axis=1), np.float32)
+    if not np.isfinite(mono).all():
+        raise ValueError("the array has samples that are NaN, infinite or too large for float32; remove them")
+    return resample(mono, int(sample_rate), rate)

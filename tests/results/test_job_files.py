@@ -203,6 +203,17 @@ def test_without_git_or_a_checkout_there_is_no_commit(monkeypatch, error):
     assert job_files.code_commit() is None
 
 
+def test_the_commit_of_another_project_s_repository_is_not_taken(monkeypatch, tmp_path):
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+    subprocess.run(["git", *identity, "commit", "--quiet", "--allow-empty", "-m", "theirs"], cwd=tmp_path, check=True)
+    installed = tmp_path / "environment" / "job_files.py"
+    installed.parent.mkdir()
+    installed.touch()
+    monkeypatch.setattr(job_files, "__file__", str(installed))
+    assert job_files.code_commit() is None
+
+
 def test_numpy_numbers_are_not_written_by_accident(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "metrics.json", {"accuracy": np.float32(0.5)})

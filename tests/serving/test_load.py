@@ -104,6 +104,27 @@ def checkpoint_with_code(folder: Path) -> None:
     torch.save(torch.load(path, weights_only=True) | {"evil": Evil()}, path)
 
 
+def change_checkpoint(folder: Path, **parameters: object) -> None:
+    path = folder / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"] |= parameters
+    torch.save(checkpoint, path)
+
+
+def model_without_name(folder: Path) -> None:
+    change_checkpoint(folder, model={"num_heads": 2})
+
+
+def silence_that_is_text(folder: Path) -> None:
+    change_checkpoint(folder, model={"name": "odd", "_target_": 3}, silence_db="loud")
+
+
+def crops_that_are_text(folder: Path) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["input"]["eval_crops"] = "many"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
 def damage_config(folder: Path) -> None:
     (folder / "config.yaml").write_text("input: [")
 
@@ -118,7 +139,10 @@ def shorten_config(folder: Path) -> None:
     [
         (remove_checkpoint, "last.ckpt does not exist: kept results and jobs that did not finish an epoch"),
         (cut_checkpoint, "last.ckpt cannot be loaded"),
-        (other_file, "last.ckpt cannot be loaded"),
+        (other_file, "last.ckpt lacks 'hyper_parameters': another version of audio_cls wrote it"),
+        (model_without_name, "last.ckpt lacks 'name': another version of audio_cls wrote it"),
+        (silence_that_is_text, "last.ckpt cannot be loaded"),
+        (crops_that_are_text, "config.yaml cannot be read"),
         (checkpoint_with_code, "last.ckpt cannot be loaded"),
         (damage_config, "config.yaml cannot be read"),
         (shorten_config, "config.yaml cannot be read"),

@@ -57,12 +57,15 @@ def test_an_array_at_another_rate_is_resampled(job: Job, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("array", "rate", "reason"),
     [
-        (np.zeros(100, np.float32), None, "say at which rate the array is"),
-        (np.zeros(100, np.float32), 10, "say at which rate the array is"),
+        (np.zeros(100, np.float32), None, "give the rate of the array"),
+        (np.zeros(100, np.float32), 10, "give the rate of the array"),
         (np.zeros(0, np.float32), RATE, "give floats"),
         (np.zeros((2, 2, 2), np.float32), RATE, "give floats"),
         (np.zeros(100, np.int16), RATE, "give floats"),
-        (np.full(100, np.nan), RATE, "NaN or infinite"),
+        (np.zeros((2, 100), np.float32), RATE, r"shape \(2, 100\).*as \(samples,\) or \(samples, channels\)"),
+        (np.zeros(100, np.float32), 8000.5, "an integer"),
+        (np.full(100, np.nan), RATE, "NaN, infinite or too large"),
+        (np.full(100, 1e300), RATE, "NaN, infinite or too large"),
     ],
 )
 def test_an_array_that_cannot_be_used_is_refused(job: Job, array: np.ndarray, rate: int | None, reason: str) -> None:
@@ -81,3 +84,8 @@ def test_a_file_that_cannot_be_used_is_named(job: Job, tmp_path: Path) -> None:
 def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not exist; give a job's folder"):
         audio_cls.load(tmp_path / "nowhere")
+
+
+def test_what_is_neither_a_path_nor_an_array_is_refused(job: Job) -> None:
+    with pytest.raises(ValueError, match="list: give the path of a sound file, or a numpy array"):
+        audio_cls.load(job.folder).predict([0.0, 0.1], sample_rate=RATE)
