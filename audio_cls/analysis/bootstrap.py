@@ -17,9 +17,9 @@ def source_weights(num_sources: int, num_resamples: int = NUM_RESAMPLES, seed: i
     return np.random.default_rng(seed).multinomial(num_sources, chances, size=num_resamples).astype(np.float64)
 
 
-def percentile_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The middle `confidence` of the values (R,); NaN, a resample without anything to measure, is left out."""
-    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """The middle CONFIDENCE of the values (R,); NaN, a resample without anything to measure, is left out."""
+    low, high = np.nanquantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 

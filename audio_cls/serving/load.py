@@ -17,6 +17,8 @@ from audio_cls.models.build import build_network
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.wording import UserError
 
+EXAMPLE = "outputs/STUDY/VARIANT/fold0-seed0"
+
 
 class LoadError(UserError):
     """A job folder that holds no classifier, in one line with what to do."""
@@ -108,10 +110,12 @@ def load_classifier(folder: Path) -> LoadedClassifier:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise LoadError(f"{folder} does not exist; give a job's folder, as in outputs/STUDY/VARIANT/fold0-seed0")
+        raise LoadError(f"{folder} does not exist; give a job's folder, as in {EXAMPLE}")
     path = folder / "config.yaml"
     if not path.exists():
-        raise LoadError(f"{folder} is not a job's folder ({_jobs_below(folder)})")
+        jobs = sorted(found.parent for depth in ("*", "*/*") for found in folder.glob(f"{depth}/config.yaml"))
+        hint = f"name one job in it, as {jobs[0]}" if jobs else "there is no config.yaml in it; give one as " + EXAMPLE
+        raise LoadError(f"{folder} is not a job's folder ({hint})")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         numbers = config["input"]["sample_rate"], config["input"]["eval_crops"], config["fold"] + 1, config["seed"] + 1
@@ -121,11 +125,3 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise LoadError(f"{path} cannot be read; train the job again") from None
     return config
-
-
-def _jobs_below(folder: Path) -> str:
-    """Where the jobs are that were meant, for whoever named a study or a variant."""
-    jobs = sorted(path.parent for path in [*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")])
-    if not jobs:
-        return "there is no config.yaml in it; give one as outputs/STUDY/VARIANT/fold0-seed0"
-    return f"name one job in it, as {jobs[0]}"

@@ -78,9 +78,9 @@ class PredictionTable:
     def __init__(self, path: Path, classes: tuple[str, ...]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._classes = classes
-        self._file = path.open("w", newline="", encoding="utf-8")
+        self._file = path.open("w", buffering=1, newline="", encoding="utf-8")  # a line at a time
         self._writer = csv.writer(self._file)
-        self._write(["file", "predicted", "probability", *(f"p_{name}" for name in classes)])
+        self._writer.writerow(["file", "predicted", "probability", *(f"p_{name}" for name in classes)])
 
     def __enter__(self) -> "PredictionTable":
         return self
@@ -93,8 +93,4 @@ class PredictionTable:
         assert prediction.probabilities is not None
         best = int(prediction.probabilities.argmax())
         values = [f"{value:.6g}" for value in (prediction.probabilities[best], *prediction.probabilities)]
-        self._write([prediction.path, self._classes[best], *values])
-
-    def _write(self, row: list[object]) -> None:
-        self._writer.writerow(row)
-        self._file.flush()
+        self._writer.writerow([prediction.path, self._classes[best], *values])
