@@ -26,7 +26,7 @@ from audio_cls.training.augment import input_samples
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
 from audio_cls.training.datamodule import ClipDataModule
-from audio_cls.training.modules import ClassifierModule, CNNModule, TransformerModule
+from audio_cls.training.modules import ClassifierModule
 from audio_cls.training.optimization import EMA
 
 
@@ -42,8 +42,7 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
         "seed": config.seed,
     }
     model = config.model.model_dump(by_alias=True)
-    module = {"cnn": CNNModule, "transformer": TransformerModule}.get(model["name"], ClassifierModule)
-    return module(list(classes), config.input.crop_samples, config.input.sample_rate, model, **recipe)
+    return ClassifierModule(list(classes), config.input.crop_samples, config.input.sample_rate, model, **recipe)
 
 
 def make_datamodule(job: Job, clip_set: ClipSet, folds: int) -> ClipDataModule:

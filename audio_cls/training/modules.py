@@ -1,4 +1,4 @@
-"""The two LightningModules over one base: what happens to a batch in training and in evaluation.
+"""The LightningModule: what happens to a batch in training and in evaluation.
 
 Axis letters: B batch, C crops of a clip, T samples, K classes.
 """
@@ -165,11 +165,3 @@ class ClassifierModule(pl.LightningModule):
     def _add(self, **values: Tensor | int) -> None:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0) + value
-
-
-class CNNModule(ClassifierModule):
-    """Trains `WaveformCNN`, on waveforms."""
-
-
-class TransformerModule(ClassifierModule):
-    """Trains a transformer, which takes spectrogram masks and, if asked for, mel power in place of waveforms."""
