@@ -18,7 +18,6 @@ def test_the_largest_threshold_that_the_c_library_takes_is_set(monkeypatch, larg
         taken[parameter] = value
         return 1
 
-    monkeypatch.setattr(allocator.sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
     allocator.keep_freed_memory()
     assert taken == {TRIM: 2**30} | ({} if kept is None else {MMAP: kept})
@@ -28,6 +27,5 @@ def test_another_c_library_is_left_alone(monkeypatch):
     def missing(name: str) -> None:
         raise OSError(name)
 
-    monkeypatch.setattr(allocator.sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", missing)
     allocator.keep_freed_memory()
