@@ -1,6 +1,7 @@
 """Whether runs of Weights & Biases are online: found out once for all jobs, before they start. Knows no Lightning."""
 
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from audio_cls.terminal import say
 from audio_cls.wording import one_line
 
 REQUEST_SECONDS = 5  # for one request; wandb's own 20 s would make a server that is lost later cost a minute
+SERVICE_SECONDS = 12  # for wandb's own process to send the rest and end
 
 
 def find_mode(mode: str, studies: Sequence[Path]) -> None:
@@ -61,6 +63,12 @@ def drop_service(exit_code: int = 1) -> None:
     """Ends wandb's own process with all of its runs; the next run starts another."""
     import wandb
 
-    with suppress(Exception):  # it may be gone
-        wandb.teardown(exit_code=exit_code)
+    def tear_down() -> None:
+        with suppress(Exception):  # it may be gone
+            wandb.teardown(exit_code=exit_code)
+
+    # wandb waits without a limit for its process to end, which on a busy machine did not end at all.
+    ending = threading.Thread(target=tear_down, daemon=True)
+    ending.start()
+    ending.join(SERVICE_SECONDS)
     set_up()
