@@ -19,7 +19,7 @@ def import_target(target: str) -> Any:
         raise ValueError(
             f"_target_={target} cannot be imported ({one_line(error)}); put the folder of its file on PYTHONPATH"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"_target_={target} cannot be imported ({type(error).__name__}: {one_line(error)})") from None
     if not hasattr(module, name):
         hint = did_you_mean(name, vars(module)) or "write the name as it stands there"

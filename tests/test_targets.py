@@ -20,12 +20,16 @@ def test_what_cannot_be_imported_is_told_in_one_line(target: str, problem: str) 
     assert problem in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("1 / 0", "ZeroDivisionError: division by zero"), ("import sys; sys.exit(3)", "SystemExit: 3")],
+)
 def test_a_module_that_fails_while_it_is_imported_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
 ) -> None:
-    (tmp_path / "broken_module.py").write_text("1 / 0\n")
+    (tmp_path / "broken_module.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ValueError, match=r"broken_module.Gru cannot be imported \(ZeroDivisionError: division by zero"):
+    with pytest.raises(ValueError, match=rf"broken_module.Gru cannot be imported \({said}"):
         import_target("broken_module.Gru")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from audio_cls.config.schema import ConfigError, DataConfig
-from audio_cls.data.clips import ClipSet, DataError
+from audio_cls.data.clips import ClipSet, DataError, check_clips
 from audio_cls.data.sources import looks_like_esc10, read_any_folder, read_esc10, read_esc50
 from audio_cls.data.synthetic import synthetic_clips
 from audio_cls.targets import arguments_for, import_target
@@ -41,7 +41,8 @@ def load_clips(data: DataConfig) -> ClipSet:
             )
         offered = data.model_dump(exclude={"root", *data.arguments})
         offered |= {} if root is None else {"root": Path(root).absolute()}
-        clip_set = reader(**arguments_for(reader, data.arguments, offered))
+        arguments = arguments_for(reader, data.arguments, offered)
+        clip_set = reader(**arguments) if data.kind in READERS else check_clips(reader(**arguments))
     except ConfigError:
         raise
     except ValueError as error:
@@ -52,6 +53,12 @@ def load_clips(data: DataConfig) -> ClipSet:
             f"{error.filename or root} cannot be read ({error.strerror});"
             " data.root must be a folder or a CSV file that you may read"
         ) from None
+    except (Exception, SystemExit) as error:
+        if data.kind in READERS:
+            raise
+        raise ConfigError(
+            f"data={data.kind}: {data.target} raised {type(error).__name__}: {one_line(error)}"
+        ) from error
     return replace(clip_set, name=data.name or clip_set.name)
 
 

@@ -1,7 +1,9 @@
 """What a data set is: labelled clips, and the recording each one was cut from."""
 
-from dataclasses import dataclass
+import operator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 
 class DataError(ValueError):
@@ -45,3 +47,36 @@ class ClipSet:
 
     def __len__(self) -> int:
         return len(self.clips)
+
+
+def check_clips(clip_set: Any) -> ClipSet:
+    """The data set with plain integers and paths. Raises DataError for one that cannot be trained on."""
+    if not isinstance(clip_set, ClipSet):
+        raise DataError(f"{type(clip_set).__name__} is no data set: return an audio_cls.ClipSet")
+    root = None if clip_set.root is None else Path(clip_set.root)
+    classes = tuple(map(str, clip_set.classes))
+    if not clip_set.clips or not classes:
+        raise DataError("no clips are listed: look at the folder that is searched")
+    if len(classes) < 2:
+        raise DataError(
+            f"{root or clip_set.name} holds one class only, {classes[0]!r}: a classifier needs at least two"
+        )
+    clips: dict[str, Clip] = {}
+    for clip in clip_set.clips:
+        try:
+            label, fold = operator.index(clip.label), None if clip.fold is None else operator.index(clip.fold)
+        except TypeError:
+            raise DataError(f"{clip.name!r}: label {clip.label!r} and fold {clip.fold!r} must be integers") from None
+        if not 0 <= label < len(classes):
+            raise DataError(f"{clip.name!r}: label {label} must be 0 to {len(classes) - 1}, an index of `classes`")
+        if fold is not None and fold < 1:
+            raise DataError(f"{clip.name!r}: fold {fold} must be at least 1: folds are counted from 1")
+        if clip.name in clips:
+            raise DataError(f"two clips are called {clip.name!r}: give each a name of its own")
+        if not clip.name.isprintable():  # also what could not be decoded from the file system's bytes
+            raise DataError(f"{clip.name!r} has characters in its name that a table cannot hold: rename it")
+        source = None if clip.source is None else str(clip.source)
+        clips[clip.name] = Clip(Path(clip.path), clip.name, label, source, fold)
+    if len(without := [name for name, clip in clips.items() if clip.fold is None]) not in (0, len(clips)):
+        raise DataError(f"{without[0]!r} has no fold while other clips have one: give every clip a fold, or none")
+    return replace(clip_set, name=str(clip_set.name), root=root, classes=classes, clips=tuple(clips.values()))

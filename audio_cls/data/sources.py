@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from audio_cls.data.clips import Clip, ClipSet, DataError
+from audio_cls.data.clips import Clip, ClipSet, DataError, check_clips
 
 AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in "wav flac ogg oga opus mp3 aiff aif aifc au caf w64 rf64".split())
 UNREADABLE_SUFFIXES = frozenset(f".{suffix}" for suffix in "m4a aac mp4 wma webm amr ape wv mka ac3".split())
@@ -149,12 +149,7 @@ def read_manifest(manifest: Path, root: Path | None = None) -> ClipSet:
 
 
 def _clip_set(name: str, root: Path, classes: tuple[str, ...], clips: list[Clip], num_folds: int | None) -> ClipSet:
-    if len(classes) < 2:
-        raise DataError(f"{root} holds one class only, {classes[0]!r}: a classifier needs at least two")
-    for clip in clips:
-        if not clip.name.isprintable():  # also what could not be decoded from the file system's bytes
-            raise DataError(f"{clip.name!r} has characters in its name that a table cannot hold: rename it")
-    return ClipSet(name, root, classes, tuple(sorted(clips, key=lambda clip: clip.name)), num_folds)
+    return check_clips(ClipSet(name, root, classes, tuple(sorted(clips, key=lambda clip: clip.name)), num_folds))
 
 
 def _existing_folder(root: Path) -> Path:

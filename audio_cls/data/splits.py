@@ -26,12 +26,7 @@ class Split:
 def published_folds(clip_set: ClipSet) -> int | None:
     """How many folds were published with the data set, absent ones included; None where clips carry no folds."""
     folds = [clip.fold for clip in clip_set.clips if clip.fold is not None]
-    if not folds:
-        return None
-    if len(folds) < len(clip_set):
-        name = next(clip.name for clip in clip_set.clips if clip.fold is None)
-        raise SplitError(f"{name!r} has no fold while other clips have one: give every clip a fold, or none")
-    return clip_set.num_published_folds or max(folds)
+    return clip_set.num_published_folds or max(folds) if folds else None
 
 
 def num_folds(protocol: str, *, published: int | None, requested: int) -> int:

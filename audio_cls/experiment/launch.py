@@ -107,6 +107,7 @@ def run(overrides: Sequence[str], number: int) -> None:
         job = sweep_folder.read_job(number) or describe(tuple(overrides))
         clips(job)
     except (ConfigError, DataError) as error:  # the data have changed since the plan was made
+        signals.check()
         say(f"{place}{' '.join(overrides)} FAILED: {error}")
         return
     name = f"{place}{job.label}"
@@ -189,6 +190,7 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (ConfigError, DataError) as error:
+        signals.check()  # code of somebody else was interrupted
         say(str(error))
         raise SystemExit(1 if isinstance(error, DataError) else 2) from None
     except OSError as error:

@@ -31,7 +31,10 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
     settings = {key: value for key, value in model.items() if key not in ("name", "_target_")}
     if "_target_" in model:
         network = network_class(model["_target_"])
-        return network(**arguments_for(network, settings, sizes))
+        try:
+            return network(**arguments_for(network, settings, sizes))
+        except SystemExit as error:  # which would pass for an interruption
+            raise ValueError(f"{model['_target_']} raised SystemExit: {error}") from error
     if model["name"] == "cnn":
         check_pooling("model=cnn", num_samples, sample_rate)
         return WaveformCNN(num_classes, num_samples)

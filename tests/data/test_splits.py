@@ -119,11 +119,6 @@ def test_a_set_without_a_count_of_published_folds_takes_the_highest():
     assert published_folds(clip_set([(0, "a", None), (1, "b", None)])) is None
 
 
-def test_clips_with_and_without_a_fold_do_not_mix():
-    with pytest.raises(SplitError, match="'0001.wav' has no fold"):
-        split(clip_set([(0, "a", 1), (1, "b", None)]), "crossval", 0)
-
-
 def test_too_few_published_folds_for_the_protocol_are_refused():
     clips = clip_set([(label, f"{label}{fold}", fold) for label in (0, 1) for fold in (1, 2)])
     with pytest.raises(SplitError, match="protocol=holdout needs more than the 2 published folds"):
