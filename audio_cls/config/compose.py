@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import SearchPathQuery
@@ -26,8 +27,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from audio_cls.config.location import train_command
-from audio_cls.config.schema import TEXT_KEYS, ConfigError, shown
-from audio_cls.wording import did_you_mean
+from audio_cls.config.schema import TEXT_KEYS, ConfigError, flatten, shown
+from audio_cls.wording import did_you_mean, one_line
 
 CONFIG_NAME = "config"
 MAX_JOBS = 10_000
@@ -114,7 +115,8 @@ def compose_job(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str
         raise ConfigError(
             f"{error.full_key or 'the configuration'} cannot be resolved: {str(error.msg or error).splitlines()[0]}"
         ) from None
-    heads, num_heads = values.pop("heads", None), values["model"].get("num_heads")
+    heads, model = values.pop("heads", None), values["model"]
+    num_heads = model.get("num_heads") if isinstance(model, dict) else None  # else the schema says what is wrong
     if heads != num_heads and "heads" in base.keys:
         raise ConfigError(f"model.num_heads is set by heads; write heads={shown(num_heads)}")
     return values, base.choices
@@ -216,6 +218,14 @@ def _base(overrides: tuple[str, ...]) -> _Base:
         config = compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_composition_problem(str(error))) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(_unreadable(error)) from None
+    primary = _loader().repository.load_config(CONFIG_NAME)
+    assert primary is not None and isinstance(primary.config, DictConfig)
+    usual, now = (flatten({"hydra": OmegaConf.to_container(each.hydra)}) for each in (primary.config, config))
+    for key in (*_PLACES, "hydra.mode"):
+        if now.get(key) != usual.get(key):
+            raise ConfigError(f"{key} in a file of your options is set by the program itself; {_RESERVED[key]}")
     choices = {str(group): str(option) for group, option in config.hydra.runtime.choices.items() if option is not None}
     OmegaConf.set_readonly(config, False)
     OmegaConf.set_struct(config, False)
@@ -262,12 +272,22 @@ def _composition_problem(message: str) -> str:
     return " ".join(message.split())
 
 
+def _unreadable(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: {error.problem}; correct the file"
+    if isinstance(error, UnicodeDecodeError):
+        folders = [Path(source.path) for source in _loader().get_sources() if source.scheme() == "file"]
+        paths = [path for folder in folders for path in folder.rglob("*.yaml") if error.object in path.read_bytes()]
+        return f"{paths[0] if paths else 'a YAML file'} is not UTF-8 text; save it as UTF-8"
+    return one_line(error)
+
+
 def _unknown_key(key: str, base: _Base) -> str:
     if key in ("heads", "model.num_heads"):
         train = train_command()
         return (
             "heads belongs to model=transformer, and this model has none; run two commands into one study:"
-            f" `{train} model=cnn -m` and `{train} model=transformer heads=1,2,4 -m`"
+            f" `{train} model={base.choices['model']} -m` and `{train} model=transformer heads=1,2,4 -m`"
         )
     group = key.split(".")[0]
     owners = [option for option in group_options(group) if key in _base((f"{group}={option}",)).keys]

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from audio_cls.config.location import train_command
+from audio_cls.config.schema import ConfigError
 
 _HEAD = """\
 {train} [GROUP=OPTION ...] [KEY=VALUE ...] [-m]
@@ -30,8 +31,11 @@ def help_text(config_dir: Path, arguments: Sequence[str], own: Path | None = Non
     defaults = [entry for entry in yaml.safe_load(config)["defaults"] if isinstance(entry, dict)]
     chosen = {group: name for entry in defaults for group, name in entry.items() if not group.startswith("override ")}
     options = {group: _options([config_dir, *([own] if own else [])], group) for group in chosen}
-    given = [argument.partition("=") for argument in arguments]
-    chosen |= {group: name for group, _, name in given if name in options.get(group, ())}
+    for group, _, name in [argument.partition("=") for argument in arguments]:
+        if name in options.get(group, ()):
+            chosen[group] = name
+        elif group in options and "," not in name:
+            raise ConfigError(f"{group}={name} does not exist; available: {', '.join(options[group])}")
     keys = [config.partition("\n\n")[2].partition("\nhydra:")[0].strip()]
     keys += [_block(group, options[group][name]) for group, name in chosen.items() if name is not None]
     groups = [_describe_group(group, options[group], name) for group, name in chosen.items()]
@@ -56,13 +60,13 @@ def _describe_group(group: str, options: Mapping[str, Path], chosen: str | None)
 
 def _comment(path: Path) -> str:
     """The comment at the start of a file."""
-    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text("utf-8", "replace").splitlines())
     return " ".join(line[1:].strip() for line in lines if not line.startswith("# @package"))
 
 
 def _block(group: str, path: Path) -> str:
     """The keys of an option, as they stand in the composed configuration."""
-    content = path.read_text(encoding="utf-8")
+    content = path.read_text("utf-8", "replace")
     lines = [line for line in content.splitlines() if not line.startswith("#")]
     if content.startswith("# @package _global_"):
         return "\n".join(lines).strip()

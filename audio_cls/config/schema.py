@@ -95,6 +95,8 @@ class OtherModel(OpenSection):
 
     @model_validator(mode="after")
     def _has_target(self) -> Self:
+        if self.name in ("cnn", "transformer"):
+            raise ValueError(f"model.name={self.name} is the name of a model of ours; give yours another name")
         if not self.target:
             raise ValueError(
                 f"model.name={self.name} is not a model; choose model=cnn or model=transformer, or name a class as"
@@ -169,7 +171,9 @@ class WandbConfig(Section):
 
 
 def _kind_of_model(model: Any) -> str:
-    name = model.get("name") if isinstance(model, dict) else getattr(model, "name", None)
+    name = (
+        getattr(model, "name", None) if not isinstance(model, dict) else "_target_" not in model and model.get("name")
+    )
     return name if name in ("cnn", "transformer") else "other"
 
 

@@ -101,7 +101,7 @@ def test_prediction_imports_nothing_from_the_working_folder(folder: Path) -> Non
         (("model=gru", "model.d_hiden=8"), "model.d_hiden is not a key of this configuration; did you mean"),
         (("model=gro",), "model=gro does not exist; did you mean model=gru? available: cnn, gru, transformer"),
         (("model=gru", "augment.spectrogram_masks=2"), "set augment.spectrogram_masks=0"),
-        (("model=gru", "heads=2"), "heads belongs to model=transformer"),
+        (("model=gru", "heads=2"), "run two commands into one study: `audio-cls train model=gru -m` and"),
         (("model=gru", "model._target_=gru.Gro"), "model=gru: _target_=gru.Gro: gru has no Gro; did you mean Gru?"),
         (("model=gru", "model._target_=pathlib.Path"), "is no subclass of torch.nn.Module"),
         (("model=gru", "model._target_=torch.nn.GRUCell"), "model=gru: frame_length is no argument of GRUCell"),
@@ -124,6 +124,48 @@ def test_a_mistake_in_ones_own_files_is_one_line(
     said = capsys.readouterr().err
     assert (end.value.code, said.count("\n")) == (2, 1)
     assert problem in said
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"name: [a\n  b: c\n", "conf/model/mine.yaml, line 2: expected ',' or ']', but got ':'; correct the file"),
+        (b"name: x\n\t_target_: gru.Gru\n", "conf/model/mine.yaml, line 2: found character '\\t'"),
+        (b"name: x\nname: y\n", "conf/model/mine.yaml, line 2: found duplicate key name"),
+        (b"name: \xff\n", "conf/model/mine.yaml is not UTF-8 text; save it as UTF-8"),
+        (b"# @package _global_\nmodel: gru\n", "model=gru cannot be used: model is a block of keys"),
+        (b"# @package _global_\nmodel: null\n", "model=null cannot be used: model is a block of keys"),
+        (b"# @package _global_\nmodel:\n- gru\n", "model=['gru'] cannot be used: model is a block of keys"),
+        (b"name: cnn\n_target_: gru.Gru\n", "model.name=cnn is the name of a model of ours; give yours another name"),
+        (b"name: transformer\n_target_: gru.Gru\n", "model.name=transformer is the name of a model of ours"),
+        (b"# @package _global_\nhydra: {run: {dir: x}}\n", "hydra.run.dir in a file of your options is set by the"),
+        (b"# @package _global_\nhydra: {job: {chdir: true}}\n", "output_dir= and study= say where results go"),
+        (b"# @package _global_\nhydra: {mode: MULTIRUN}\n", "hydra.mode in a file of your options"),
+    ],
+)
+def test_a_mistake_in_ones_own_yaml_file_is_one_line_and_help_is_shown_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, problem: str
+) -> None:
+    (tmp_path / "conf/model").mkdir(parents=True)
+    (tmp_path / "conf/model/mine.yaml").write_bytes(content)
+    arguments = ["--config-dir", str(tmp_path / "conf"), "data=synthetic", "model=mine", f"output_dir={tmp_path}/out"]
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert (end.value.code, said.count("\n")) == (2, 1)
+    assert problem in said
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--help"])
+    assert end.value.code == 0
+    assert "* model=mine" in capsys.readouterr().out
+
+
+def test_help_about_an_option_that_does_not_exist_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["model=nope", "--help"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "model=nope does not exist; available: cnn, transformer\n"
 
 
 def test_help_shows_the_keys_of_ones_own_option(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
