@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.job import Job, JobBusy, clips, num_folds
+from audio_cls.config.schema import OtherModel
 from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
@@ -25,6 +26,7 @@ from audio_cls.experiment.build import (
 from audio_cls.experiment.compatibility import split_digest
 from audio_cls.experiment.evaluate import evaluate, write_results
 from audio_cls.files import write_json
+from audio_cls.models.build import check_network
 from audio_cls.results import job_files
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_logger
@@ -68,6 +70,8 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         keep_freed_memory()
         pl.seed_everything(config.seed, verbose=False)
         module = make_module(job, clip_set.classes)
+        if isinstance(config.model, OtherModel):
+            check_network(module.network, len(clip_set.classes), config.input.crop_samples)
         datamodule = make_datamodule(job, clip_set, folds)
         datamodule.prepare_data()  # now: bad files are named before anything else starts
         record |= _sizes(module, datamodule)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.late_fusion import LateFusion, StatisticsClassifier
@@ -41,6 +43,31 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
     if model["name"] == "transformer":
         return build_transformer(TransformerSettings(**sizes, **settings))
     raise ValueError(f"model.name={model['name']} is no model of ours; add model._target_, the import path of a class")
+
+
+def check_network(network: nn.Module, num_classes: int, num_samples: int) -> None:
+    """Raises ValueError, in one line, for a network of somebody else that cannot be trained; tries it on two crops."""
+    name = type(network).__name__
+    if any(is_lazy(parameter) for parameter in network.parameters()):
+        raise ValueError(f"{name} has layers without sizes (Lazy...); give their sizes in the constructor")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ValueError(f"{name} has no parameter to train; give it layers whose parameters require gradients")
+    if type(network).forward is nn.Module.forward:
+        raise ValueError(f"{name} has no forward; write the method forward(waveforms)")
+    training = network.training
+    with torch.enable_grad():
+        logits = network.eval()(torch.zeros(2, 1, num_samples))
+    network.train(training)
+    if not isinstance(logits, Tensor):
+        found = type(logits).__name__
+    elif logits.shape != (2, num_classes) or not logits.is_floating_point():
+        found = f"{tuple(logits.shape)} {str(logits.dtype).removeprefix('torch.')}"
+    elif not logits.requires_grad:
+        found = "a tensor without gradients"
+    else:
+        return
+    expected = f"logits (2, {num_classes}), floats with gradients"
+    raise ValueError(f"{name} returned {found} for waveforms (2, 1, {num_samples}); it must return {expected}")
 
 
 def network_class(target: str) -> type[nn.Module]:

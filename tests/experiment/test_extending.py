@@ -17,6 +17,7 @@ from audio_cls.config.compose import configuration
 from audio_cls.config.location import conf_dir
 from audio_cls.experiment.plan import make_plan
 from audio_cls.experiment.train import main
+from audio_cls.training.datamodule import ClipDataModule
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs/extending.md").read_text(encoding="utf-8")
@@ -159,6 +160,27 @@ def test_a_mistake_in_ones_own_yaml_file_is_one_line_and_help_is_shown_all_the_s
         main([*arguments, "--help"])
     assert end.value.code == 0
     assert "* model=mine" in capsys.readouterr().out
+
+
+def test_a_network_that_cannot_be_trained_fails_before_any_clip_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "conf/model").mkdir(parents=True)
+    content = "# @package _global_\nmodel: {name: flat, _target_: torch.nn.Flatten}\naugment: {spectrogram_masks: 0}\n"
+    (tmp_path / "conf/model/flat.yaml").write_text(content)
+    monkeypatch.setattr(ClipDataModule, "prepare_data", lambda _: pytest.fail("clips were decoded"))
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    arguments = [
+        "--config-dir",
+        f"{tmp_path}/conf",
+        "data=synthetic",
+        "model=flat",
+        f"output_dir={tmp_path}",
+        *QUICK[:1],
+    ]
+    assert main(arguments) == 1
+    assert "FAILED: Flatten has no parameter to train; give it layers" in capsys.readouterr().err
 
 
 def test_help_about_an_option_that_does_not_exist_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audio_cls.models.build import build_network, build_transformer
+from audio_cls.models.build import build_network, build_transformer, check_network
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.features import Features
 from audio_cls.models.settings import TransformerSettings
@@ -385,3 +385,64 @@ def test_what_is_no_network_is_refused_in_one_line_and_not_called(model, message
     with pytest.raises(ValueError, match=message) as error:
         build_network(model, **SIZES)
     assert "\n" not in str(error.value)
+
+
+class Exits(nn.Module):
+    def __init__(self) -> None:
+        raise SystemExit(0)
+
+
+def test_a_constructor_that_exits_is_an_error_and_no_interruption():
+    with pytest.raises(ValueError, match="Exits raised SystemExit: 0"):
+        build_network({"_target_": f"{__name__}.Exits"}, **SIZES)
+
+
+class Returns(nn.Module):
+    """Logits of crops (B, 1, T), changed by a function."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.linear, self.change = nn.Linear(800, 5), change
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return self.change(self.linear(waveforms.squeeze(1)))
+
+
+class NoForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(800, 5)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            Returns(lambda logits: logits[:, :3]),
+            r"Returns returned \(2, 3\) float32 for waveforms \(2, 1, 800\)",
+        ),
+        (
+            Returns(lambda logits: logits.unsqueeze(-1)),
+            r"returned \(2, 5, 1\) .*; it must return logits \(2, 5\)",
+        ),
+        (Returns(lambda logits: logits.mean(0, keepdim=True)), r"returned \(1, 5\) float32"),
+        (Returns(lambda logits: logits.argmax(1)), r"returned \(2,\) int64"),
+        (Returns(lambda logits: (logits, None)), "returned tuple for"),
+        (Returns(torch.detach), "returned a tensor without gradients for"),
+        (Returns(torch.abs).requires_grad_(False), "Returns has no parameter to train"),
+        (nn.Flatten(), "Flatten has no parameter to train"),
+        (nn.LazyLinear(5), "LazyLinear has layers without sizes"),
+        (NoForward(), "NoForward has no forward; write the method"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_told_with_what_it_must_return(network, message):
+    with pytest.raises(ValueError, match=message) as error:
+        check_network(network, 5, 800)
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_that_was_tried_is_left_in_its_mode():
+    network = Returns(torch.abs)
+    with torch.no_grad():
+        check_network(network, 5, 800)
+    assert network.training
