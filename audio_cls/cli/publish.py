@@ -29,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
     if not options.results_dir.is_dir():
         raise UserError(f"{options.results_dir} holds no study yet; name one to keep")
     written = write_documents(options.results_dir, Path("docs/results.md"), Path("README.md"))
-    print(f"docs/results.md and README.md show {', '.join(written)}")
+    print(f"docs/results.md shows {', '.join(written)}")
     return 0

@@ -131,6 +131,8 @@ def _forget_machine(path: Path) -> None:
     values = _read_config(path)
     values["data"]["root"] = None
     values["output_dir"] = "outputs"
+    if "config_dir" in values:
+        values["config_dir"] = _place(values["config_dir"])
     values["logger"] = None  # `jobs` stays: times of jobs side by side cannot be read without it
     write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
@@ -147,7 +149,11 @@ def _portable(command: str, data: Mapping[str, Any]) -> str:
     for word in words:
         key, _, value = word.partition("=")
         key = key.lstrip("+~")
-        if key == "data.root":
+        if key == "--config-dir" and value:
+            kept.append(f"{key}={_place(value)}")
+        elif kept and kept[-1] == "--config-dir":
+            kept.append(_place(word))
+        elif key == "data.root":
             root = value.strip("'\"")
         elif word != "data=auto" and key not in _LOCAL and key.split(".")[0] != "logger":
             kept.append(word)
@@ -156,3 +162,8 @@ def _portable(command: str, data: Mapping[str, Any]) -> str:
         named.append(f"data.root={PurePath('PATH', PurePath(root or '').name)}")
     kept.sort(key=lambda word: word in ("-m", "--multirun"))  # only first or last is -m understood
     return shlex.join([python, script, *named, *kept])
+
+
+def _place(folder: str) -> str:
+    """A folder of the user's options as it was typed, but for where on one machine it lies."""
+    return str(PurePath("PATH", PurePath(folder).name)) if PurePath(folder).is_absolute() else folder

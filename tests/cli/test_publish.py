@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from support.study_folders import write_variant
 
@@ -9,3 +11,11 @@ def test_an_ensemble_is_published_with_one_study(outputs, capsys, studies):
     write_variant(outputs / "other", "cnn")
     assert main(["publish", *studies, "--ensemble", "cnn,transformer_h4"]) == 2
     assert "--ensemble belongs to one study" in capsys.readouterr().err
+
+
+def test_only_the_documents_that_were_written_are_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    assert main(["publish"]) == 0
+    assert "README" not in capsys.readouterr().out
+    assert not Path("README.md").exists()

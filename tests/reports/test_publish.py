@@ -60,6 +60,13 @@ def test_what_is_kept_is_small_and_knows_no_path_of_this_machine(study, tmp_path
         ("folder", "-m data.root='my sounds'", "data=folder 'data.root=PATH/my sounds' -m"),
         ("folder", "data=folder", "data.root=PATH/sounds data=folder"),
         ("esc50", "data=esc50 data.root=.", "data.root=PATH data=esc50"),
+        (
+            "folder",
+            "--config-dir my/conf model=gru -m",
+            "data=folder data.root=PATH/sounds --config-dir my/conf model=gru -m",
+        ),
+        ("esc10", "--config-dir /home/me/conf model=gru", "data=esc10 --config-dir PATH/conf model=gru"),
+        ("esc10", "model=gru --config-dir=/home/me/conf", "data=esc10 model=gru --config-dir=PATH/conf"),
         ("esc10", "logger=none +logger.tags=[a] jobs=2 trainer.num_threads=1 fold=0,1", "data=esc10 fold=0,1"),
     ],
 )
@@ -69,6 +76,14 @@ def test_a_published_command_names_the_data_set_and_no_place(study, tmp_path, ki
     (study / "commands.txt").write_text(f"python train.py {arguments}\n")
     kept = keep_study(study, tmp_path / "results")
     assert (kept / "commands.txt").read_text() == f"python train.py {published}\n"
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("my/conf", "my/conf"), ("/home/me/my conf", "PATH/my conf")])
+def test_the_folder_of_ones_own_options_is_kept_as_typed_and_without_its_place(study, tmp_path, typed, kept):
+    for path in study.rglob("config.yaml"):
+        path.write_text(yaml.safe_dump(ELSEWHERE | {"config_dir": typed}))
+    folder = keep_study(study, tmp_path / "results")
+    assert {yaml.safe_load(path.read_text())["config_dir"] for path in folder.rglob("config.yaml")} == {kept}
 
 
 def test_how_many_jobs_ran_side_by_side_is_kept_since_times_depend_on_it(study, tmp_path):
