@@ -8,7 +8,6 @@ from pathlib import Path
 import yaml
 
 from audio_cls.config.location import train_command
-from audio_cls.config.schema import ConfigError
 
 _HEAD = """\
 {train} [GROUP=OPTION ...] [KEY=VALUE ...] [-m]
@@ -31,11 +30,8 @@ def help_text(config_dir: Path, arguments: Sequence[str], own: Path | None = Non
     defaults = [entry for entry in yaml.safe_load(config)["defaults"] if isinstance(entry, dict)]
     chosen = {group: name for entry in defaults for group, name in entry.items() if not group.startswith("override ")}
     options = {group: _options([config_dir, *([own] if own else [])], group) for group in chosen}
-    for group, _, name in [argument.partition("=") for argument in arguments]:
-        if name in options.get(group, ()):
-            chosen[group] = name
-        elif group in options and "," not in name:
-            raise ConfigError(f"{group}={name} does not exist; available: {', '.join(options[group])}")
+    given = [argument.partition("=") for argument in arguments]
+    chosen |= {group: name for group, _, name in given if name in options.get(group, ())}
     keys = [config.partition("\n\n")[2].partition("\nhydra:")[0].strip()]
     keys += [_block(group, options[group][name]) for group, name in chosen.items() if name is not None]
     groups = [_describe_group(group, options[group], name) for group, name in chosen.items()]
