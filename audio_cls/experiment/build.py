@@ -26,7 +26,7 @@ from audio_cls.training.augment import input_samples
 from audio_cls.training.callbacks import History, StopEarly, TerminalReport
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
 from audio_cls.training.datamodule import ClipDataModule
-from audio_cls.training.modules import ClassifierModule
+from audio_cls.training.modules import ClassifierModule, module_class
 from audio_cls.training.optimization import EMA
 
 
@@ -42,7 +42,8 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
         "seed": config.seed,
     }
     model = config.model.model_dump(by_alias=True)
-    return ClassifierModule(list(classes), config.input.crop_samples, config.input.sample_rate, model, **recipe)
+    samples, rate = config.input.crop_samples, config.input.sample_rate
+    return module_class(model)(list(classes), samples, rate, model, **recipe)
 
 
 def make_datamodule(job: Job, clip_set: ClipSet, folds: int) -> ClipDataModule:

@@ -1,4 +1,4 @@
-"""The LightningModule: what happens to a batch in training and in evaluation.
+"""The two LightningModules over one base: what happens to a batch in training and in evaluation.
 
 Axis letters: B batch, C crops of a clip, T samples, K classes.
 """
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from audio_cls.data.batches import Batch
-from audio_cls.models.build import build_network
+from audio_cls.models.build import build_network, network_class
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.models.crops import unit_power
 from audio_cls.models.late_fusion import geometric_mean
@@ -27,11 +27,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class ClassifierModule(pl.LightningModule):
-    """Trains a network by cross-entropy on (mixed) labels.
-
-    It may be any nn.Module (B, 1, T) -> (B, K). One that has `extract` and `branch_logits`, as ours for spectrograms,
-    is masked in between; each of its branches has the same share of the loss, and each segment of a crop the same share
-    of the loss of its branch.
+    """Trains any nn.Module (B, 1, T) -> (B, K) by cross-entropy on the (mixed) labels of augmented waveforms.
 
     Args:
         classes: their names, in index order.
@@ -65,8 +61,6 @@ class ClassifierModule(pl.LightningModule):
         self.clip_classifier = ClipClassifier(network, normalize, silence_db)
         self.classes = classes
         self.augment = WaveformAugment(crop_samples, augment["time_scale"], augment["gain_db"], augment["mix"])
-        self.mix_power = BetweenClassMix(power=True) if augment["mix"] else None  # of batches that hold power
-        self.mask = SpectrogramMask(augment["spectrogram_masks"], augment["mask_fraction"])
         self.optimizer_settings = optimizer
         self.loss_on = loss_on
         self.seed = seed
@@ -99,18 +93,13 @@ class ClassifierModule(pl.LightningModule):
         return loss
 
     def _augmented_logits(self, batch: Batch, targets: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Logits of each branch of the network for the augmented sounds, and their mixed labels (B, K)."""
-        if "power" in batch:
-            power = unit_power(batch["power"]) if self.clip_classifier.normalize else batch["power"]
-            if self.mix_power is not None:
-                power, targets = self.mix_power(power, targets)
-            features = self.network.extract_from_power(power.contiguous())
-            return self.network.branch_logits(self.mask(features)), targets
+        """Logits of each branch of the network, here of the only one, for the augmented sounds; mixed labels (B, K)."""
+        waveforms, targets = self._augmented(batch, targets)
+        return (self.network(waveforms),), targets
+
+    def _augmented(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         # Normalised before the gain, which would have no effect otherwise.
-        waveforms, targets = self.augment(self.clip_classifier.normalized(batch["waveform"]), targets)
-        if not hasattr(self.network, "extract"):
-            return (self.network(waveforms),), targets
-        return self.network.branch_logits(self.mask(self.network.extract(waveforms))), targets
+        return self.augment(self.clip_classifier.normalized(batch["waveform"]), targets)
 
     def on_train_epoch_start(self) -> None:
         self._sums = {}
@@ -165,3 +154,40 @@ class ClassifierModule(pl.LightningModule):
     def _add(self, **values: Tensor | int) -> None:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0) + value
+
+
+class CNNModule(ClassifierModule):
+    """Trains `WaveformCNN`, as any network of waveforms."""
+
+
+class TransformerModule(ClassifierModule):
+    """Trains a network that has `extract` and `branch_logits`: features are masked before they are classified.
+
+    Each branch has the same share of the loss, and each segment of a crop the same share of the loss of its branch.
+    Batches may hold the power of mel bands in place of waveforms.
+    """
+
+    def __init__(self, *arguments: Any, augment: dict[str, Any], **recipe: Any) -> None:
+        super().__init__(*arguments, augment=augment, **recipe)
+        self.mix_power = BetweenClassMix(power=True) if augment["mix"] else None  # of batches that hold power
+        self.mask = SpectrogramMask(augment["spectrogram_masks"], augment["mask_fraction"])
+
+    def _augmented_logits(self, batch: Batch, targets: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        if "power" in batch:
+            power = unit_power(batch["power"]) if self.clip_classifier.normalize else batch["power"]
+            if self.mix_power is not None:
+                power, targets = self.mix_power(power, targets)
+            features = self.network.extract_from_power(power.contiguous())
+        else:
+            waveforms, targets = self._augmented(batch, targets)
+            features = self.network.extract(waveforms)
+        return self.network.branch_logits(self.mask(features)), targets
+
+
+def module_class(model: dict[str, Any]) -> type[ClassifierModule]:
+    """The LightningModule that trains the network of a `model` block."""
+    if model["name"] == "cnn":
+        return CNNModule
+    if model["name"] == "transformer" or hasattr(network_class(model["_target_"]), "extract"):
+        return TransformerModule
+    return ClassifierModule

@@ -10,7 +10,7 @@ import torch
 
 from audio_cls.data.sources import read_folder
 from audio_cls.training.datamodule import ClipDataModule
-from audio_cls.training.modules import ClassifierModule
+from audio_cls.training.modules import ClassifierModule, CNNModule, TransformerModule
 
 RATE = 4_000
 CROP = 1_000
@@ -52,13 +52,13 @@ TRANSFORMER = {
 def transformer(classes: list[str] = CLASSES, model: dict[str, Any] | None = None, **recipe: Any) -> ClassifierModule:
     torch.manual_seed(0)
     recipe = {"normalize": True, "augment": NO_AUGMENT, "optimizer": OPTIMIZER} | recipe
-    return ClassifierModule(classes, CROP, RATE, TRANSFORMER | (model or {}), **recipe)
+    return TransformerModule(classes, CROP, RATE, TRANSFORMER | (model or {}), **recipe)
 
 
 def cnn(classes: list[str] = CLASSES, **recipe: Any) -> ClassifierModule:
     torch.manual_seed(0)
     recipe = {"normalize": True, "augment": NO_AUGMENT, "optimizer": OPTIMIZER} | recipe
-    return ClassifierModule(classes, CROP, RATE, {"name": "cnn"}, **recipe)
+    return CNNModule(classes, CROP, RATE, {"name": "cnn"}, **recipe)
 
 
 def batch(batch_size: int = 12, num_classes: int = 3, num_samples: int = CROP) -> dict[str, torch.Tensor]:

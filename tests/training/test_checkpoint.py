@@ -10,7 +10,7 @@ from support import tiny
 
 from audio_cls.training.augment import input_samples
 from audio_cls.training.checkpoint import AtomicCheckpointIO, EpochCheckpoint
-from audio_cls.training.modules import ClassifierModule
+from audio_cls.training.modules import CNNModule, TransformerModule
 from audio_cls.training.optimization import EMA
 
 
@@ -59,14 +59,14 @@ def test_a_checkpoint_holds_plain_values_only_and_builds_its_module_again(tmp_pa
     checkpoint = torch.load(path, weights_only=True)
     assert checkpoint["hyper_parameters"]["classes"] == tiny.CLASSES
     assert checkpoint["hyper_parameters"]["model"] == tiny.TRANSFORMER
-    loaded = ClassifierModule.load_from_checkpoint(path, weights_only=True).eval()
+    loaded = TransformerModule.load_from_checkpoint(path, weights_only=True).eval()
     waveforms = tiny.batch()["waveform"]
     assert torch.equal(loaded(waveforms), module(waveforms))
 
 
 def test_a_checkpoint_of_the_cnn_builds_its_module_again(tmp_path):
     module = fit(tmp_path, 1, tiny.cnn()).eval()
-    loaded = ClassifierModule.load_from_checkpoint(tmp_path / "checkpoints" / "last.ckpt", weights_only=True).eval()
+    loaded = CNNModule.load_from_checkpoint(tmp_path / "checkpoints" / "last.ckpt", weights_only=True).eval()
     assert torch.equal(loaded(tiny.batch()["waveform"]), module(tiny.batch()["waveform"]))
 
 

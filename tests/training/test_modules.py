@@ -13,7 +13,13 @@ from audio_cls.models.features import Features
 from audio_cls.serving.load import load_classifier
 from audio_cls.training.augment import input_samples
 from audio_cls.training.checkpoint import EpochCheckpoint
-from audio_cls.training.modules import ClassifierModule, TrainingDiverged
+from audio_cls.training.modules import (
+    ClassifierModule,
+    CNNModule,
+    TrainingDiverged,
+    TransformerModule,
+    module_class,
+)
 from audio_cls.training.optimization import EMA, make_optimizer
 
 TEN = [f"class {k}" for k in range(10)]
@@ -145,7 +151,8 @@ class Watch(Callback):
     def __init__(self, module: ClassifierModule) -> None:
         self.augmenting, self.validating, self.drawn, self.losses = [], [], [], []
         module.augment.register_forward_hook(lambda part, *_: self.augmenting.append(part.training))
-        module.mask.register_forward_hook(lambda part, *_: self.augmenting.append(part.training))
+        if isinstance(module, TransformerModule):
+            module.mask.register_forward_hook(lambda part, *_: self.augmenting.append(part.training))
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         self.state = torch.get_rng_state()
@@ -269,3 +276,18 @@ def test_a_module_of_someone_else_is_trained_and_its_checkpoint_predicts(tmp_pat
         expected = module.clip_classifier.clip_probabilities(batch["waveform"])
     for clip, row in zip(batch["clip"], expected, strict=True):
         torch.testing.assert_close(loaded.probabilities(data.store.waveform(int(clip))), row, atol=1e-6, rtol=0)
+
+
+class WithFeatures(Plain):
+    def extract(self, waveforms: Tensor) -> Tensor:
+        return waveforms
+
+    def branch_logits(self, features: Tensor) -> tuple[Tensor]:
+        return (self(features),)
+
+
+def test_each_network_has_its_module():
+    assert module_class({"name": "cnn"}) is CNNModule
+    assert module_class({"name": "transformer"}) is TransformerModule
+    assert module_class({"name": "plain", "_target_": f"{__name__}.Plain"}) is ClassifierModule
+    assert module_class({"name": "features", "_target_": f"{__name__}.WithFeatures"}) is TransformerModule
