@@ -148,7 +148,11 @@ def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split:
     p_values = [known(comparison.p_value) for comparison in found if comparison.problem is None]
     num_tests = num_pairs - sum(comparison.problem is not None for comparison in found)
     corrected = iter(holm(p_values, num_tests))
-    return [comparison if comparison.problem else _with_holm(comparison, next(corrected)) for comparison in found]
+    for place, comparison in enumerate(found):
+        if comparison.problem is None:
+            p_holm = next(corrected)
+            found[place] = replace(comparison, p_holm=p_holm, significant=p_holm <= SIGNIFICANCE)
+    return found
 
 
 def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str, num_flips: int) -> Comparison:
@@ -159,10 +163,6 @@ def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], spli
         return Comparison(first, second, problem=str(error))
     seeds = tuple(seed for seed in test.seeds if seed != OVER_SEEDS)
     return Comparison(first, second, **(asdict(test) | {"seeds": seeds}))
-
-
-def _with_holm(comparison: Comparison, p_holm: float) -> Comparison:
-    return replace(comparison, p_holm=p_holm, significant=p_holm <= SIGNIFICANCE)
 
 
 def _missing(study: Study) -> list[str]:

@@ -95,8 +95,10 @@ def _average(members: Sequence[StudyJob], name: str, seed: int) -> StudyJob:
     first = members[0]
     splits = [split for split in first.predictions if all(split in member.predictions for member in members)]
     predictions = {split: _mean([member.predictions[split] for member in members], seed) for split in splits}
-    metrics: dict[str, Any] = {key: _sum(members, key) for key in ("num_parameters", "train_seconds")}
-    metrics |= {"classes": first.metrics["classes"]}
+    metrics: dict[str, Any] = {"classes": first.metrics["classes"]}
+    for key in ("num_parameters", "train_seconds"):
+        values = [member.metrics.get(key) for member in members]
+        metrics[key] = None if None in values else sum(values)
     metrics |= {split: _figures(averaged) for split, averaged in predictions.items()}
     return StudyJob(name, first.fold, seed, "done", None, metrics, predictions)
 
@@ -105,11 +107,6 @@ def _mean(members: Sequence[Predictions], seed: int) -> Predictions:
     first = members[0]
     probabilities = np.mean([in_order_of(first, member).probabilities for member in members], axis=0)
     return replace(first, seed=seed, predicted=probabilities.argmax(axis=1), probabilities=probabilities)
-
-
-def _sum(members: Sequence[StudyJob], key: str) -> float | None:
-    values = [member.metrics[key] for member in members if member.metrics.get(key) is not None]
-    return sum(values) if len(values) == len(members) else None
 
 
 def _figures(predictions: Predictions) -> dict[str, float | None]:

@@ -137,11 +137,7 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
 def _where(comparison: Comparison) -> str:
     """The folds and seeds; without seeds where both sides were averaged over theirs."""
     numbers = {"fold": comparison.folds, "seed": comparison.seeds}
-    return ", ".join(_list(word, found) for word, found in numbers.items() if found)
-
-
-def _list(word: str, numbers: Sequence[int]) -> str:
-    return f"{word}{'s' if len(numbers) > 1 else ''} {ranges(numbers)}"
+    return ", ".join(f"{word}{'s' * (len(found) > 1)} {ranges(found)}" for word, found in numbers.items() if found)
 
 
 def _count(number: int, word: str) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from audio_cls.config.compose import compose_job
 from audio_cls.config.schema import EXECUTION_KEYS, Config, ConfigError, flatten, result_keys
@@ -37,18 +36,10 @@ def _suffix(config: Config, overrides: Sequence[str], choices: dict[str, str]) -
     parts = [f"{group}-{choices[group]}" for group in groups]
     for key, value in result_keys(config.model_dump()).items():
         if key not in _UNNAMED and not key.startswith("data.") and before.get(key, value) != value:
-            parts.append(f"{_leaf(key)}-{_short(value)}")
+            block, _, leaf = key.rpartition(".")
+            text = f"{value:g}" if isinstance(value, float) else str(value).lower()
+            parts.append(f"{block if leaf == 'name' else leaf}-" + re.sub(r"[^\w.+-]", "", text))  # 'optimizer-adam'
     suffix = "".join(f"_{part}" for part in parts)
     if len(suffix) > _MAX_SUFFIX_LENGTH:
         raise ConfigError(f"{len(parts)} changed keys make too long a name; name this configuration: variant=NAME")
     return suffix
-
-
-def _leaf(key: str) -> str:
-    block, _, leaf = key.rpartition(".")
-    return block if leaf == "name" else leaf  # 'optimizer-adam'
-
-
-def _short(value: Any) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value).lower()
-    return re.sub(r"[^\w.+-]", "", text)

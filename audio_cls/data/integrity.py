@@ -26,7 +26,9 @@ def find_damage(path: Path, log: str) -> str | None:
         if magic in (b"RIFF", b"RIFX", b"FORM"):
             return _cut_chunk(file, magic)
         if magic == b"OggS":
-            return _cut_ogg(file) or _holes(log)
+            skipped = re.search(r"Skipped (\d+) bytes", log)
+            damage = f"damaged: {skipped[1]} bytes in the middle could not be decoded" if skipped else None
+            return _cut_ogg(file) or damage
     return _cut_according_to_log(log)
 
 
@@ -72,11 +74,6 @@ def _cut_ogg(file: BinaryIO) -> str | None:
     if streams > 1:
         return f"{streams} ogg streams one after another, of which only the first can be read: cut them apart"
     return None
-
-
-def _holes(log: str) -> str | None:
-    skipped = re.search(r"Skipped (\d+) bytes", log)
-    return f"damaged: {skipped[1]} bytes in the middle could not be decoded" if skipped else None
 
 
 def _cut_according_to_log(log: str) -> str | None:

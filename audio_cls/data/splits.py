@@ -53,9 +53,14 @@ def make_split(
     """
     published = published_folds(clip_set)
     count = _check_fold(protocol, fold, published, num_folds)
-    notes = _source_notes(clip_set)
+    unknown = sum(clip.source is None for clip in clip_set.clips)
+    notes: tuple[str, ...] = ()
+    if unknown:
+        notes = (f"source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded",)
     if protocol == "all":
-        split = Split(np.arange(len(clip_set)), None, None, notes + _absent_notes(clip_set, published))
+        absent = sorted(set(range(1, (published or 0) + 1)) - {clip.fold for clip in clip_set.clips})
+        notes += (f"training lacks published fold {', '.join(map(str, absent))}",) if absent else ()
+        split = Split(np.arange(len(clip_set)), None, None, notes)
     else:
         num_parts = count + 1 if protocol == "holdout" else count
         test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
@@ -109,16 +114,6 @@ def _check_fold(protocol: str, fold: int, published: int | None, requested: int)
         choices = "only fold=0 exists" if count == 1 else f"choose fold=0 to fold={count - 1}"
         raise SplitError(f"fold={fold}: protocol={protocol} has {count} fold{'s' * (count > 1)} here, {choices}")
     return count
-
-
-def _source_notes(clip_set: ClipSet) -> tuple[str, ...]:
-    unknown = sum(clip.source is None for clip in clip_set.clips)
-    return (f"source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded",) if unknown else ()
-
-
-def _absent_notes(clip_set: ClipSet, published: int | None) -> tuple[str, ...]:
-    absent = set(range(1, (published or 0) + 1)) - {clip.fold for clip in clip_set.clips}
-    return (f"training lacks published fold {', '.join(map(str, sorted(absent)))}",) if absent else ()
 
 
 def _check_missing(

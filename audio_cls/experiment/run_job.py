@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import Logger
@@ -89,7 +88,7 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
         write_results(job, record, clip_set, evaluated)
-        wandb_logger.log_result(loggers, record, evaluated, _clip_loader(datamodule), job.folder / chosen)
+        wandb_logger.log_result(loggers, record, evaluated, datamodule.load_clip, job.folder / chosen)
         return record
     except BaseException as error:
         if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
@@ -158,10 +157,3 @@ def _announce(
     )
     for note in datamodule.split.notes:
         say(f"note: {note}")
-
-
-def _clip_loader(datamodule: ClipDataModule) -> Callable[[int], tuple[str, np.ndarray, int]]:
-    """Name, waveform and rate of a clip by its index."""
-    return lambda index: (
-        datamodule.clip_set.clips[index].name, datamodule.store.waveform(index), datamodule.sample_rate
-    )  # fmt: skip

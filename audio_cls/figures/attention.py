@@ -53,7 +53,8 @@ def explained_figure(clip: ShownClip, explained: Sequence[ClipAttention]) -> Fig
     first_top = top
     for attention in explained:
         top += 0.3
-        height = _height(attention)
+        num_layers, num_heads = attention.heads.shape[:2]
+        height = min(ROW * num_heads, MAX_ROWS_NAMED * ROW / num_layers) * num_layers
         panels.append(add_axes(figure, 0, top, WIDTH, height))
         image = _draw_heads(panels[-1], attention, brightest, compared=len(explained) > 1)
         top += height
@@ -75,11 +76,6 @@ def _title(clip: ShownClip, explained: Sequence[ClipAttention]) -> str:
     if len(explained) > 1:
         return title
     return f"{title}: predicted {explained[0].prediction} ({explained[0].classifier.name})"
-
-
-def _height(attention: ClipAttention) -> float:
-    num_layers, num_heads = attention.heads.shape[:2]
-    return min(ROW * num_heads, MAX_ROWS_NAMED * ROW / num_layers) * num_layers
 
 
 def _draw_heads(axes: Axes, attention: ClipAttention, brightest: float, compared: bool) -> AxesImage:

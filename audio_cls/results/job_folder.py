@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,12 +101,9 @@ def _check_scores(metrics: dict[str, Any]) -> None:
             continue
         for key in ("accuracy", "f1_macro", "auroc_macro"):
             value = scores.get(key) if isinstance(scores, dict) else None
-            if not _is_share(value) and not (key == "auroc_macro" and value is None):
+            share = isinstance(value, int | float) and 0 <= value <= 1  # NaN is none
+            if not share and not (key == "auroc_macro" and value is None):
                 raise _Damage(f"metrics.json: {split}.{key}={value!r} is not a figure in 0..1")
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1
 
 
 def _read_predictions(folder: Path, metrics: dict[str, Any]) -> dict[str, Predictions]:

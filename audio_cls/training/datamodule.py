@@ -87,6 +87,10 @@ class ClipDataModule(pl.LightningDataModule):
                 " make room there, or set augment.domain=waveform"
             ) from error
 
+    def load_clip(self, index: int) -> tuple[str, np.ndarray, int]:
+        """Name, waveform (samples,) and sample rate of a clip."""
+        return self.clip_set.clips[index].name, self.store.waveform(index), self.sample_rate
+
     def prepare_data(self) -> None:
         """Decodes, and makes the power where it is trained on: before training, which would count it to its time."""
         _ = self.store if self.front_end is None else self.power

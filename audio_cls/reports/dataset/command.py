@@ -64,16 +64,11 @@ def _load(kind: str, root: str | None, config_dir: Path | None) -> tuple[ClipSet
             block = compose_job([f"data={kind}"])[0]["data"]
         clip_set = load_clips(check_data(block | ({"root": root} if "root" in block else {})))
     except ConfigError as error:
-        raise ConfigError(_in_options(str(error))) from None
+        message = str(error).replace("data.root=", "").replace("data.root", "PATH")  # options of this command
+        raise ConfigError(re.sub(r"\bdata=", "--data ", message)) from None
     if notice:
         print(f"\n*** {notice.replace('TRAINING ON', 'EXPLORING')} ***\n", file=sys.stderr)
     return clip_set, root is not None and Path(root).is_file()
-
-
-def _in_options(message: str) -> str:
-    """With the options of this command in place of the keys of training."""
-    message = message.replace("data.root=", "").replace("data.root", "PATH")
-    return re.sub(r"\bdata=", "--data ", message)
 
 
 def _check_folder(out: Path, clip_set: ClipSet, from_manifest: bool) -> None:

@@ -87,7 +87,10 @@ def level_tables(survey: Survey) -> list[Table]:
     return [
         make_table(
             ["clip", *columns],
-            [[_clip(survey, index), *(cell(good[index]) for cell in columns.values())] for index in indices[:EXTREMES]],
+            [
+                [Cell(survey.clip(index).name, code=True), *(cell(good[index]) for cell in columns.values())]
+                for index in indices[:EXTREMES]
+            ],
             caption,
         )
         for caption, columns, indices in kinds
@@ -141,7 +144,3 @@ def _side(survey: Survey, index: int, played: bool) -> dict[str, str | None]:
 
 def kilohertz(rate: int) -> str:
     return f"{rate / 1000:g} kHz"
-
-
-def _clip(survey: Survey, index: int) -> Cell:
-    return Cell(survey.clip(index).name, code=True)

@@ -19,6 +19,7 @@ from audio_cls.results.job_folder import StudyJob
 from audio_cls.results.study import Study
 
 MAX_HEADS = 8  # with a row each
+_CHECKPOINTS = job_files.LAST_CHECKPOINT, job_files.BEST_CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Attention:
         places = {name: place for place, name in enumerate(order)}
         able = [
             job for job in study.jobs if job.status == "done" and job.metrics.get("model") == "transformer"
-            and _has_checkpoint(study.path / job.name)
+            and any((study.path / job.name / name).exists() for name in _CHECKPOINTS)
         ]  # fmt: skip
         self._study = study
         self._jobs = sorted(able, key=lambda job: (places[job.variant], job.seed, job.fold))
@@ -125,10 +126,6 @@ def _attention_rows(job: StudyJob, classifier: Any, waveform: np.ndarray, sample
     heads = found.heads[-1][:MAX_HEADS]
     rows = [("all layers", found.rollout), *((f"head {place}", row) for place, row in enumerate(heads, 1))]
     return AttentionRows(job, found.prediction, rows, found.edges)
-
-
-def _has_checkpoint(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (job_files.LAST_CHECKPOINT, job_files.BEST_CHECKPOINT))
 
 
 def _data_block(study: Study) -> dict[str, Any] | None:
