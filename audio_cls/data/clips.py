@@ -79,4 +79,4 @@ def check_clips(clip_set: Any) -> ClipSet:
         clips[clip.name] = Clip(Path(clip.path), clip.name, label, source, fold)
     if len(without := [name for name, clip in clips.items() if clip.fold is None]) not in (0, len(clips)):
         raise DataError(f"{without[0]!r} has no fold while other clips have one: give every clip a fold, or none")
-    return replace(clip_set, name=str(clip_set.name), root=root, classes=classes, clips=tuple(clips.values()))
+    return replace(clip_set, root=root and Path(root), classes=classes, clips=tuple(clips.values()))

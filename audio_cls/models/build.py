@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.late_fusion import LateFusion, StatisticsClassifier
@@ -46,28 +45,19 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
 
 
 def check_network(network: nn.Module, num_classes: int, num_samples: int) -> None:
-    """Raises ValueError, in one line, for a network of somebody else that cannot be trained; tries it on two crops."""
-    name = type(network).__name__
-    if any(is_lazy(parameter) for parameter in network.parameters()):
-        raise ValueError(f"{name} has layers without sizes (Lazy...); give their sizes in the constructor")
-    if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise ValueError(f"{name} has no parameter to train; give it layers whose parameters require gradients")
-    if type(network).forward is nn.Module.forward:
-        raise ValueError(f"{name} has no forward; write the method forward(waveforms)")
-    training = network.training
+    """Tries a network on two crops, which also gives lazy layers their sizes. Raises ValueError for a wrong output."""
     with torch.enable_grad():
         logits = network.eval()(torch.zeros(2, 1, num_samples))
-    network.train(training)
-    if not isinstance(logits, Tensor):
-        found = type(logits).__name__
-    elif logits.shape != (2, num_classes) or not logits.is_floating_point():
-        found = f"{tuple(logits.shape)} {str(logits.dtype).removeprefix('torch.')}"
-    elif not logits.requires_grad:
-        found = "a tensor without gradients"
-    else:
-        return
-    expected = f"logits (2, {num_classes}), floats with gradients"
-    raise ValueError(f"{name} returned {found} for waveforms (2, 1, {num_samples}); it must return {expected}")
+    network.train()
+    found = type(logits).__name__
+    if isinstance(logits, Tensor):
+        if logits.shape == (2, num_classes) and logits.is_floating_point() and logits.requires_grad:
+            return
+        found = f"{tuple(logits.shape)} {logits.dtype}{'' if logits.requires_grad else ' without gradients'}"
+    expected = f"logits (2, {num_classes}), floats computed with parameters that can be trained"
+    raise ValueError(
+        f"{type(network).__name__} returned {found} for waveforms (2, 1, {num_samples}); it must return {expected}"
+    )
 
 
 def network_class(target: str) -> type[nn.Module]:

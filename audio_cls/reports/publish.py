@@ -145,14 +145,14 @@ def _portable(command: str, data: Mapping[str, Any]) -> str:
     """
     python, script, *words = shlex.split(command)
     root = data["root"]
-    kept = []
+    kept: list[str] = []
     for word in words:
         key, _, value = word.partition("=")
         key = key.lstrip("+~")
-        if key == "--config-dir" and value:
-            kept.append(f"{key}={_place(value)}")
-        elif kept and kept[-1] == "--config-dir":
+        if kept[-1:] == ["--config-dir"]:
             kept.append(_place(word))
+        elif key == "--config-dir" and value:
+            kept.append(f"{key}={_place(value)}")
         elif key == "data.root":
             root = value.strip("'\"")
         elif word != "data=auto" and key not in _LOCAL and key.split(".")[0] != "logger":

@@ -180,7 +180,10 @@ def test_a_network_that_cannot_be_trained_fails_before_any_clip_is_decoded(
         *QUICK[:1],
     ]
     assert main(arguments) == 1
-    assert "FAILED: Flatten has no parameter to train; give it layers" in capsys.readouterr().err
+    assert (
+        "FAILED: Flatten returned (2, 16000) torch.float32 without gradients for waveforms (2, 1, 16000)"
+        in capsys.readouterr().err
+    )
 
 
 def test_help_shows_the_keys_of_ones_own_option(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

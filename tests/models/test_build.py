@@ -408,31 +408,26 @@ class Returns(nn.Module):
         return self.change(self.linear(waveforms.squeeze(1)))
 
 
-class NoForward(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(800, 5)
-
-
 @pytest.mark.parametrize(
     ("network", "message"),
     [
         (
             Returns(lambda logits: logits[:, :3]),
-            r"Returns returned \(2, 3\) float32 for waveforms \(2, 1, 800\)",
+            r"Returns returned \(2, 3\) torch.float32 for waveforms \(2, 1, 800\)",
         ),
         (
             Returns(lambda logits: logits.unsqueeze(-1)),
             r"returned \(2, 5, 1\) .*; it must return logits \(2, 5\)",
         ),
-        (Returns(lambda logits: logits.mean(0, keepdim=True)), r"returned \(1, 5\) float32"),
-        (Returns(lambda logits: logits.argmax(1)), r"returned \(2,\) int64"),
+        (Returns(lambda logits: logits.mean(0, keepdim=True)), r"returned \(1, 5\) torch.float32"),
+        (Returns(lambda logits: logits.argmax(1)), r"returned \(2,\) torch.int64"),
         (Returns(lambda logits: (logits, None)), "returned tuple for"),
-        (Returns(torch.detach), "returned a tensor without gradients for"),
-        (Returns(torch.abs).requires_grad_(False), "Returns has no parameter to train"),
-        (nn.Flatten(), "Flatten has no parameter to train"),
-        (nn.LazyLinear(5), "LazyLinear has layers without sizes"),
-        (NoForward(), "NoForward has no forward; write the method"),
+        (Returns(torch.detach), r"returned \(2, 5\) torch.float32 without gradients for"),
+        (
+            Returns(torch.abs).requires_grad_(False),
+            r"\(2, 5\) torch.float32 without gradients .*computed with parameters that can be",
+        ),
+        (nn.Flatten(), r"Flatten returned \(2, 800\) torch.float32 without gradients"),
     ],
 )
 def test_a_network_that_cannot_be_trained_is_told_with_what_it_must_return(network, message):
@@ -441,8 +436,9 @@ def test_a_network_that_cannot_be_trained_is_told_with_what_it_must_return(netwo
     assert "\n" not in str(error.value)
 
 
-def test_a_network_that_was_tried_is_left_in_its_mode():
-    network = Returns(torch.abs)
+def test_a_network_that_was_tried_is_ready_to_train_also_with_lazy_layers():
+    network = nn.Sequential(nn.Flatten(), nn.LazyLinear(5))
     with torch.no_grad():
         check_network(network, 5, 800)
     assert network.training
+    assert network[1].weight.shape == (5, 800)
