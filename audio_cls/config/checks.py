@@ -126,24 +126,32 @@ def _check_model(config: Config) -> None:
         raise ConfigError(f"{where}{one_line(error)}") from None
 
 
+def _reads_waveform(model: CNNConfig | TransformerConfig | OtherModel) -> bool:
+    """Whether no spectrogram stands between the waveform and the network."""
+    if isinstance(model, OtherModel):
+        from audio_cls.models.build import network_class
+
+        return not hasattr(network_class(model.target), "extract")
+    return isinstance(model, CNNConfig) or model.front_end == "waveform"
+
+
 def _check_augment(config: Config) -> None:
-    on_waveform = not isinstance(config.model, TransformerConfig) or config.model.front_end == "waveform"
+    on_waveform = _reads_waveform(config.model)
     if on_waveform and config.augment.spectrogram_masks:
         raise ConfigError(
             f"augment.spectrogram_masks={config.augment.spectrogram_masks} needs a spectrogram,"
             " and this model reads the waveform; set augment.spectrogram_masks=0"
         )
     if config.augment.domain == "power":
-        if on_waveform:
+        if on_waveform or isinstance(config.model, OtherModel):
             raise ConfigError(
-                "augment.domain=power needs a spectrogram, and this model reads the waveform;"
-                " set augment.domain=waveform"
+                "augment.domain=power needs a spectrogram of ours, and this model has none; set augment.domain=waveform"
             )
         if not config.augment.circular:
             raise ConfigError(
                 "augment.domain=power repeats clips circularly; set augment.circular=true or augment.domain=waveform"
             )
-    if config.augment.gain_db and not on_waveform:
+    if config.augment.gain_db and isinstance(config.model, TransformerConfig) and not on_waveform:
         raise ConfigError(
             f"augment.gain_db={config.augment.gain_db:g} has no effect on this model, whose spectrogram is normalised;"
             " set augment.gain_db=0"

@@ -35,7 +35,7 @@ def announce(plan: Plan) -> None:
     seconds = _estimated_seconds(pending)
     if pending:
         time_needed = f"about {duration(seconds)}" if seconds else "time unknown"
-        say(f"{time_needed} for the other {len(pending)} on this machine")
+        say(f"{time_needed} of training for the {len(pending)} to do on this machine")
     content = {"started": time.time(), "seconds": seconds, "folders": [str(job.folder) for job in plan.jobs]}
     sweep_folder.write_sweep(content | {"pending": [str(job.folder) for job in pending]})
 

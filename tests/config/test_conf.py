@@ -21,6 +21,7 @@ from audio_cls.config.schema import (
     EXECUTION_KEYS,
     TEXT_KEYS,
     Config,
+    ConfigError,
     Section,
     TransformerConfig,
     WandbConfig,
@@ -218,3 +219,23 @@ def test_the_choices_of_a_key_stand_beside_it() -> None:
         if get_origin(kind) is Literal and key not in ("data.kind", "model.name", "logger._target_"):
             beside = [line for line in lines if re.match(rf"\s*{leaf}: .*#", line)]
             assert any(all(str(choice) in line for choice in get_args(kind)) for line in beside), key
+
+
+class WithSpectrogram(nn.Module):
+    def extract(self, waveforms: torch.Tensor) -> torch.Tensor:
+        return waveforms
+
+
+@pytest.mark.parametrize(("target", "masked"), [("WithSpectrogram", True), ("Waveforms", False)])
+def test_a_network_of_ones_own_that_extracts_features_may_be_masked(target: str, masked: bool) -> None:
+    values, _ = compose_job(("model=cnn", "augment.spectrogram_masks=2", "augment.gain_db=0"))
+    values["model"] = {"name": "mine", "_target_": f"{__name__}.{target}"}
+    if masked:
+        assert check_config(values).augment.spectrogram_masks == 2
+    else:
+        with pytest.raises(ConfigError, match="this model reads the waveform"):
+            check_config(values)
+
+
+class Waveforms(nn.Module):
+    """Has no features."""

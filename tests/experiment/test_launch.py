@@ -232,7 +232,7 @@ def test_a_time_that_cannot_be_estimated_is_unknown_and_the_jobs_are_trained(
     assert train(monkeypatch, "data=synthetic", "fold=0,1", "-m") == 0
     assert len(trained) == 2
     output = capsys.readouterr().err
-    assert "time unknown for the other 2 on this machine" in output
+    assert "time unknown of training for the 2 to do on this machine" in output
     assert "memory" not in output
 
 
@@ -247,10 +247,10 @@ def test_the_time_on_a_graphics_processor_is_not_measured_on_the_cpu(
     arguments = ["data=synthetic", "heads=2", "-m"]
     assert train(monkeypatch, *arguments, "fold=0,1", "trainer.accelerator=gpu") == 0
     assert not measured
-    assert "time unknown for the other 2" in capsys.readouterr().err
+    assert "time unknown of training for the 2 to do" in capsys.readouterr().err
     assert train(monkeypatch, *arguments, "fold=2,3", "trainer.accelerator=cpu") == 0
     assert len(measured) == 1
-    assert "about 18 s for the other 2" in capsys.readouterr().err
+    assert "about 18 s of training for the 2 to do" in capsys.readouterr().err
 
 
 def test_a_single_failure_is_said_once(training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
