@@ -171,9 +171,11 @@ class WandbConfig(Section):
 
 
 def _kind_of_model(model: Any) -> str:
-    name = (
-        getattr(model, "name", None) if not isinstance(model, dict) else "_target_" not in model and model.get("name")
-    )
+    """Which section a `model` block is: one with `_target_` is never one of ours."""
+    if isinstance(model, dict):
+        name = None if "_target_" in model else model.get("name")
+    else:
+        name = getattr(model, "name", None)
     return name if name in ("cnn", "transformer") else "other"
 
 

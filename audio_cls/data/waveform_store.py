@@ -58,8 +58,8 @@ class WaveformStore:
     def circular_crops(self, indices: np.ndarray, starts: np.ndarray, num_samples: int, min_period: int) -> np.ndarray:
         """Crops of the clips repeated without end, from sample `starts` on, (len(indices), num_samples) float32.
 
-        A clip's end is faded into its beginning over 10 ms, so that no click is heard that the sound does not have. A
-        clip shorter than `min_period` is followed by zeros before it begins again, and not faded.
+        A clip's end is faded into its beginning over 10 ms, so that the join makes no click. A clip shorter
+        than `min_period` is followed by zeros before it begins again, and not faded.
         """
         indices = self._checked(indices)
         crops = np.zeros((len(indices), num_samples), np.float32)

@@ -47,7 +47,7 @@ def shape(survey: Survey) -> dict[str, Any]:
 
 
 def _difference(shape: tuple[int, int, int], usual: tuple[int, int, int]) -> str:
-    """Of two shapes, which are not the same, in words."""
+    """What differs between two shapes, as text."""
     parts = []
     if shape[0] != usual[0]:
         parts.append(f"{shape[0]} channel{'s' * (shape[0] > 1)}")
