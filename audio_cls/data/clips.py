@@ -36,7 +36,8 @@ class ClipSet:
 
     `root` is None where the clips are synthesised, so that there are no files.
     `num_published_folds` counts the folds that were published, also those that this copy lacks; where it is None, the
-    highest fold of a clip says it.
+    highest fold of a clip says it. `notes` are sentences for the user, without a full stop: what was assumed, left out
+    or found under another name.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ClipSet:
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
     num_published_folds: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -79,4 +81,5 @@ def check_clips(clip_set: Any) -> ClipSet:
         clips[clip.name] = Clip(Path(clip.path), clip.name, label, source, fold)
     if len(without := [name for name, clip in clips.items() if clip.fold is None]) not in (0, len(clips)):
         raise DataError(f"{without[0]!r} has no fold while other clips have one: give every clip a fold, or none")
-    return replace(clip_set, root=root and Path(root), classes=classes, clips=tuple(clips.values()))
+    notes = tuple(map(str, clip_set.notes))
+    return replace(clip_set, root=root and Path(root), classes=classes, clips=tuple(clips.values()), notes=notes)

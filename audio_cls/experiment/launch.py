@@ -84,6 +84,8 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         check_comparable(plan.jobs)
         for notice in plan.notices:
             say(f"\n*** {notice} ***\n")
+        for note in dict.fromkeys(note for job in plan.jobs for note in clips(job).notes):
+            say(f"note: {note}")
         for study in plan.studies:
             job_files.record_command(study, arguments)
     sweep_folder.begin(plan.jobs)

@@ -18,10 +18,11 @@ def clip(name: str = "1.wav", label: Any = 0, fold: Any = None) -> Clip:
 
 
 def test_what_tables_and_arrays_give_becomes_plain() -> None:
-    given = ClipSet("set", "/sounds", ["a", "b"], [Clip("/sounds/1.wav", "1.wav", np.int64(1), 7, np.int32(2))])  # type: ignore
+    clips = [Clip("/sounds/1.wav", "1.wav", np.int64(1), 7, np.int32(2))]  # type: ignore
+    given = ClipSet("set", "/sounds", ["a", "b"], clips, notes=["one"])  # type: ignore
     plain = Clip(Path("/sounds/1.wav"), "1.wav", 1, "7", 2)
     checked = check_clips(given)
-    assert checked == ClipSet("set", Path("/sounds"), ("a", "b"), (plain,))
+    assert checked == ClipSet("set", Path("/sounds"), ("a", "b"), (plain,), notes=("one",))
     assert (type(checked.clips[0].label), type(checked.clips[0].fold)) == (int, int)
 
 

@@ -12,12 +12,14 @@ import time
 import types
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.command_line import CONF, REPOSITORY, TINY, contents, forbid_heavy_imports, train, write_sounds
 
+from audio_cls.config.checks import check_data
 from audio_cls.config.help import help_text
 from audio_cls.config.job import Job, JobBusy, clips_of
 from audio_cls.data.clips import DataError
@@ -271,6 +273,16 @@ def test_every_bad_file_is_named(training: Callable, monkeypatch: pytest.MonkeyP
     training(fail)
     assert train(monkeypatch, "data=synthetic") == 1
     assert "a.wav: empty\nb.wav: truncated\n" in capsys.readouterr().err
+
+
+def test_what_the_reader_of_the_clips_notes_is_said_once(
+    training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    training(finish_job)
+    noted = replace(clips_of(check_data({"kind": "synthetic", "name": "synthetic"})), notes=("a note",))
+    monkeypatch.setattr(launch, "clips", lambda job: noted)
+    assert train(monkeypatch, "data=synthetic", "fold=0,1", *TINY, "-m") == 0
+    assert capsys.readouterr().err.count("note: a note\n") == 1
 
 
 def test_a_job_of_another_process_is_left_alone(

@@ -7,6 +7,7 @@ from audio_cls.reports.dataset.finding import SEVERITIES, Finding
 from audio_cls.reports.dataset.survey import Survey
 
 RULES: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
+    recording_rules.notes,
     sound_rules.unusable,
     recording_rules.sources_over_folds,
     recording_rules.single_sources,

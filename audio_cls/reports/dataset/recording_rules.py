@@ -12,6 +12,11 @@ IMBALANCE = 3  # largest class to smallest
 FEW_SOURCES = 5  # recordings of a class
 
 
+def notes(survey: Survey) -> Iterator[Finding]:
+    for note in survey.clip_set.notes:
+        yield Finding(NOTE, note[:1].upper() + note[1:], "Training reads the clips in the same way.")
+
+
 def sources_over_folds(survey: Survey) -> Iterator[Finding]:
     parted: dict[int, str] = {}
     for source, indices in survey.clips_of_source.items():

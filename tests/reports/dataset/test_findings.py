@@ -158,6 +158,12 @@ def test_classes_of_very_different_size_are_a_warning():
     assert the_finding(survey, "Classes differ in size: 'a' has 20 clips, 'b' has 5")
 
 
+def test_what_the_reader_of_the_clips_notes_is_a_finding():
+    survey = surveyed()
+    noted = replace(survey, clip_set=replace(survey.clip_set, notes=("3 files of other kinds are left out",)))
+    assert the_finding(noted, "3 files of other kinds are left out").severity == NOTE
+
+
 def test_an_absent_fold_is_noted():
     kept = [index for index, clip in enumerate(clean_clips()) if clip.fold != 1]
     survey = surveyed([clean_clips()[index] for index in kept], [clean_measures()[index] for index in kept])
