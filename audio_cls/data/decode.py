@@ -13,6 +13,7 @@ from audio_cls.data.integrity import count_mpeg_samples, find_damage
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4_000, 384_000  # Hz; telephone recordings and bat detectors lie inside
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile answers where the header does not say
 BLOCK_FRAMES = 2**18  # read and mixed at a time, so that many channels do not take many times the memory
+FULL_SCALE = 0.999  # what reaches it is counted as clipped
 MPEG_FRAME = 1152  # samples
 MAX_KERNEL = 2**20  # samples of the resampling filter bank; common rates need less than 300,000
 
@@ -30,6 +31,31 @@ class AudioInfo:
     channels: int
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Of all samples of all channels, before the channels are averaged; full scale is 1."""
+
+    peak: float
+    clipped: float  # share of the samples at full scale
+    power: float  # mean square
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file that was read. `waveform` is the average of its channels, (samples,) float32, at its own rate.
+
+    `frames` are those of the whole file, of which the waveform may be the beginning. `notes` are short sentences
+    that say what was assumed.
+    """
+
+    waveform: np.ndarray
+    sample_rate: int  # Hz
+    channels: int
+    frames: int
+    levels: Levels
+    notes: tuple[str, ...] = ()
+
+
 def probe(path: Path) -> AudioInfo:
     """The header of the file. Raises BadAudio for files that cannot be opened and rates that cannot be meant."""
     with _open(path) as sound:
@@ -37,23 +63,34 @@ def probe(path: Path) -> AudioInfo:
 
 
 def decode(path: Path, sample_rate: int) -> np.ndarray:
-    """The file's waveform, (samples,) float32, channels averaged, at `sample_rate` Hz.
+    """The file's waveform, (samples,) float32, channels averaged, at `sample_rate` Hz. Raises as `read_audio` does."""
+    recording = read_audio(path)
+    return resample(recording.waveform, recording.sample_rate, sample_rate)
+
+
+def read_audio(path: Path, max_frames: int | None = None) -> Recording:
+    """The file at its own rate; of one that its header says is longer, the first `max_frames` frames.
 
     Raises BadAudio where the file is unreadable, empty, truncated or damaged, has samples that are not finite, or a
     rate outside 4 to 384 kHz.
     """
     with _open(path) as sound:
         info = _info(sound)
-        waveform = _read_mono(sound)
-        _check_whole(path, sound, info, len(waveform))
-    if len(waveform) == 0:
+        mix = _Mix()
+        _read(sound, mix, max_frames)
+        if max_frames is None or mix.frames < max_frames or mix.frames == info.frames:
+            _check_whole(path, sound, info, mix.frames)
+    if mix.frames == 0:
         raise BadAudio("empty: there are no samples in it")
-    finite = np.isfinite(waveform)
-    if not finite.all():
-        seconds = finite.argmin() / info.sample_rate
-        count = len(waveform) - np.count_nonzero(finite)
-        raise BadAudio(f"not finite: {count} samples are NaN or infinite, the first at {seconds:.3f} s")
-    return resample(waveform, info.sample_rate, sample_rate)
+    frames = mix.frames if max_frames is None else max(info.frames or 0, mix.frames)
+    return mix.recording(info.sample_rate, frames)
+
+
+def from_samples(samples: np.ndarray, sample_rate: int) -> Recording:
+    """Samples that come from no file, (frames, channels) float32, one at least. Raises BadAudio if not finite."""
+    mix = _Mix()
+    mix.add(samples)
+    return mix.recording(sample_rate, len(samples))
 
 
 def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -93,15 +130,47 @@ def _info(sound: soundfile.SoundFile) -> AudioInfo:
     return AudioInfo(frames, sound.samplerate, sound.channels)
 
 
-def _read_mono(sound: soundfile.SoundFile) -> np.ndarray:
-    block_frames = max(1, BLOCK_FRAMES // sound.channels)
-    blocks = []
+class _Mix:
+    """The average of the channels, block by block, and the levels before it."""
+
+    def __init__(self) -> None:
+        self.blocks: list[np.ndarray] = []
+        self.frames = self._channels = self._samples = self._clipped = 0
+        self._peak = self._energy = 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        """(frames, channels) float32"""
+        self.blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
+        self.frames += len(block)
+        self._channels = block.shape[1]
+        self._samples += block.size
+        magnitude = np.abs(block)
+        self._peak = max(self._peak, float(magnitude.max()))
+        self._clipped += int(np.count_nonzero(magnitude >= FULL_SCALE))
+        self._energy += float(np.square(block, dtype=np.float64).sum())
+
+    def recording(self, sample_rate: int, frames: int) -> Recording:
+        waveform = np.concatenate(self.blocks)
+        finite = np.isfinite(waveform)
+        if not finite.all():
+            seconds = finite.argmin() / sample_rate
+            count = len(waveform) - np.count_nonzero(finite)
+            raise BadAudio(f"not finite: {count} samples are NaN or infinite, the first at {seconds:.3f} s")
+        levels = Levels(self._peak, self._clipped / self._samples, self._energy / self._samples)
+        return Recording(waveform, sample_rate, self._channels, frames, levels)
+
+
+def _read(sound: soundfile.SoundFile, mix: _Mix, max_frames: int | None) -> None:
+    size = max(1, BLOCK_FRAMES // sound.channels)
     try:
-        while len(block := sound.read(block_frames, dtype="float32", always_2d=True)):
-            blocks.append(block[:, 0] if sound.channels == 1 else block.mean(axis=1))
+        while len(block := sound.read(_at_most(size, mix.frames, max_frames), dtype="float32", always_2d=True)):
+            mix.add(block)
     except soundfile.SoundFileError as error:
         raise BadAudio(f"unreadable or truncated: {_reason(error)}") from None
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def _at_most(size: int, done: int, most: int | None) -> int:
+    return size if most is None else min(size, most - done)
 
 
 def _check_whole(path: Path, sound: soundfile.SoundFile, info: AudioInfo, frames_read: int) -> None:

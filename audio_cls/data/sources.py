@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audio_cls.data.clips import Clip, ClipSet, DataError, check_clips
+from audio_cls.data.formats import AUDIO_SUFFIXES, OPTIONAL_SUFFIXES
 
-AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in "wav flac ogg oga opus mp3 aiff aif aifc au caf w64 rf64".split())
-UNREADABLE_SUFFIXES = frozenset(f".{suffix}" for suffix in "m4a aac mp4 wma webm amr ape wv mka ac3".split())
 NUM_ESC_FOLDS = 5
 NUM_ESC10_CLASSES = 10
 MIN_MANIFEST_FOLDS = 3  # one to test on, one to validate on, one to train on
@@ -175,14 +174,14 @@ def sound_files(folder: Path) -> Iterator[Path]:
             if not name.startswith(".") and os.path.realpath(os.path.join(parent, name)) not in visited
         )
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES | UNREADABLE_SUFFIXES:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES | OPTIONAL_SUFFIXES:
                 yield Path(parent, name)
 
 
 def _audio_files(folder: Path) -> Iterator[Path]:
     """The same, where audio that cannot be read is an error: leaving it out silently would change the data set."""
     for path in sound_files(folder):
-        if (suffix := path.suffix.lower()) in UNREADABLE_SUFFIXES:
+        if (suffix := path.suffix.lower()) in OPTIONAL_SUFFIXES:
             raise DataError(f"{path}: {suffix} cannot be read: convert it to wav or flac")
         yield path
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe, resample
+from audio_cls.data.decode import AudioInfo, BadAudio, decode, from_samples, probe, read_audio, resample
 
 FORMATS = {
     "pcm.wav": {"subtype": "PCM_16"},
@@ -79,6 +79,25 @@ def test_channels_are_averaged(tmp_path, channels):
     samples = np.outer(tone(440, 16_000), np.arange(1, channels + 1) / channels).astype(np.float32)
     waveform = decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000)
     np.testing.assert_allclose(waveform, samples.mean(axis=1), atol=1e-6)
+
+
+def test_levels_are_those_before_the_channels_cancel(tmp_path):
+    sound = 2 * tone(440, 16_000)
+    recording = read_audio(write(tmp_path / "a.wav", np.stack([sound, -sound], axis=1), 16_000, subtype="FLOAT"))
+    assert (recording.sample_rate, recording.channels, recording.frames) == (16_000, 2, 16_000)
+    assert np.abs(recording.waveform).max() < 1e-6
+    assert recording.levels.peak == pytest.approx(1, abs=1e-3)
+    assert recording.levels.power == pytest.approx(0.5, abs=1e-3)
+    assert 0.01 < recording.levels.clipped < 0.04  # a sine is above 0.999 for 2.8% of the time
+    assert from_samples(np.stack([sound, -sound], axis=1), 16_000).levels == recording.levels
+
+
+def test_of_a_long_file_as_much_is_read_as_was_asked_for(tmp_path):
+    sound = tone(440, 16_000, 3)
+    path = write(tmp_path / "a.wav", sound, 16_000, subtype="FLOAT")
+    recording = read_audio(path, max_frames=20_000)
+    assert np.array_equal(recording.waveform, sound[:20_000]) and recording.frames == 48_000
+    assert read_audio(path, max_frames=48_000).frames == len(read_audio(path, max_frames=48_001).waveform) == 48_000
 
 
 @pytest.mark.parametrize("num_samples", [1, 700_001])

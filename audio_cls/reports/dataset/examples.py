@@ -19,8 +19,8 @@ def choose_examples(survey: Survey) -> dict[int, list[tuple[int, str]]]:
 
 
 def excerpt_of(survey: Survey, index: int) -> Excerpt:
-    info, waveform = read(survey.clip(index), is_synthetic(survey.clip_set))
-    return cut_excerpt(waveform, info.sample_rate, (info.frames or len(waveform)) / info.sample_rate)
+    recording = read(survey.clip(index), is_synthetic(survey.clip_set))
+    return cut_excerpt(recording.waveform, recording.sample_rate, recording.frames / recording.sample_rate)
 
 
 def _choose(survey: Survey, members: list[int], roles: tuple[str, ...]) -> list[tuple[int, str]]:

@@ -4,25 +4,21 @@ Clips are decoded as for training, at their own rate. Of a very long file only t
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 
 from audio_cls.data.array_file import in_order
 from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.data.decode import AudioInfo, BadAudio, decode, probe
+from audio_cls.data.decode import BadAudio, Recording, from_samples, read_audio
 from audio_cls.figures.spectrogram import mel_power
 from audio_cls.reports.dataset.fingerprint import Fingerprint, fingerprint
 from audio_cls.wording import one_line
 
 MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
 MAX_SPECTRUM_SECONDS = 60
-BLOCK_FRAMES = 2**18
 SILENCE_SECONDS = 0.01  # the unit in which silence is measured
 SILENCE = 2.0**-15  # one step of 16 bits, -90 dBFS: what stays below is digital silence
-FULL_SCALE = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +67,13 @@ def measure_clips(clip_set: ClipSet, sample: set[int], highest: float) -> list[M
     return list(in_order(measure_one, list(enumerate(clip_set.clips)), f"listening to {clip_set.name}"))
 
 
-def read(clip: Clip, synthetic: bool = False) -> tuple[AudioInfo, np.ndarray]:
-    """Shape and waveform at the clip's own rate, MAX_FRAMES at most. Raises BadAudio as `decode` does."""
+def read(clip: Clip, synthetic: bool = False) -> Recording:
+    """The clip at its own rate, MAX_FRAMES at most. Raises BadAudio as `read_audio` does."""
     if synthetic:
         from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
 
-        waveform = synthesize(clip)
-        return AudioInfo(len(waveform), SAMPLE_RATE, 1), waveform
-    info = probe(clip.path)
-    if info.frames is not None and info.frames > MAX_FRAMES:
-        return info, np.concatenate([block.mean(axis=1) for block in _blocks(clip)])
-    waveform = decode(clip.path, info.sample_rate)
-    return AudioInfo(len(waveform), info.sample_rate, info.channels), waveform[:MAX_FRAMES]
+        return from_samples(synthesize(clip)[:, None], SAMPLE_RATE)
+    return read_audio(clip.path, MAX_FRAMES)
 
 
 def is_synthetic(clip_set: ClipSet) -> bool:
@@ -91,24 +82,22 @@ def is_synthetic(clip_set: ClipSet) -> bool:
 
 def measure(clip: Clip, sampled: bool, highest: float, synthetic: bool = False) -> Measures:
     """Raises BadAudio."""
-    info, waveform = read(clip, synthetic)
+    recording = read(clip, synthetic)
+    waveform, levels = recording.waveform, recording.levels
     power = float(np.mean(np.square(waveform, dtype=np.float64)))
-    magnitude = np.abs(waveform)
-    peak, clipped, cancelled_db = float(magnitude.max()), float(np.mean(magnitude >= FULL_SCALE)), 0.0
-    if info.channels > 1:
-        peak, clipped, channel_power = _channel_levels(clip)
-        cancelled_db = _decibels(channel_power) - _decibels(power) if channel_power > SILENCE**2 else 0.0
-    silent, leading, trailing = _silence(magnitude, info.sample_rate)
-    beginning = waveform[: MAX_SPECTRUM_SECONDS * info.sample_rate]
-    bands = mel_power(beginning, info.sample_rate, highest).mean(axis=0) if sampled and silent < 1 else None
+    cancels = recording.channels > 1 and levels.power > SILENCE**2
+    cancelled_db = _decibels(levels.power) - _decibels(power) if cancels else 0.0
+    silent, leading, trailing = _silence(np.abs(waveform), recording.sample_rate)
+    beginning = waveform[: MAX_SPECTRUM_SECONDS * recording.sample_rate]
+    bands = mel_power(beginning, recording.sample_rate, highest).mean(axis=0) if sampled and silent < 1 else None
     return Measures(
-        frames=info.frames or len(waveform), sample_rate=info.sample_rate,
-        channels=info.channels, examined=len(waveform),
-        peak=peak, rms_db=_decibels(power), clipped=clipped,
+        frames=recording.frames, sample_rate=recording.sample_rate,
+        channels=recording.channels, examined=len(waveform),
+        peak=levels.peak, rms_db=_decibels(power), clipped=levels.clipped,
         silent=silent, leading_seconds=leading, trailing_seconds=trailing,
         offset=float(waveform.mean(dtype=np.float64)), cancelled_db=cancelled_db,
-        digest=hashlib.sha256(f"{info.sample_rate} {info.frames} ".encode() + waveform.tobytes()).hexdigest(),
-        fingerprint=fingerprint(waveform, info.sample_rate) if sampled else None,
+        digest=hashlib.sha256(f"{recording.sample_rate} {recording.frames} ".encode() + waveform.tobytes()).hexdigest(),
+        fingerprint=fingerprint(waveform, recording.sample_rate) if sampled else None,
         bands=bands / max(float(bands.sum()), 1e-30) if bands is not None else None,
     )  # fmt: skip
 
@@ -125,29 +114,3 @@ def _silence(magnitude: np.ndarray, sample_rate: int) -> tuple[float, float, flo
         return 1.0, len(magnitude) / sample_rate, 0.0
     leading, trailing = int(sounding.argmax()), int(sounding[::-1].argmax())
     return float(1 - sounding.mean()), leading * size / sample_rate, trailing * size / sample_rate
-
-
-def _channel_levels(clip: Clip) -> tuple[float, float, float]:
-    """Peak, share at full scale and mean power over all channels."""
-    peak, clipped, energy, count = 0.0, 0, 0.0, 0
-    for block in _blocks(clip):
-        magnitude = np.abs(block)
-        peak = max(peak, float(magnitude.max()))
-        clipped += int((magnitude >= FULL_SCALE).sum())
-        energy += float(np.square(magnitude, dtype=np.float64).sum())
-        count += block.size
-    return peak, clipped / count, energy / count
-
-
-def _blocks(clip: Clip) -> Iterator[np.ndarray]:
-    """The first MAX_FRAMES frames of a file that was probed before, (frames, channels) at a time."""
-    try:
-        with soundfile.SoundFile(str(clip.path)) as sound:
-            size, left = max(1, BLOCK_FRAMES // sound.channels), MAX_FRAMES
-            while left and len(block := sound.read(min(size, left), dtype="float32", always_2d=True)):
-                if not np.isfinite(block).all():
-                    raise BadAudio("not finite: it has samples that are NaN or infinite")
-                left -= len(block)
-                yield block
-    except soundfile.SoundFileError as error:
-        raise BadAudio(f"unreadable or truncated: {error}") from None
