@@ -80,5 +80,6 @@ def num_threads(config: Config) -> int:
 
 def num_folds(job: Job) -> int:
     """How many folds the job's protocol has on its data."""
-    requested = job.config.data.num_folds
-    return count_folds(job.config.protocol, published=published_folds(clips(job)), requested=requested)
+    clip_set, requested = clips(job), job.config.data.num_folds
+    published, has_roles = published_folds(clip_set), clip_set.has_roles
+    return count_folds(job.config.protocol, published=published, requested=requested, has_roles=has_roles)

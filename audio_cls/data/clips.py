@@ -14,6 +14,9 @@ class SplitError(ValueError):
     """A split that cannot be made from the clips at hand, or that leaks."""
 
 
+ROLES = ("train", "val", "test")
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """One labelled piece of sound.
@@ -37,7 +40,7 @@ class ClipSet:
     `root` is None where the clips are synthesised, so that there are no files.
     `num_published_folds` counts the folds that were published, also those that this copy lacks; where it is None, the
     highest fold of a clip says it. `notes` are sentences for the user, without a full stop: what was assumed, left out
-    or found under another name.
+    or found under another name. With `has_roles`, folds 1, 2 and 3 are train, val and test, and nothing rotates.
     """
 
     name: str
@@ -46,6 +49,7 @@ class ClipSet:
     clips: tuple[Clip, ...]
     num_published_folds: int | None = None
     notes: tuple[str, ...] = ()
+    has_roles: bool = False
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -81,5 +85,7 @@ def check_clips(clip_set: Any) -> ClipSet:
         clips[clip.name] = Clip(Path(clip.path), clip.name, label, source, fold)
     if len(without := [name for name, clip in clips.items() if clip.fold is None]) not in (0, len(clips)):
         raise DataError(f"{without[0]!r} has no fold while other clips have one: give every clip a fold, or none")
+    if clip_set.has_roles and (strange := [clip for clip in clips.values() if clip.fold not in (1, 2, 3)]):
+        raise DataError(f"{strange[0].name!r}: fold {strange[0].fold} must be 1, 2 or 3: train, val or test")
     notes = tuple(map(str, clip_set.notes))
     return replace(clip_set, root=root and Path(root), classes=classes, clips=tuple(clips.values()), notes=notes)

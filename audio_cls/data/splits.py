@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_cls.data.clips import ClipSet, SplitError
+from audio_cls.data.clips import ROLES, ClipSet, SplitError
 
 PROTOCOLS = ("holdout", "crossval", "all")
 MIN_FOLDS = 2
@@ -29,11 +29,11 @@ def published_folds(clip_set: ClipSet) -> int | None:
     return clip_set.num_published_folds or max(folds) if folds else None
 
 
-def num_folds(protocol: str, *, published: int | None, requested: int) -> int:
-    """Number of jobs that a full rotation takes: `fold` counts from 0 to one below it."""
+def num_folds(protocol: str, *, published: int | None, requested: int, has_roles: bool = False) -> int:
+    """Number of jobs that a full rotation takes: `fold` counts from 0 to one below it. One where clips have roles."""
     if protocol not in PROTOCOLS:
         raise SplitError(f"protocol={protocol}: choose one of {', '.join(PROTOCOLS)}")
-    if protocol == "all":
+    if protocol == "all" or has_roles:
         return 1
     if published is not None:
         return published - 1 if protocol == "holdout" else published
@@ -49,10 +49,11 @@ def make_split(
 
     holdout: the first part tests, part `fold + 2` validates, the others train. crossval: part `fold + 1` tests and the
     others train. all: every clip trains. Parts are the published folds, or else stratified parts that keep the clips of
-    a source together. Raises SplitError for what cannot be split so.
+    a source together. Clips with roles have one fold: see `_split_by_roles`. Raises SplitError for what cannot be split
+    so.
     """
-    published = published_folds(clip_set)
-    count = _check_fold(protocol, fold, published, num_folds)
+    published = None if clip_set.has_roles else published_folds(clip_set)
+    count = _check_fold(protocol, fold, published, num_folds, clip_set.has_roles)
     unknown = sum(clip.source is None for clip in clip_set.clips)
     notes: tuple[str, ...] = ()
     if unknown:
@@ -61,6 +62,8 @@ def make_split(
         absent = sorted(set(range(1, (published or 0) + 1)) - {clip.fold for clip in clip_set.clips})
         notes += (f"training lacks published fold {', '.join(map(str, absent))}",) if absent else ()
         split = Split(np.arange(len(clip_set)), None, None, notes)
+    elif clip_set.has_roles:
+        split = _split_by_roles(clip_set, protocol, notes)
     else:
         num_parts = count + 1 if protocol == "holdout" else count
         test_part, val_part = (0, fold + 1) if protocol == "holdout" else (fold, None)
@@ -106,8 +109,34 @@ def check_split(clip_set: ClipSet, split: Split) -> None:
         raise SplitError(f"no training clip of class {names}: use fewer folds (data.num_folds) or add recordings of it")
 
 
-def _check_fold(protocol: str, fold: int, published: int | None, requested: int) -> int:
-    count = num_folds(protocol, published=published, requested=requested)
+def _split_by_roles(clip_set: ClipSet, protocol: str, notes: tuple[str, ...]) -> Split:
+    """The one split that the data come with. holdout trains on train and validates on val; crossval, which chooses
+    nothing, trains on train and val. Both test on test."""
+    train, val, test = (
+        np.array([index for index, clip in enumerate(clip_set.clips) if clip.fold == fold], dtype=int)
+        for fold in range(1, len(ROLES) + 1)
+    )
+    if protocol == "holdout" and not len(val):
+        raise SplitError(
+            "protocol=holdout validates on val clips, and the data come with none: make some of the train clips val, or "
+            + ("use protocol=crossval, which trains on train and tests on test" if len(test) else "use protocol=all")
+        )
+    if protocol == "crossval" and not len(test):
+        raise SplitError(
+            "protocol=crossval tests on test clips, and the data come with none: make some of the clips test, or use "
+            + ("protocol=holdout, which validates on val" if len(val) else "protocol=all")
+        )
+    if protocol == "holdout":
+        means = "trained on train, validated on val, " + ("tested on test" if len(test) else "no test clips")
+        notes += (f"the data come with their split, so there is one fold: {means}",)
+        return Split(train, val, test if len(test) else None, notes)
+    means = "trained on train and val, tested on test" if len(val) else "trained on train, tested on test"
+    notes += (f"the data come with their split, so there is one fold: {means}",)
+    return Split(np.sort(np.concatenate([train, val])), None, test, notes)
+
+
+def _check_fold(protocol: str, fold: int, published: int | None, requested: int, has_roles: bool) -> int:
+    count = num_folds(protocol, published=published, requested=requested, has_roles=has_roles)
     if count < 1 or (published is not None and protocol != "all" and published < MIN_FOLDS + (protocol == "holdout")):
         raise SplitError(f"protocol={protocol} needs more than the {published} published folds: use protocol=all")
     if not 0 <= fold < count:

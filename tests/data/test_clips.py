@@ -42,6 +42,7 @@ def test_what_tables_and_arrays_give_becomes_plain() -> None:
         (clip_set(clip(), clip()), "two clips are called '1.wav'"),
         (clip_set(clip("a\nb.wav")), "rename it"),
         (clip_set(clip(fold=1), clip("2.wav", 1)), "'2.wav' has no fold while other clips have one"),
+        (ClipSet("set", None, ("a", "b"), (clip(fold=4),), has_roles=True), "fold 4 must be 1, 2 or 3: train, val or"),
     ],
 )
 def test_what_cannot_be_trained_on_is_told_naming_the_clip(given: Any, problem: str) -> None:

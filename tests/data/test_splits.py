@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -129,6 +131,41 @@ def test_published_folds_that_part_a_source_are_refused():
     rows = [(label, f"{label}-{fold}", fold) for label in (0, 1) for fold in (1, 2, 3)] + [(0, "0-1", 2)]
     with pytest.raises(SplitError, match="source '0-1' is in"):
         split(clip_set(rows), "holdout", 0)
+
+
+def with_roles(*roles: str, per_class: int = 4) -> ClipSet:
+    """Two classes, so many clips of each in each role."""
+    folds = [("train", "val", "test").index(role) + 1 for role in roles]
+    rows = [(label, f"{label}{fold}{i}", fold) for label in (0, 1) for fold in folds for i in range(per_class)]
+    return replace(clip_set(rows), has_roles=True)
+
+
+def test_clips_with_roles_have_one_fold_that_does_as_the_roles_say():
+    clips = with_roles("train", "val", "test")
+    parts = split(clips, "holdout", 0)
+    assert [folds_of(clips, part) for part in (parts.train, parts.val, parts.test)] == [{1}, {2}, {3}]
+    assert parts.notes[0].endswith("one fold: trained on train, validated on val, tested on test")
+    parts = split(clips, "crossval", 0)
+    assert [folds_of(clips, part) for part in (parts.train, parts.test)] == [{1, 2}, {3}] and parts.val is None
+    assert parts.notes[0].endswith("trained on train and val, tested on test")
+    assert len(split(clips, "all", 0).train) == len(clips)
+    assert [num_folds(p, published=3, requested=4, has_roles=True) for p in ("holdout", "crossval", "all")] == [1, 1, 1]
+    with pytest.raises(SplitError, match="protocol=holdout has 1 fold here, only fold=0 exists"):
+        split(clips, "holdout", 1)
+
+
+def test_roles_that_a_protocol_lacks_are_refused_naming_another_protocol():
+    with pytest.raises(SplitError, match="validates on val clips, .* none: .*use protocol=crossval"):
+        split(with_roles("train", "test"), "holdout", 0)
+    with pytest.raises(SplitError, match="tests on test clips, .* none: .*use protocol=holdout"):
+        split(with_roles("train", "val"), "crossval", 0)
+    for protocol in ("holdout", "crossval"):
+        with pytest.raises(SplitError, match="use protocol=all"):
+            split(with_roles("train"), protocol, 0)
+    assert split(with_roles("train", "val"), "holdout", 0).test is None
+    assert split(with_roles("train", "test"), "crossval", 0).notes[0].endswith("trained on train, tested on test")
+    with pytest.raises(SplitError, match="the train part of the split is empty"):
+        split(with_roles("val", "test"), "holdout", 0)
 
 
 def test_unknown_sources_are_noted():
