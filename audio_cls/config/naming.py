@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from audio_cls.config.compose import compose_job
-from audio_cls.config.schema import EXECUTION_KEYS, Config, ConfigError, flatten, result_keys
+from audio_cls.config.schema import EXECUTION_KEYS, Config, ConfigError, TransformerConfig, flatten, result_keys
 
 # What names a variant by itself, or does not change what is trained: no suffix for these.
 _UNNAMED = EXECUTION_KEYS | {"protocol", "fold", "seed", "model.num_heads"}
@@ -23,7 +23,9 @@ def variant_name(config: Config, overrides: Sequence[str], choices: dict[str, st
 
     `choices` are the options of the groups that the overrides were composed to. Raises ConfigError if it gets too long.
     """
-    heads = "" if config.num_heads is None else f"_h{config.num_heads}"
+    model = config.model
+    without_heads = config.num_heads is None or (isinstance(model, TransformerConfig) and not model.num_layers)
+    heads = "" if without_heads else f"_h{config.num_heads}"
     return (choices.get("experiment") or choices["model"]) + heads + _suffix(config, overrides, choices)
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 from hydra import initialize_config_dir
 from hydra.utils import get_method
-from support.command_line import CONF
+from support.command_line import CONF, REPOSITORY
 from torch import nn
 
 from audio_cls.config.checks import check_config
@@ -25,6 +25,7 @@ from audio_cls.config.schema import (
     Section,
     TransformerConfig,
     WandbConfig,
+    result_keys,
 )
 from audio_cls.data.synthetic import CLASSES
 from audio_cls.experiment.build import make_loggers, make_module
@@ -239,3 +240,13 @@ def test_a_network_of_ones_own_that_extracts_features_may_be_masked(target: str,
 
 class Waveforms(nn.Module):
     """Has no features."""
+
+
+@pytest.mark.parametrize("study", ["esc10-holdout", "esc10-best"])
+def test_presets_still_mean_what_the_kept_results_were_trained_with(study: str) -> None:
+    for preset in PRESETS:
+        for folder in sorted((REPOSITORY / "results" / study).glob(f"{preset}*/fold0-seed0")):
+            if folder.parent.name in (preset, f"{preset}_h4"):
+                stored = result_keys(yaml.safe_load((folder / "config.yaml").read_text()))
+                now = result_keys(make_job(f"experiment={preset}", "data=esc10").config.model_dump())
+                assert {key: now[key] for key in stored} == stored, folder
