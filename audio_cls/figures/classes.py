@@ -7,7 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audio_cls.figures.style import COLOURS, FONT_SIZE, GREY, add_axes, add_title, in_percent, new_figure, short
+from audio_cls.figures.style import (
+    COLOURS,
+    FONT_SIZE,
+    GREY,
+    add_axes,
+    add_title,
+    from_left,
+    in_percent,
+    new_figure,
+    short,
+)
 
 MAX_WITH_SHARES = 25  # classes whose cells have room for a percentage below the count
 MAX_WITH_COUNTS = 64
@@ -37,7 +47,7 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], title: str) 
     axes.set_xticks(
         range(num_classes), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=font_size, parse_math=False
     )
-    counted = [f"{name} ({total:,})" for name, total in zip(names, totals, strict=True)]
+    counted = [from_left(f"{name} ({total:,})") for name, total in zip(names, totals, strict=True)]
     axes.set_yticks(range(num_classes), counted, fontsize=font_size, parse_math=False)
     axes.tick_params(length=2)
     edges = np.arange(1, num_classes) - 0.5
@@ -73,7 +83,7 @@ def f1_figure(f1_per_class: Sequence[float | None], f1_macro: float, counts: Seq
             axes.text(1.02, index, f"{value:.2f}", **style)
     axes.axvline(f1_macro, color=COLOURS[3], linewidth=1.2, linestyle="--")
     axes.text(f1_macro, -0.62, f"macro F1 {f1_macro:.3f}", ha="center", va="bottom", color=COLOURS[3])
-    names = [f"{short(name)} ({count:,})" for name, count in zip(classes, counts, strict=True)]
+    names = [from_left(f"{short(name)} ({count:,})") for name, count in zip(classes, counts, strict=True)]
     axes.set_yticks(range(num_classes), names, fontsize=font_size, parse_math=False)
     axes.set_ylim(num_classes - 0.4, -0.6)
     axes.set_xlim(0, 1.1)  # the figures stand at the right

@@ -19,14 +19,15 @@ from audio_cls.figures.style import (
     GREY,
     add_axes,
     add_title,
+    from_left,
     in_percent,
     line_style,
     new_figure,
     plain_axes,
     short,
-    text_columns,
     thinned,
 )
+from audio_cls.terminal import text_columns
 
 MAX_COLOURED = 14  # classes with a line of their own style
 NUM_WORST = 6  # with more classes than that, so many stand out, those with the smallest areas
@@ -184,7 +185,7 @@ def _list_areas(figure: Figure | SubFigure, entries: Sequence[tuple[str, str, di
     figure.text(left, top, heading, va="top", fontsize=FONT_SIZE, color=GREY)
     places = [(left + index // rows * column_width, top - (index % rows + 1.6) * ROW) for index in range(len(entries))]
     for (x, y), (area, name, _) in zip(places, entries, strict=True):
-        figure.text(x + 0.42, y, f"{area:<5}  {name}", **font)  # digits are all of one width
+        figure.text(x + 0.42, y, from_left(f"{area:<5}  {name}"), **font)  # digits are all of one width
     styles = [style for _, _, style in entries]
     lines = LineCollection(
         [[(x, y), (x + 0.32, y)] for x, y in places],

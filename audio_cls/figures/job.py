@@ -10,6 +10,7 @@ from matplotlib.transforms import Bbox
 
 from audio_cls.figures.classes import confusion_figure, f1_figure
 from audio_cls.figures.curves import precision_recall_figure, roc_figure
+from audio_cls.figures.fonts import fit_fonts
 from audio_cls.figures.learning import Row, learning_figure
 from audio_cls.figures.style import figure_style
 from audio_cls.files import replacing
@@ -46,9 +47,8 @@ def write_figures(
         "f1_per_class.png": lambda: f1_figure(
             scores["f1_per_class"], scores["f1_macro"], confusion.sum(axis=1), classes, title
         ),
+        "learning_curves.png": lambda: learning_figure(history, len(classes), job),
     }
-    if any(row.get("lr") is not None for row in history):  # the baseline is fitted at once
-        drawings["learning_curves.png"] = lambda: learning_figure(history, len(classes), job)
     problems = []
     with figure_style():
         for name, draw in drawings.items():
@@ -60,13 +60,13 @@ def write_figures(
     return problems
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Writes the figure, cut to what is on it, whole or not at all."""
+def save_figure(figure: Figure, path: Path, command: str = "audio-cls train") -> None:
+    """Writes the figure, cut to what is on it, whole or not at all; `command`, which wrote it, may replace it."""
+    fit_fonts(figure)
     figure.set_dpi(DPI)
-    with replacing(path) as temporary:
-        figure.savefig(
-            temporary, format="png", dpi=DPI, bbox_inches=tight_box(figure), pil_kwargs={"compress_level": 3}
-        )
+    with replacing(path) as temporary, figure_style():
+        box, by, fast = tight_box(figure), {"Software": command}, {"compress_level": 3}
+        figure.savefig(temporary, format="png", dpi=DPI, bbox_inches=box, metadata=by, pil_kwargs=fast)
 
 
 def tight_box(figure: Figure) -> Bbox:

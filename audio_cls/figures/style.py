@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from audio_cls.figures.fonts import OWN_FONT
+from audio_cls.terminal import text_columns
 
 # Okabe and Ito (2008), without yellow, which is too light for lines on white; line styles tell repeats apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
@@ -25,12 +27,6 @@ GREY = "0.45"
 DOTTED: dict[str, Any] = {"color": "0.6", "linewidth": 1, "linestyle": (0, (1, 2))}  # chance, even attention
 FONT_SIZE = 9
 MAX_NAME = 26  # characters of a class's name
-
-# For class names in scripts that matplotlib's own font lacks; whichever of them the machine has.
-_OTHER_FONTS = (
-    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "Arial Unicode MS", "PingFang SC", "Hiragino Sans",
-    "Microsoft YaHei", "Malgun Gothic", "Segoe UI", "FreeSans",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,10 +49,8 @@ def variant_styles(variants: Sequence[str]) -> dict[str, VariantStyle]:
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Draws with fonts for many scripts, and without warnings of letters that none of them has."""
-    installed = set(font_manager.get_font_names())
-    fonts = ["DejaVu Sans", *(font for font in _OTHER_FONTS if font in installed)]
-    with matplotlib.rc_context({"font.family": fonts, "font.size": FONT_SIZE}), warnings.catch_warnings():
+    """Draws in one size and without warnings of letters that no font has: `fit_fonts` says so in one line."""
+    with matplotlib.rc_context({"font.family": OWN_FONT, "font.size": FONT_SIZE}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield
 
@@ -102,9 +96,10 @@ def short(name: str, length: int = MAX_NAME) -> str:
     return f"{name[:half]}…{name[-half:]}"
 
 
-def text_columns(text: str) -> int:
-    """How many columns a text takes; letters of East Asian scripts take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+def from_left(text: str) -> str:
+    """The text as one that runs from left to right, so that a number beside an Arabic or Hebrew name stays in place."""
+    right_to_left = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+    return f"\N{LEFT-TO-RIGHT MARK}{text}" if right_to_left else text
 
 
 def line_style(index: int, colours: Sequence[str] = COLOURS) -> dict[str, Any]:

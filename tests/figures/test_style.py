@@ -10,7 +10,8 @@ from support.scores import CONFUSION, predictions
 from audio_cls.figures.classes import confusion_figure, f1_figure
 from audio_cls.figures.curves import precision_recall_figure, roc_figure
 from audio_cls.figures.job import save_figure
-from audio_cls.figures.style import short, text_columns, thinned
+from audio_cls.figures.style import short, thinned
+from audio_cls.terminal import text_columns
 
 pytestmark = pytest.mark.usefixtures("coarse_figures")
 
