@@ -2,9 +2,9 @@
 them: audio-cls best STUDY | sh"""
 
 import argparse
-import sys
 
 from audio_cls.cli.arguments import CommandError, add_study, find_study
+from audio_cls.terminal import answer, say
 from audio_cls.wording import UserError
 
 HELP = "print the commands that train a search's best variants on every fold"
@@ -31,6 +31,6 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(error) from None
     for place, (variant, command) in enumerate(zip(ranked, commands, strict=True), start=1):
         folds = ", ".join(map(str, variant.folds))
-        print(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}", file=sys.stderr)
-        print(command)
+        say(f"{place}. {variant.variant}: {variant.accuracy:.1%} on fold {folds}")
+        answer(command)
     return 0

@@ -1,7 +1,7 @@
 """The command `audio-cls`. Each command imports what it needs when it is run, so that --help is instant.
 
-Exit status: 0 all well; 1 failed or damaged jobs, nothing finished, or sounds that cannot be used; 2 a mistake, told in
-one line; 130 after Ctrl-C.
+Exit status: 0 all well; 1 bad data, failed or damaged jobs, or nothing finished; 2 a mistake on the command line, told
+in one line; 130 after Ctrl-C; 141 where nobody reads the output to its end.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from audio_cls import __version__
 from audio_cls.cli import ablation, attention, best, compare, dashboard, explore, predict, publish, report, train
 from audio_cls.cli.arguments import CommandError
 from audio_cls.data.clips import DataError
+from audio_cls.terminal import CLOSED, discard_output, open_terminal, printable, say
 from audio_cls.wording import UserError
 
 COMMANDS = (train, explore, compare, report, publish, ablation, best, dashboard, attention, predict)
@@ -20,22 +21,39 @@ COMMANDS = (train, explore, compare, report, publish, ablation, best, dashboard,
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        say(printable(f"{self.prog}: {message}; see {self.prog} --help"))
+        self.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    open_terminal()
+    try:
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe can be handled
+    except BrokenPipeError:
+        discard_output()
+        return CLOSED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["train"]:  # its arguments are Hydra's to read, --help and -m among them
         return train.run(argparse.Namespace(arguments=arguments[1:]))
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (UserError, CommandError, DataError, OSError) as error:
-        print(f"audio-cls {options.command}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UserError) else 1
-    except KeyboardInterrupt:
-        return 130
+    except UserError as error:
+        say(printable(f"audio-cls {options.command}: {error}"))
+        return 2
+    except BrokenPipeError:
+        raise
+    except (CommandError, DataError, OSError) as error:
+        say(f"audio-cls {options.command}: {error}")
+        return 1
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -24,16 +24,15 @@ from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
 from audio_cls.experiment.compatibility import check_comparable, split_digest
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
-from audio_cls.files import write_text
+from audio_cls.files import unwritable, write_text
 from audio_cls.results import job_files, sweep_folder
-from audio_cls.terminal import say
-from audio_cls.wording import one_line
+from audio_cls.terminal import answer, open_terminal, printable, say
+from audio_cls.wording import UserError, one_line
 
 _HELP = frozenset({"--help", "-h"})
 _CONFIG_DIR = "--config-dir"
 _MULTIRUN = frozenset({"--multirun", "-m"})
 _FULL_ERROR = "HYDRA_FULL_ERROR"
-ERROR_TRACE = "error.txt"
 
 # What Hydra answers itself, without training.
 _HYDRA_QUESTIONS = frozenset({"--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"})
@@ -62,7 +61,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     with _one_line_errors():
         rest, own = _own_config(arguments)
         if _HELP & set(rest):
-            print(help_text(config_dir, rest, own))
+            answer(help_text(config_dir, rest, own))
             raise SystemExit(0)
         overrides = [argument for argument in rest if argument not in _MULTIRUN]
         unknown = [argument for argument in overrides if argument.startswith("-")]
@@ -82,6 +81,8 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             job_files.check_folder(job, split_digest(job))
             _check_writable(job.folder)
         check_comparable(plan.jobs)
+        for study in plan.studies if plan.multirun else ():
+            job_files.check_study(study)
         for notice in plan.notices:
             say(f"\n*** {notice} ***\n")
         for note in dict.fromkeys(note for job in plan.jobs for note in clips(job).notes):
@@ -101,6 +102,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
 
 def run(overrides: Sequence[str], number: int) -> None:
     """Runs one job inside Hydra, given its overrides. Never raises for a failed job: its folder says what happened."""
+    open_terminal(lasting=True)  # in a process of its own, too
     signals.check()  # a worker's next job may wait in its queue already
     signals.handle()
     place = sweep.place(number)
@@ -135,7 +137,7 @@ def run(overrides: Sequence[str], number: int) -> None:
         trace = _write_trace(job)
         say(f"{name} FAILED: " + (str(error) if isinstance(error, DataError) else f"{one_line(error)} (see {trace})"))
     else:
-        (job.folder / ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
+        (job.folder / job_files.ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
         say(f"{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
 
 
@@ -191,9 +193,9 @@ def _one_line_errors() -> Iterator[None]:
     """Ends the process with one line for what the user has to put right: status 1 for data, else 2."""
     try:
         yield
-    except (ConfigError, DataError) as error:
+    except (UserError, DataError) as error:
         signals.check()  # code of somebody else was interrupted
-        say(str(error))
+        say(str(error) if isinstance(error, DataError) else printable(str(error)))
         raise SystemExit(1 if isinstance(error, DataError) else 2) from None
     except OSError as error:
         say(f"{error.filename} cannot be used ({error.strerror}); choose another output_dir=PATH")
@@ -215,14 +217,12 @@ def _own_config(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
 
 def _check_writable(folder: Path) -> None:
     """Raises ConfigError if a job could not write to its folder. Writes nothing."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    problem = "a file" if not existing.is_dir() else "" if os.access(existing, os.W_OK | os.X_OK) else "read-only"
-    if problem:
-        raise ConfigError(f"results cannot go to {folder}, as {existing} is {problem}; choose another output_dir=PATH")
+    if reason := unwritable(folder):
+        raise ConfigError(f"results cannot go to {folder}, as {reason}; choose another output_dir=PATH")
 
 
 def _write_trace(job: Job) -> Path:
-    path = job.folder / ERROR_TRACE
+    path = job.folder / job_files.ERROR_TRACE
     try:
         write_text(path, traceback.format_exc())
     except OSError:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from audio_cls import __version__
 from audio_cls.config.location import conf_dir
 from audio_cls.experiment import launch
+from audio_cls.terminal import answer, open_terminal
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,8 +19,9 @@ def main(arguments: Sequence[str]) -> int:
 
     Ends the process for a mistake in the arguments.
     """
+    open_terminal(lasting=True)  # a pipe that closes must not cost what was trained
     if "--version" in arguments:
-        print(f"audio_cls {__version__}")
+        answer(f"audio_cls {__version__}")
         return 0
     if launch.asks_hydra(arguments):
         launch.check_question(arguments, conf_dir())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from audio_cls.analysis.summary import Summary
 from audio_cls.analysis.verdict import DEVELOPMENT
-from audio_cls.reports.tables import Table, comparison_table, interval_line, variant_table
+from audio_cls.reports.tables import Table, comparison_table, variant_table
+from audio_cls.terminal import printable, text_columns, write
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -21,8 +22,7 @@ _DISPENSABLE = (
 
 def print_summary(summary: Summary, file: TextIO | None = None) -> None:
     """Prints the headline, the tables of variants and differences, and the verdict."""
-    tables: list[Table | tuple[str, str]] = [_brief(variant_table(summary))] if summary.rows else []
-    tables += [(line, "dim") for line in [interval_line(summary.rows)] if line]
+    tables = [_brief(variant_table(summary))] if summary.rows else []
     tables += [comparison_table(summary.comparisons)] if summary.comparisons else []
     notes = [*([DEVELOPMENT] if summary.ranking_split == "val" else []), *summary.notes]
     whole = summary.num_done > 0 and not (
@@ -42,7 +42,7 @@ def _print(parts: Sequence[Table | tuple[str, str]], elsewhere: str, file: TextI
     """Prints tables, and texts with their styles."""
     file = file or sys.stdout
     if not file.isatty():
-        print(*(_plain(part) if isinstance(part, Table) else part[0] for part in parts), sep="\n", file=file)
+        write(file, "\n".join(_plain(part) if isinstance(part, Table) else part[0] for part in parts))
         return
     from rich.console import Console
     from rich.text import Text
@@ -55,7 +55,7 @@ def _print(parts: Sequence[Table | tuple[str, str]], elsewhere: str, file: TextI
             cut |= fitting != part
             console.print(_rich_table(fitting))
         else:
-            console.print(Text(part[0], style=part[1]))
+            console.print(Text(printable(part[0]), style=part[1]))
     if cut:
         console.print(Text(f"Columns that do not fit here stand in {elsewhere}.", style="dim"))
 
@@ -67,15 +67,18 @@ def _brief(table: Table) -> Table:
 
 def _plain(table: Table) -> str:
     lines = table.texts()
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    widths = [max(map(text_columns, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell + " " * (width - text_columns(cell)) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
     return "\n".join(line.rstrip() for line in padded)
 
 
 def _fit(table: Table, width: int) -> Table:
     """The table without as many of its less important columns as it takes to fit the width, in characters."""
     for name in _DISPENSABLE:
-        needed = sum(max(map(len, column)) + 2 for column in zip(*table.texts(), strict=True))
+        needed = sum(max(map(text_columns, column)) + 2 for column in zip(*table.texts(), strict=True))
         if needed > width:
             table = table.only(head.text for head in table.heads if head.text != name)
     return table
@@ -92,5 +95,5 @@ def _rich_table(table: Table) -> "RichTable":
     for column, name in enumerate(heads):
         drawn.add_column(Text(name), no_wrap=column < 2, overflow="fold")
     for row in rows:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*(Text(printable(cell)) for cell in row))
     return drawn
