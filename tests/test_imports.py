@@ -37,7 +37,7 @@ ORDER = (
 # Of what stands left of them, these need less.
 NEED_ONLY = {
     "wording": set(),
-    "files": set(),
+    "files": {"wording"},
     "terminal": set(),
     "data": {"wording", "terminal", "files"},
     "targets": {"wording"},

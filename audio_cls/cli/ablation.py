@@ -5,7 +5,10 @@ import argparse
 from pathlib import Path
 
 from audio_cls.cli.arguments import add_study, check_suffix, find_study
+from audio_cls.files import check_replaceable
+from audio_cls.terminal import answer
 
+COMMAND = "audio-cls ablation"
 HELP = "show what each of several changes brought: a table, or a page with a figure"
 
 
@@ -22,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".md", "the page is Markdown")
+    if options.out:
+        check_replaceable(options.out, f"Written by `{COMMAND}")
+        check_replaceable(options.out.with_suffix(".png"), f"Software\0{COMMAND}")
     path = find_study(options.study, options.output_dir)
     from audio_cls.reports.ablation import ablation_table, read_ablation
     from audio_cls.reports.console import print_table
@@ -35,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
     from audio_cls.reports.ablation_page import write_page
 
     write_page(ablation, options.out)
-    print(f"written to {options.out} and {options.out.with_suffix('.png').name}")
+    answer(f"written to {options.out} and {options.out.with_suffix('.png').name}")
     return 0

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from audio_cls.cli.arguments import CommandError
+from audio_cls.files import check_replaceable, write_text
+from audio_cls.terminal import answer
 from audio_cls.wording import UserError, one_line
 
 HELP = "build the project's dashboard in Weights & Biases"
@@ -23,15 +25,16 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("needs wandb-workspaces: pip install 'audio_cls[dashboard]'") from None
     study = Path(options.study).name if options.study else None
     if options.json:
+        check_replaceable(options.json, '"displayName": "audio_cls: ', "choose another --json")
         drawn = dashboard.as_json(dashboard.build_dashboard(options.project, options.entity or "ENTITY", study))
-        options.json.write_text(drawn + "\n", encoding="utf-8")
-        print(f"written to {options.json}")
+        write_text(options.json, drawn + "\n")
+        answer(f"written to {options.json}")
         return 0
     try:
-        print(dashboard.save_dashboard(options.project, options.entity, study))
+        answer(dashboard.save_dashboard(options.project, options.entity, study))
     except dashboard.NoAccount as error:
-        print(f"nothing saved ({error}); with a key it would be a view of project {options.project} with")
-        print(dashboard.outline(study))
+        answer(f"nothing saved ({error}); with a key it would be a view of project {options.project} with")
+        answer(dashboard.outline(study))
     except Exception as error:
         raise CommandError(f"W&B did not take it: {one_line(error)}") from None
     return 0

@@ -1,12 +1,14 @@
 """Prints the most probable classes of each file. Exit status 1 if a file could not be used."""
 
 import argparse
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job
+from audio_cls.files import check_replaceable
+from audio_cls.terminal import answer, open_terminal, printable, say
 
+MARK = "file,predicted,probability,p_"  # how the table begins
 HELP = "predict the classes of sound files with a trained model"
 
 
@@ -19,19 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".csv", "the table is CSV")
+    if options.out:
+        check_replaceable(options.out, MARK)
     from audio_cls.serving.load import load_classifier
     from audio_cls.serving.predict import PredictionTable, find_sounds, in_words, predict_files
 
     paths = find_sounds(options.sounds)
     classifier = load_classifier(find_job(options.job, options.output_dir))
     unusable = 0
-    with PredictionTable(options.out, classifier.classes) if options.out else nullcontext() as table:
+    if options.out:
+        open_terminal(lasting=True)  # the table becomes whole, whoever reads along
+    with PredictionTable(options.out, classifier.classes, paths) if options.out else nullcontext() as table:
         for prediction in predict_files(classifier, paths):
             if prediction.problem is not None:
-                print(f"audio-cls predict: {prediction.path}: {prediction.problem}", file=sys.stderr, flush=True)
+                say(printable(f"audio-cls predict: {prediction.path}: {prediction.problem}"))
                 unusable += 1
                 continue
-            print(in_words(prediction, classifier.classes), flush=True)
             if table is not None:
                 table.add(prediction)
+            answer(in_words(prediction, classifier.classes))
     return 1 if unusable else 0

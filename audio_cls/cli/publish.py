@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from audio_cls.cli.arguments import add_ensemble, add_output_dir, find_study
+from audio_cls.files import check_replaceable
+from audio_cls.terminal import answer
 from audio_cls.wording import UserError
 
 HELP = "keep studies in results/ and write the documents that show them"
@@ -19,15 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from audio_cls.reports.publish import keep_study, write_documents
+    from audio_cls.reports.publish import WRITTEN_BY, keep_study, write_documents
 
     if options.ensembles and len(options.studies) != 1:
         raise UserError("--ensemble belongs to one study; name the one to keep with it")
+    document = Path("docs/results.md")
+    check_replaceable(document, WRITTEN_BY, "move it away")
     for name in options.studies:
         study = find_study(name, options.output_dir)
-        print(f"kept {keep_study(study, options.results_dir, options.ensembles)}")
+        answer(f"kept {keep_study(study, options.results_dir, options.ensembles)}")
     if not options.results_dir.is_dir():
         raise UserError(f"{options.results_dir} holds no study yet; name one to keep")
-    written = write_documents(options.results_dir, Path("docs/results.md"), Path("README.md"))
-    print(f"docs/results.md shows {', '.join(written)}")
+    written = write_documents(options.results_dir, document, Path("README.md"))
+    answer(f"{document} shows {', '.join(written)}")
     return 0

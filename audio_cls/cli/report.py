@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from audio_cls.cli.arguments import add_ensemble, add_study, check_suffix, find_study
+from audio_cls.terminal import answer
 
 HELP = "write a page about a study: verdict, figures, tables, the clips that were wrong to listen to"
 
@@ -23,5 +24,5 @@ def run(options: argparse.Namespace) -> int:
     from audio_cls.reports.study.page import write_report
 
     page, summary = write_report(path, options.root, options.out, options.ensembles)
-    print(summary.headline, summary.verdict, f"page: {page}", sep="\n")
+    answer(f"{summary.headline}\n{summary.verdict}\npage: {page}")
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0

@@ -61,12 +61,13 @@ def write_results(
     """Metrics last: their status says that everything else is there."""
     found = {name: result for name, result in evaluated.items() if result is not None}
     probability_columns = [f"p_{index}" for index in range(len(clip_set.classes))]
+    columns = ["split", "clip", "label", "predicted", "label_name", "predicted_name", *probability_columns]
     rows = (
-        [name, clip_set.clips[clip].name, int(label), int(row.argmax()), *(f"{value:.9g}" for value in row.tolist())]
+        [name, *_prediction(clip_set, clip, int(label), row.tolist())]
         for name, result in found.items()
         for clip, label, row in zip(result.clips, result.labels, result.probabilities, strict=True)
     )
-    write_csv(job.folder / job_files.PREDICTIONS, ["split", "clip", "label", "predicted", *probability_columns], rows)
+    write_csv(job.folder / job_files.PREDICTIONS, columns, rows)
     sources = (
         [name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""]
         for name, result in found.items()
@@ -80,3 +81,10 @@ def write_results(
     for problem in write_figures(job.folder, record, shown, labels, probabilities, history):
         say(f"note: {problem}")
     write_json(job.folder / job_files.METRICS, record)
+
+
+def _prediction(clip_set: ClipSet, clip: int, label: int, probabilities: list[float]) -> list[Any]:
+    """A row of predictions.csv, but for its split."""
+    predicted = probabilities.index(max(probabilities))
+    names = clip_set.classes[label], clip_set.classes[predicted]
+    return [clip_set.clips[clip].name, label, predicted, *names, *(f"{value:.9g}" for value in probabilities)]

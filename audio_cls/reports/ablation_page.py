@@ -19,7 +19,8 @@ def write_page(ablation: Ablation, out: Path) -> None:
     held_out = {change.row.variant: change.accuracy for change in ablation.changes if change.accuracy}
     training = {change.row.variant: change.row.train_accuracy for change in ablation.changes}
     with figure_style():
-        save_figure(ablation_figure(held_out, training, 1 / len(ablation.study.classes), ablation.clips), picture)
+        figure = ablation_figure(held_out, training, 1 / len(ablation.study.classes), ablation.clips)
+        save_figure(figure, picture, "audio-cls ablation")
     parts = [
         f"Written by `{_command(ablation, out)}`; not edited.",
         f"# {escape(ablation.title)}",

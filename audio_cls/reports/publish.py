@@ -16,7 +16,7 @@ from audio_cls.analysis.summary import Summary
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.files import write_json, write_text
 from audio_cls.reports.markdown import markdown, markdown_table
-from audio_cls.reports.tables import RUN_COLUMNS, column_table, interval_line, scores_cell, usual_sources
+from audio_cls.reports.tables import make_table, variant_table
 from audio_cls.results import job_files
 from audio_cls.results.study import StudyError, is_job_folder, load_study
 from audio_cls.wording import wrap_markdown
@@ -25,6 +25,7 @@ KEPT = (job_files.METRICS, job_files.HISTORY, job_files.PREDICTIONS, job_files.S
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
 # How something runs on one machine: not part of a study that others read or train again. Logger keys are not, either.
 _LOCAL = ("output_dir", "jobs", "trainer.num_threads", "trainer.accelerator")
+WRITTEN_BY = "Written by `audio-cls publish`"
 _NEED_ROOT = ("folder", "esc50")  # data sets that are wherever the user has put them
 # In a README: <!-- results: STUDY/VARIANT STUDY/VARIANT ... -->, these rows, and <!-- /results -->.
 _MARKERS = re.compile(r"(<!-- results: (?P<names>[^>]+?) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)
@@ -44,6 +45,7 @@ def keep_study(study: Path, results_dir: Path, ensembles: Sequence[str] = ()) ->
         raise StudyError(f"{study} has no finished job to keep")
     for ensemble in ensembles:
         build_ensemble(loaded, ensemble)  # refused before anything is copied
+    _check_kept(target)
     for job in done:
         folder = target / job.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,13 +69,13 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
     summaries = {}
     parts = [
         "# Results",
-        "Written by `audio-cls publish` from the files in results/, where each study has its summary.json, too."
+        f"{WRITTEN_BY} from the files in results/, where each study has its summary.json, too."
         " Accuracy, F1 and AUROC in percent.",
     ]
     for folder in sorted(path for path in results_dir.iterdir() if path.is_dir()):
         study = load_study(folder)
         summary = summaries[folder.name] = summarize(study, _lines(folder / ENSEMBLES))
-        write_json(folder / "summary.json", asdict(summary))
+        write_json(folder / job_files.SUMMARY, asdict(summary))
         parts.append(re.sub(r"^(#+ )", r"#\1", markdown(summary), flags=re.MULTILINE).strip())
         if commands := _lines(folder / job_files.COMMANDS):
             parts.append("Trained by:\n\n" + "\n".join(f"    {line}" for line in commands))
@@ -91,21 +93,26 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
 
 def _short_table(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
     """The rows of these STUDY/VARIANTs with README_COLUMNS, and what the figures are."""
-    rows = {f"{study}/{row.variant}": row for study, summary in summaries.items() for row in summary.rows}
+    tables = {study: variant_table(summary).only(README_COLUMNS) for study, summary in summaries.items()}
+    rows = {f"{study}/{row[0].text}": row for study, table in tables.items() for row in table.rows}
     for name in names:
         if name not in rows:
             raise StudyError(f"the README shows {name}, which is not among the kept results; keep its study first")
-    shown = [rows[name] for name in names]
-    note = [DEVELOPMENT] if any(summaries[name.partition("/")[0]].ranking_split == "val" for name in names) else []
-    note.append(f"± is over fold means. {interval_line(shown)}".strip())
-    usual = usual_sources(row.ranking for row in shown)
-    columns = {
-        "Variant": lambda row: row.variant,
-        "Accuracy": lambda row: scores_cell(row.ranking, usual),
-        **RUN_COLUMNS,
-    }
-    table = column_table({name: columns[name] for name in README_COLUMNS}, shown)
+    shown = {name.partition("/")[0] for name in names}
+    note = [DEVELOPMENT] if any(summaries[study].ranking_split == "val" for study in shown) else []
+    note.append("± is over fold means, [ ] a 95% interval over source recordings.")
+    table = make_table(README_COLUMNS, [rows[name] for name in names])
     return f"{markdown_table(table)}\n\n{' '.join(note)}"
+
+
+def _check_kept(target: Path) -> None:
+    """Raises StudyError for files in the place of a kept study that were not put there by `keep_study`."""
+    jobs = [path for path in target.glob("*/*") if is_job_folder(path)]
+    others = [path for job in jobs for path in job.rglob("*") if path.name not in KEPT]
+    if not jobs:
+        others = [target / name for name in (ENSEMBLES, job_files.COMMANDS, job_files.SUMMARY)]
+    if found := next((path for path in others if path.exists()), None):
+        raise StudyError(f"{found} was not kept by this command, so {target} is not replaced; choose another place")
 
 
 def _lines(path: Path) -> list[str]:

@@ -19,12 +19,14 @@ from audio_cls.config.job import Job
 from audio_cls.config.location import train_command
 from audio_cls.config.schema import ConfigError, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
-from audio_cls.files import write_text
+from audio_cls.files import check_replaceable, write_text
+from audio_cls.wording import shorten
 
 METRICS, CONFIG = "metrics.json", "config.yaml"
 PREDICTIONS, HISTORY, SPLIT = "predictions.csv", "history.csv", "split.csv"
-COMMANDS = "commands.txt"
+COMMANDS, SUMMARY, SUMMARY_TEXT = "commands.txt", "summary.json", "summary.md"  # of a study
 LOCK = ".lock"  # held while a job is trained, or while a study's commands are written
+ERROR_TRACE = "error.txt"
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 
@@ -75,6 +77,14 @@ def record_command(folder: Path, arguments: Sequence[str]) -> None:
             write_text(path, "".join(f"{line}\n" for line in [*lines, command]))
 
 
+def check_study(folder: Path) -> None:
+    """Raises UserError where a file of the user's stands in the place of the study's summary."""
+    moved = "move it away, or choose another study=NAME"
+    check_replaceable(folder / SUMMARY, '"headline": ', moved)
+    if not (folder / SUMMARY).exists():  # both are written together
+        check_replaceable(folder / SUMMARY_TEXT, f"\n# {folder.name}", moved)
+
+
 def write_config(job: Job) -> None:
     """The resolved configuration; also what tells a later run that the folder belongs to it."""
     own = {} if job.config_dir is None else {"config_dir": job.config_dir}
@@ -83,9 +93,15 @@ def write_config(job: Job) -> None:
 
 
 def check_folder(job: Job, digest: str) -> None:
-    """Raises ConfigError, naming the keys that differ, if the job's folder holds a result of another configuration."""
+    """Raises ConfigError if the job's folder holds files of the user's, or a result of another configuration: it names
+    the keys that differ."""
     path = job.folder / CONFIG
     if not path.exists():
+        if others := sorted(path.name for path in job.folder.glob("*") if path.name not in (LOCK, ERROR_TRACE)):
+            raise ConfigError(
+                f"{job.folder} holds {shorten(others, 3)}, but no job: nothing of yours is replaced. Move the folder"
+                " away, or choose another study=NAME or variant=NAME"
+            )
         return
     try:
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))

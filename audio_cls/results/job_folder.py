@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audio_cls.files import read_csv
 from audio_cls.results.predictions import Predictions
 from audio_cls.wording import one_line
 
@@ -131,15 +132,12 @@ def _read_predictions(folder: Path, metrics: dict[str, Any]) -> dict[str, Predic
 
 def _read_rows(path: Path, needed: list[str]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            lacking = [column for column in needed if column not in (reader.fieldnames or ())]
-            rows = list(reader)
+        columns, rows = read_csv(path)
     except FileNotFoundError:
         raise _Damage(f"no {path.name}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise _Damage(f"{path.name} cannot be read: {error}") from None
-    if lacking:
+    if lacking := [column for column in needed if column not in columns]:
         raise _Damage(f"{path.name} has no column {lacking[0]!r}")
     return rows
 

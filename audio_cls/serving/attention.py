@@ -16,6 +16,7 @@ from audio_cls.config.schema import DataConfig
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.decode import decode, resample
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
+from audio_cls.files import read_csv
 from audio_cls.models.attention_maps import cls_attention, rollout, sound_share, token_times, transformer_of
 from audio_cls.serving.load import LoadedClassifier
 from audio_cls.wording import UserError
@@ -138,9 +139,9 @@ def _look(classifier: LoadedClassifier, crops: torch.Tensor) -> list[tuple[np.nd
 def _evaluated_clips(folder: Path) -> dict[str, tuple[str, int]]:
     """Split and label of each clip of the job, as its predictions say; empty where there are none."""
     try:
-        with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
-            return {row["clip"]: (row["split"], int(row["label"])) for row in csv.DictReader(file)}
-    except (OSError, KeyError, TypeError, ValueError):
+        _, rows = read_csv(folder / "predictions.csv")
+        return {row["clip"]: (row["split"], int(row["label"])) for row in rows}
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
         return {}
 
 

@@ -10,7 +10,9 @@ import torch
 
 from audio_cls.data.decode import BadAudio, decode
 from audio_cls.data.sources import sound_files
+from audio_cls.files import cell_of, csv_encoding
 from audio_cls.serving.load import LoadedClassifier
+from audio_cls.terminal import printable
 from audio_cls.wording import UserError
 
 SHOWN = 3  # classes on a line
@@ -66,19 +68,20 @@ def in_words(prediction: Prediction, classes: tuple[str, ...]) -> str:
     order = prediction.probabilities.argsort()[::-1]
     shown = [order[0], *(index for index in order[1:SHOWN] if prediction.probabilities[index] >= LEAST_SHOWN)]
     said = ", ".join(f"{classes[index]} {prediction.probabilities[index]:.0%}" for index in shown)
-    return f"{prediction.path}: {said}"
+    return printable(f"{prediction.path}: {said}")
 
 
 class PredictionTable:
     """A CSV file that grows by a row a file: file, predicted, probability, and the probability of each class, p_NAME.
 
-    Rows are on disk when `add` returns, so that an interruption loses none.
+    Rows are on disk when `add` returns, so that an interruption loses none. `paths`: the files that may be added.
     """
 
-    def __init__(self, path: Path, classes: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, classes: tuple[str, ...], paths: Iterable[Path] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._classes = classes
-        self._file = path.open("w", buffering=1, newline="", encoding="utf-8")  # a line at a time
+        encoding = csv_encoding("".join([*classes, *map(str, paths)]))
+        self._file = path.open("w", 1, encoding, errors="backslashreplace", newline="")  # a line at a time
         self._writer = csv.writer(self._file)
         self._writer.writerow(["file", "predicted", "probability", *(f"p_{name}" for name in classes)])
 
@@ -93,4 +96,4 @@ class PredictionTable:
         assert prediction.probabilities is not None
         best = int(prediction.probabilities.argmax())
         values = [f"{value:.6g}" for value in (prediction.probabilities[best], *prediction.probabilities)]
-        self._writer.writerow([prediction.path, self._classes[best], *values])
+        self._writer.writerow([cell_of(prediction.path), cell_of(self._classes[best]), *values])

@@ -11,6 +11,8 @@ from audio_cls.config.dataset import load_clips, resolve_auto
 from audio_cls.config.location import conf_dir
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import ClipSet
+from audio_cls.files import check_replaceable, unwritable
+from audio_cls.terminal import answer, say
 
 MANY_FINDINGS = 12
 
@@ -33,14 +35,14 @@ def explore(kind: str, root: str | None, out: Path | None, config_dir: Path | No
     surveyed = survey(clip_set)
     found = findings.find(surveyed)
     written = page.write_page(surveyed, found, out)
-    print(f"{clip_set.name}: {len(clip_set):,} clips of {len(clip_set.classes)} classes")
+    answer(f"{clip_set.name}: {len(clip_set):,} clips of {len(clip_set.classes)} classes")
     for each in found[:MANY_FINDINGS]:
-        print(f"{each.severity}: {each.title}")
-        if each.severity == ERROR:
-            print("".join(f"  {name}: {said}\n" for name, said in each.clips[:5]), end="")
+        answer(f"{each.severity}: {each.title}")
+        for name, said in each.clips[:5] if each.severity == ERROR else ():
+            answer(f"  {name}: {said}")
     if len(found) > MANY_FINDINGS:
-        print(f"and {len(found) - MANY_FINDINGS} more findings on the page")
-    print(f"page: {written}")
+        answer(f"and {len(found) - MANY_FINDINGS} more findings on the page")
+    answer(f"page: {written}")
     return 1 if any(each.severity == ERROR for each in found) else 0
 
 
@@ -67,26 +69,29 @@ def _load(kind: str, root: str | None, config_dir: Path | None) -> tuple[ClipSet
         message = str(error).replace("data.root=", "").replace("data.root", "PATH")  # options of this command
         raise ConfigError(re.sub(r"\bdata=", "--data ", message)) from None
     if notice:
-        print(f"\n*** {notice.replace('TRAINING ON', 'EXPLORING')} ***\n", file=sys.stderr)
+        say(f"\n*** {notice.replace('TRAINING ON', 'EXPLORING')} ***\n")
     return clip_set, root is not None and Path(root).is_file()
 
 
 def _check_folder(out: Path, clip_set: ClipSet, from_manifest: bool) -> None:
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise ConfigError(f"the page cannot go to {out}, as {existing} is a file; choose another --out")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(f"the page cannot go to {out}, as {existing} is read-only; choose another --out")
-    if existing == out and any(out.iterdir()) and not _is_ours(out / "index.html"):
-        raise ConfigError(f"{out} holds other files; choose a new or empty folder with --out")
+    if reason := unwritable(out):
+        raise ConfigError(f"the page cannot go to {out}, as {reason}; choose another --out")
+    if out.exists() and any(out.iterdir()):
+        _check_ours(out)
     if _is_among_data(out, clip_set, from_manifest):
         raise ConfigError(f"{out} lies among the clips, where nothing is written; choose another --out")
 
 
-def _is_ours(page: Path) -> bool:
-    from audio_cls.reports.dataset.page import GENERATOR
+def _check_ours(out: Path) -> None:
+    """Raises UserError for what an earlier run has not written, where this one would write."""
+    from audio_cls.reports.dataset.page import COLUMNS, GENERATOR
 
-    return page.is_file() and f'content="{GENERATOR}"'.encode() in page.read_bytes()[:1000]
+    if not (out / "index.html").is_file():
+        raise ConfigError(f"{out} holds other files; choose a new or empty folder with --out")
+    check_replaceable(out / "index.html", f'content="{GENERATOR}"')
+    check_replaceable(out / "clips.csv", ",".join(COLUMNS))
+    for picture in (out / "figures").glob("*"):
+        check_replaceable(picture, f"Software\0{GENERATOR}")
 
 
 def _is_among_data(path: Path, clip_set: ClipSet, from_manifest: bool) -> bool:

@@ -52,7 +52,7 @@ class _Album:
     def add(self, name: str, figure: Figure | None, alt: str) -> dict[str, Any] | None:
         if figure is None:
             return None
-        content = png(figure)
+        content = png(figure, by=GENERATOR)
         (self.folder / f"{name}.png").write_bytes(content)
         return embedded(content, alt)
 
@@ -162,10 +162,10 @@ def _pictures(survey: Survey, album: _Album) -> dict[str, Any]:
 def _rows(survey: Survey) -> Iterator[list[Any]]:
     """What clips.csv says of each clip, in COLUMNS."""
     for index, clip in enumerate(survey.clip_set.clips):
-        row = [clip.name, survey.clip_set.classes[clip.label], clip.source, clip.fold, survey.bad.get(index)]
+        row: list[Any] = [clip.name, survey.clip_set.classes[clip.label], clip.source, clip.fold, survey.bad.get(index)]
         if index in survey.good:
             each = survey.good[index]
-            row += [each.frames, each.sample_rate, each.channels, f"{each.seconds:.6f}", f"{each.rms_db:.2f}"]
+            row += [each.frames, each.sample_rate, each.channels, f"{each.seconds:.6f}", round(float(each.rms_db), 2)]
             row += [f"{each.peak:.6f}", f"{each.clipped:.6f}", f"{each.silent:.4f}"]
-            row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", f"{each.offset:.6f}"]
+            row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", round(float(each.offset), 6)]
         yield row + [None] * (len(COLUMNS) - len(row))

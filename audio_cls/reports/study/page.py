@@ -12,7 +12,7 @@ from audio_cls.data.decode import BadAudio
 from audio_cls.data.excerpts import cut_excerpt
 from audio_cls.figures.clip import clip_figure
 from audio_cls.figures.style import figure_style, variant_styles
-from audio_cls.files import write_text
+from audio_cls.files import check_replaceable, write_text
 from audio_cls.reports import commands, tables
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
@@ -43,12 +43,14 @@ def write_report(
 
     Returns the page and what it is about.
 
-    `ensembles` have rows in the tables, as summarize has it, and no figures. Raises StudyError for jobs that must not
-    be mixed or an ensemble that cannot be built, ConfigError for a `root` without the study's clips.
+    `ensembles` have rows in the tables, as summarize has it, and no figures. Raises UserError where the page would
+    replace another file, StudyError for jobs that must not be mixed or an ensemble that cannot be built, ConfigError
+    for a `root` without the study's clips.
     """
+    path = out or study_folder / NAME
+    check_replaceable(path, f'content="{GENERATOR}"')
     study = load_study(study_folder)
     summary = summarize(study, ensembles)
-    path = out or study.path / NAME
     write_text(path, render(TEMPLATE, _context(study, summary, root), sortable=True))
     return path, summary
 
@@ -71,7 +73,6 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "clips": f"{SPLIT_NAMES.get(split or '', 'held-out')} clips",
         "troubles": [(job.name, job.reason or job.status) for job in study.jobs if job.status != "done"],
         "variant_table": tables.variant_table(summary, colours),
-        "interval_line": tables.interval_line(summary.rows),
         "comparison_table": tables.comparison_table(summary.comparisons, colours) if summary.comparisons else None,
         "job_table": job_table if study.jobs else None,
         "job_table_open": len(job_table.rows) <= MAX_OPEN_ROWS,
