@@ -118,7 +118,8 @@ def _split_by_roles(clip_set: ClipSet, protocol: str, notes: tuple[str, ...]) ->
     )
     if protocol == "holdout" and not len(val):
         raise SplitError(
-            "protocol=holdout validates on val clips, and the data come with none: make some of the train clips val, or "
+            "protocol=holdout validates on val clips, and the data come with none: make some of the train clips val, "
+            + "or "
             + ("use protocol=crossval, which trains on train and tests on test" if len(test) else "use protocol=all")
         )
     if protocol == "crossval" and not len(test):
