@@ -23,8 +23,8 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def centred_interval(values: np.ndarray, estimate: float, least: float = 0.0) -> tuple[float, float]:
-    """The interval of resampled values (R,), moved to where their mean is the estimate, within `least` to 1.
+def centred_interval(values: np.ndarray, estimate: float) -> tuple[float, float]:
+    """The interval of resampled values (R,), moved to where their mean is the estimate, within 0 to 1.
 
     Where classes have few clips, macro F1 of clips that were drawn with replacement is lower on average than that of
     the clips themselves, by as much as half of the interval's width. Taken off, the interval covers what is expected of
@@ -33,7 +33,7 @@ def centred_interval(values: np.ndarray, estimate: float, least: float = 0.0) ->
     """
     low, high = percentile_interval(values + (estimate - np.nanmean(values)))
     # A resample may have nothing of a fold, which moves the mean; the estimate stays inside for all that.
-    return max(min(low, estimate), least), min(max(high, estimate), 1.0)
+    return max(min(low, estimate), 0.0), min(max(high, estimate), 1.0)
 
 
 def weighted_accuracy(correct: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,14 +11,23 @@ from audio_cls.analysis.bootstrap import mean_of_present, weighted_f1_per_class
 from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.analysis.errors import find_errors
-from audio_cls.analysis.statistics import METRICS, NUM_FLIPS, holm, mean_and_sd, metric_interval, paired_test
-from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow, known
+from audio_cls.analysis.sign_flips import NUM_FLIPS
+from audio_cls.analysis.statistics import (
+    METRICS,
+    SIGNIFICANCE,
+    PairedTest,
+    holm,
+    mean_and_sd,
+    metric_interval,
+    num_sources,
+    paired_test,
+)
+from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.analysis.verdict import headline, notes, verdict
 from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
 from audio_cls.results.predictions import Predictions, by_seed
 from audio_cls.results.study import Study
 
-SIGNIFICANCE = 0.05
 MOST_VARIANTS_FOR_ALL_PAIRS = 6
 
 
@@ -108,7 +117,7 @@ def _scores(jobs: Sequence[StudyJob], split: str | None) -> Scores | None:
     for key in METRICS:
         mean, sd = _figure(jobs, split, key)
         spreads[key] = Spread(mean, sd, metric_interval(predictions, key) if mean is not None else None)
-    return Scores(**spreads)
+    return Scores(**spreads, num_sources=num_sources(predictions))
 
 
 def _predictions(jobs: Sequence[StudyJob], split: str | None) -> list[Predictions]:
@@ -144,25 +153,53 @@ def _compare(rows: Sequence[VariantRow], jobs: dict[str, list[StudyJob]], split:
     if sum(row.kind == "variant" for row in ranked) > MOST_VARIANTS_FOR_ALL_PAIRS:
         pairs = pairs[: len(ranked) - 1]  # those of the best come first
     num_flips = max(NUM_FLIPS, round(2 * num_pairs / SIGNIFICANCE))  # the least p-value they can give is to pass
-    found = [_compare_pair(*pair, jobs, split, num_flips) for pair in pairs]
-    p_values = [known(comparison.p_value) for comparison in found if comparison.problem is None]
-    num_tests = num_pairs - sum(comparison.problem is not None for comparison in found)
-    corrected = iter(holm(p_values, num_tests))
-    for place, comparison in enumerate(found):
-        if comparison.problem is None:
-            p_holm = next(corrected)
-            found[place] = replace(comparison, p_holm=p_holm, significant=p_holm <= SIGNIFICANCE)
-    return found
+    found = {pair: _test_pair(*pair, jobs, split, num_flips) for pair in pairs}
+    tests = {pair: test for pair, test in found.items() if isinstance(test, PairedTest)}
+    compared = _corrected(tests, num_pairs - (len(found) - len(tests)))
+    return [compared.get(pair) or Comparison(*pair, problem=str(problem)) for pair, problem in found.items()]
 
 
-def _compare_pair(first: str, second: str, jobs: dict[str, list[StudyJob]], split: str, num_flips: int) -> Comparison:
+def _test_pair(
+    first: str, second: str, jobs: dict[str, list[StudyJob]], split: str, num_flips: int
+) -> PairedTest | ValueError:
+    """The test, or what forbids it."""
     ours, theirs = _predictions(jobs[first], split), _predictions(jobs[second], split)
     try:
-        test = paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours), num_flips=num_flips)
+        return paired_test(for_each_seed(ours, theirs), for_each_seed(theirs, ours), num_flips=num_flips)
     except ValueError as error:
-        return Comparison(first, second, problem=str(error))
-    seeds = tuple(seed for seed in test.seeds if seed != OVER_SEEDS)
-    return Comparison(first, second, **(asdict(test) | {"seeds": seeds}))
+        return error
+
+
+def _corrected(tests: dict[tuple[str, str], PairedTest], num_tests: int) -> dict[tuple[str, str], Comparison]:
+    """The tests, Holm's correction for `num_tests` of them, and intervals that agree with it.
+
+    Holm's correction goes on while p-values are significant, and ends with the rest at the level of SIGNIFICANCE by the
+    number of the rest. An interval of that level excludes 0 exactly where the difference is significant after the
+    correction; one of a fixed 95% would exclude it beside differences that are not.
+    """
+    p_values = [test.p_value for test in tests.values()]
+    p_holm = holm(p_values, num_tests)
+    level = SIGNIFICANCE / max(1, num_tests - sum(p <= SIGNIFICANCE for p in p_holm))
+    compared = {}
+    for place, (pair, test) in enumerate(tests.items()):
+        least = [*p_values[:place], test.flips.least_p_value, *p_values[place + 1 :]]
+        compared[pair] = Comparison(
+            *pair,
+            difference=test.difference,
+            interval=test.interval(level),
+            confidence=1 - level,
+            p_value=test.p_value,
+            p_holm=p_holm[place],
+            least_p_holm=holm(least, num_tests)[place],
+            significant=p_holm[place] <= SIGNIFICANCE,
+            num_clips=test.num_clips,
+            num_sources=test.num_sources,
+            num_differing=test.num_differing,
+            folds=test.folds,
+            seeds=tuple(seed for seed in test.seeds if seed != OVER_SEEDS),
+            reduced=test.reduced,
+        )
+    return compared
 
 
 def _missing(study: Study) -> list[str]:

@@ -9,7 +9,7 @@ Axis letters: N clips, S sources, M flips, R resamples.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from audio_cls.analysis.bootstrap import (
     weighted_auroc_macro,
     weighted_f1_macro,
 )
+from audio_cls.analysis.sign_flips import NUM_FLIPS, SignFlips, flip_signs
 from audio_cls.analysis.summary import Interval
 from audio_cls.results.predictions import Predictions, in_order_of
 
@@ -31,9 +32,8 @@ METRICS: dict[str, Metric] = {
     "f1_macro": lambda job, weights: weighted_f1_macro(job.labels, job.predicted, job.probabilities.shape[1], weights),
     "auroc_macro": lambda job, weights: weighted_auroc_macro(job.labels, job.probabilities, weights),
 }
-MAX_EXACT_SOURCES = 16  # 65,536 ways to flip the signs: all of them are tried
-NUM_FLIPS = 20_000
-_FLIPS_AT_ONCE = 1_000  # keeps M x S small in memory
+SIGNIFICANCE = 0.05
+MIN_SOURCES = 8  # with fewer, resampling them gives intervals that are much too narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,21 @@ class PairedTest:
     """One variant against another on the clips that both predicted. Positive differences favour the first."""
 
     difference: float  # of accuracies, over the folds and seeds that both have
-    interval: Interval | None  # None with a single source
-    p_value: float
+    flips: SignFlips = field(compare=False)
     num_clips: int
     num_sources: int
+    num_differing: int  # sources that favour one of the two
     folds: tuple[int, ...]  # that both have
     seeds: tuple[int, ...]
     reduced: bool  # whether one of them has folds or seeds that the other lacks
+
+    @property
+    def p_value(self) -> float:
+        return self.flips.p_value
+
+    def interval(self, significance: float = SIGNIFICANCE) -> Interval | None:
+        """The differences that the test does not reject at this level; None with fewer than MIN_SOURCES sources."""
+        return self.flips.interval(significance) if self.num_sources >= MIN_SOURCES else None
 
 
 def mean_and_sd(values: Mapping[tuple[int, int], float | None]) -> tuple[float | None, float | None]:
@@ -66,14 +74,39 @@ def mean_and_sd(values: Mapping[tuple[int, int], float | None]) -> tuple[float |
 
 
 def metric_interval(predictions: Sequence[Predictions], metric: str, seed: int = 0) -> Interval | None:
-    """95% interval of the mean over folds of one of METRICS, by resampling sources; None with a single source."""
-    return _interval_over_folds(predictions, METRICS[metric], seed)
+    """95% interval of the mean over folds of one of METRICS; None with fewer than MIN_SOURCES sources.
+
+    Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample.
+    """
+    _check_same_split(predictions)
+    names = sorted(_source_names(predictions))
+    if len(names) < MIN_SOURCES:
+        return None
+    index = {name: place for place, name in enumerate(names)}
+    weights = np.vstack([np.ones(len(names)), source_weights(len(names), seed=seed)])  # (1 + R, S): first as they are
+    folds: dict[int, list[np.ndarray]] = defaultdict(list)
+    for job in predictions:
+        of_clips = weights[:, [index[source] for source in known_sources(job)]]
+        folds[job.fold].append(METRICS[metric](job, of_clips))
+    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, 1 + R)
+    estimate, *resampled = mean_of_present(means, axis=0)
+    return centred_interval(np.array(resampled), float(estimate))
+
+
+def num_sources(predictions: Sequence[Predictions]) -> int:
+    """How many sources were predicted, each clip of unknown source counting as one."""
+    return len(_source_names(predictions))
+
+
+def known_sources(job: Predictions) -> list[str]:
+    """The clips' sources; a clip of unknown source gets one of its own."""
+    return [source or f"clip {clip}" for clip, source in zip(job.clips, job.sources, strict=True)]
 
 
 def paired_test(
     first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0, num_flips: int = NUM_FLIPS
 ) -> PairedTest:
-    """Compares two variants by the folds and seeds that both have; `num_flips` as sign_flip_p_value has it.
+    """Compares two variants by the folds and seeds that both have; `num_flips` as flip_signs has it.
 
     Raises ValueError where there is nothing to compare: another split, no fold and seed in common, or other clips or
     labels in a fold of the same number.
@@ -88,42 +121,19 @@ def paired_test(
         )
     shared = [ours[job] for job in jobs]
     differences = {mine.job: mine.correct - in_order_of(mine, theirs[mine.job]).correct for mine in shared}
-
-    def difference(job: Predictions, weights: np.ndarray) -> np.ndarray:
-        return weighted_accuracy(differences[job.job], weights)
-
     mean, _ = mean_and_sd({job: float(values.mean()) for job, values in differences.items()})
     contributions = _contributions(shared, differences)
+    weights = _contributions(shared, {job: np.ones(len(values)) for job, values in differences.items()})
     return PairedTest(
         difference=round(mean or 0.0, 12) + 0.0,  # what cancels out is 0, not 1e-18, and not -0
-        interval=_interval_over_folds(shared, difference, seed, least=-1.0),
-        p_value=sign_flip_p_value(contributions, num_flips, seed),
+        flips=flip_signs(contributions, weights, num_flips, seed),
         num_clips=len({clip for job in shared for clip in job.clips}),
         num_sources=len(contributions),
+        num_differing=int(np.sum(np.abs(contributions) > 1e-12)),
         folds=tuple(sorted({fold for fold, _ in jobs})),
         seeds=tuple(sorted({seed for _, seed in jobs})),
         reduced=ours.keys() != theirs.keys(),
     )
-
-
-def sign_flip_p_value(contributions: np.ndarray, num_flips: int = NUM_FLIPS, seed: int = 0) -> float:
-    """Two-sided p-value of the sum of the sources' contributions (S,), were each as likely to have the other sign.
-
-    All sign patterns with up to 16 sources that differ at all, else (b + 1) / (m + 1) from m random ones (Phipson and
-    Smyth 2010: a p-value from random patterns must not be 0).
-    """
-    contributions = contributions[np.abs(contributions) > 1e-12]
-    num_sources = len(contributions)
-    least = abs(contributions.sum()) - 1e-9 * np.abs(contributions).sum()  # sums that tie must count, rounded or not
-    if num_sources <= MAX_EXACT_SOURCES:
-        patterns = (np.arange(2**num_sources)[:, None] >> np.arange(num_sources)) & 1  # (M, S)
-        return float(np.mean(np.abs((1 - 2 * patterns) @ contributions) >= least))
-    rng = np.random.default_rng(seed)
-    extreme = 0
-    for start in range(0, num_flips, _FLIPS_AT_ONCE):
-        patterns = rng.integers(0, 2, size=(min(_FLIPS_AT_ONCE, num_flips - start), num_sources), dtype=np.int8)
-        extreme += int(np.sum(np.abs((1 - 2 * patterns) @ contributions) >= least))
-    return (extreme + 1) / (num_flips + 1)
 
 
 def holm(p_values: Sequence[float], num_tests: int | None = None) -> list[float]:
@@ -170,35 +180,13 @@ def _contributions(jobs: Sequence[Predictions], values: Mapping[tuple[int, int],
     sums: dict[str, float] = defaultdict(float)
     for job in jobs:
         share = 1 / (len(seeds) * seeds[job.fold] * len(job.clips))  # of a clip
-        for source, value in zip(_known(job), values[job.job].tolist(), strict=True):
+        for source, value in zip(known_sources(job), values[job.job].tolist(), strict=True):
             sums[source] += share * value
     return np.array([sums[source] for source in sorted(sums)])
 
 
-def _known(job: Predictions) -> list[str]:
-    """The clips' sources; a clip of unknown source gets one of its own."""
-    return [source or f"clip {clip}" for clip, source in zip(job.clips, job.sources, strict=True)]
-
-
-def _interval_over_folds(
-    predictions: Sequence[Predictions], metric: Metric, seed: int, least: float = 0.0
-) -> Interval | None:
-    """Resamples the sources of all folds at once and averages the metric over seeds, then folds, in every resample.
-
-    `least`: the least value that the metric can have.
-    """
-    _check_same_split(predictions)
-    names = sorted({source for job in predictions for source in _known(job)})
-    if len(names) < 2:
-        return None
-    index = {name: place for place, name in enumerate(names)}
-    weights = np.vstack([np.ones(len(names)), source_weights(len(names), seed=seed)])  # (1 + R, S): first as they are
-    folds: dict[int, list[np.ndarray]] = defaultdict(list)
-    for job in predictions:
-        folds[job.fold].append(metric(job, weights[:, [index[source] for source in _known(job)]]))
-    means = np.stack([mean_of_present(np.stack(seeds), axis=0) for seeds in folds.values()])  # (folds, 1 + R)
-    estimate, *resampled = mean_of_present(means, axis=0)
-    return centred_interval(np.array(resampled), float(estimate), least)
+def _source_names(predictions: Sequence[Predictions]) -> set[str]:
+    return {source for job in predictions for source in known_sources(job)}
 
 
 def _name_jobs(jobs: Mapping[tuple[int, int], Predictions]) -> str:

@@ -15,7 +15,7 @@ def known(value: T | None) -> T:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over folds. `sd` is None with a single fold, `interval` (95%) None with a single source recording."""
+    """A figure over folds. `sd` is None with a single fold, `interval` (95%) None where the sources are too few."""
 
     mean: float | None
     sd: float | None
@@ -24,9 +24,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Scores:
+    """On one split, of clips from `num_sources` recordings; a clip of unknown source counts as one."""
+
     accuracy: Spread
     f1_macro: Spread
     auroc_macro: Spread
+    num_sources: int
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,15 @@ class Comparison:
     first: str
     second: str
     difference: float | None = None  # of accuracies, each the mean over folds
-    interval: Interval | None = None
+    interval: Interval | None = None  # excludes 0 exactly where `significant`; None where the sources are too few
+    confidence: float | None = None  # of the interval: 0.95, or the higher one at which Holm's correction ended
     p_value: float | None = None
     p_holm: float | None = None  # corrected for all pairs of rows
+    least_p_holm: float | None = None  # the smallest that the sources which differ could have given
     significant: bool | None = None  # p_holm is at most 0.05
     num_clips: int = 0
     num_sources: int = 0
+    num_differing: int = 0  # sources that favour one of the two
     folds: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
     reduced: bool = False  # one of them has folds or seeds that the other lacks

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from audio_cls.analysis.bootstrap import CONFIDENCE
+from audio_cls.analysis.statistics import MIN_SOURCES, SIGNIFICANCE
 from audio_cls.analysis.summary import Comparison, VariantRow, known
 from audio_cls.results.job_folder import UNFINISHED, StudyJob
 from audio_cls.results.study import Study
@@ -53,6 +55,7 @@ def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comp
     sentences = []
     if not closest.significant:
         sentences.append(_no_difference(closest, *ranked[:2]))
+        sentences += [_not_possible(closest)] if not could_be_shown(closest) else []
     elif known(closest.difference) < 0:
         sentences.append(_better(closest.second, [closest.first], [closest]))
     better = [each for each in (closest, *others) if each.significant and known(each.difference) > 0]
@@ -72,6 +75,19 @@ def _no_difference(closest: Comparison, first: VariantRow, second: VariantRow) -
         return f"No difference shown on {_where(closest)}, which both have: {points:+.1f} points ({names}, {p})."
     means = " against ".join(f"{100 * known(known(row.ranking).accuracy.mean):.1f}" for row in (first, second))
     return f"No difference shown: {means} ({names}, {p})."
+
+
+def could_be_shown(comparison: Comparison) -> bool:
+    """Whether the sources that differ are enough for a significant difference, had they all favoured one variant."""
+    return known(comparison.least_p_holm) <= SIGNIFICANCE
+
+
+def _not_possible(comparison: Comparison) -> str:
+    number = comparison.num_differing
+    return (
+        f"With {_count(number, 'source')} that differ{'s' * (number == 1)} no difference could be shown"
+        f" ({p_value(known(comparison.least_p_holm), name='smallest possible p')})."
+    )
 
 
 def _better(variant: str, others: Sequence[str], comparisons: Sequence[Comparison]) -> str:
@@ -117,6 +133,7 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
             values = sorted({job.metrics[key] for job in done if job.variant == row.variant and key in job.metrics})
             if len(values) > 1:
                 found.append(f"The jobs of {row.variant} differ in {key} ({', '.join(map(str, values))}).")
+    found += _about_intervals(rows, comparisons)
     single = [row.variant for row in rows if row.ranking and not row.calibration]
     if single:
         found.append(
@@ -131,6 +148,29 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
         )
     if done and len({job.seed for job in done}) == 1 and study.protocol != "all":
         found.append("One seed: how much training again would change the figures is not part of the intervals.")
+    return found
+
+
+def _about_intervals(rows: Sequence[VariantRow], comparisons: Sequence[Comparison]) -> list[str]:
+    """Where sources are too few for an interval or a test, and at which level intervals of differences are."""
+    found = []
+    numbers = {scores.num_sources for row in rows for scores in (row.ranking, row.test) if scores}
+    numbers |= {comparison.num_sources for comparison in comparisons if not comparison.problem}
+    if few := sorted(number for number in numbers if number < MIN_SOURCES):
+        sources = "source is" if few == [1] else "sources are"
+        found.append(f"{listed(few)} held-out {sources} too few for an interval; {MIN_SOURCES} are needed.")
+    if hopeless := [c for c in comparisons if not c.problem and not could_be_shown(c)]:
+        named = [f"{one_word(c.first)} and {one_word(c.second)} ({c.num_differing})" for c in hopeless]
+        found.append(
+            "So few sources differ that no difference could be shown, as the smallest possible p is above"
+            f" {SIGNIFICANCE}: {shorten(named, _MOST_OTHERS)}."
+        )
+    level = max((known(c.confidence) for c in comparisons if c.interval), default=CONFIDENCE)
+    if level > CONFIDENCE:
+        found.append(
+            f"Intervals of differences are at {100 * level:.4g}%, the level at which Holm's correction ended,"
+            " so that they agree with the tests."
+        )
     return found
 
 

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from audio_cls.config.schema import (
+    OUR_MODELS,
+    BaselineConfig,
     CNNConfig,
     Config,
     ConfigError,
@@ -21,7 +23,7 @@ from audio_cls.config.schema import (
     WandbConfig,
     shown,
 )
-from audio_cls.models.settings import TransformerSettings, check_pooling
+from audio_cls.models.settings import TransformerSettings, check_pooling, check_spectrogram
 from audio_cls.targets import arguments_for
 from audio_cls.wording import did_you_mean, one_line
 
@@ -58,7 +60,7 @@ def _validate(section: type[S], values: Any, prefix: str = "") -> S:
 
 def _first_problem(error: ValidationError, prefix: str) -> str:
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part not in ("cnn", "transformer", "other")]
+    location = [str(part) for part in first["loc"] if part not in (*OUR_MODELS, "other")]
     key = prefix + ".".join(location)
     if key == "model.num_heads":
         key = "heads"  # as it is set on the command line
@@ -115,6 +117,8 @@ def _check_model(config: Config) -> None:
     try:
         if isinstance(model, TransformerConfig):
             TransformerSettings(**{"num_classes": 2, **sizes, **model.model_dump(exclude={"name"})})
+        elif isinstance(model, BaselineConfig):
+            check_spectrogram(model.num_mels, model.n_fft, model.hop_length, **sizes)
         elif isinstance(model, CNNConfig):
             check_pooling("the CNN", sizes["num_samples"], sizes["sample_rate"])
         else:
@@ -126,13 +130,13 @@ def _check_model(config: Config) -> None:
         raise ConfigError(f"{where}{one_line(error)}") from None
 
 
-def _reads_waveform(model: CNNConfig | TransformerConfig | OtherModel) -> bool:
+def _reads_waveform(model: BaselineConfig | CNNConfig | TransformerConfig | OtherModel) -> bool:
     """Whether no spectrogram stands between the waveform and the network."""
     if isinstance(model, OtherModel):
         from audio_cls.models.build import network_class
 
         return not hasattr(network_class(model.target), "extract")
-    return isinstance(model, CNNConfig) or model.front_end == "waveform"
+    return isinstance(model, CNNConfig) or (isinstance(model, TransformerConfig) and model.front_end == "waveform")
 
 
 def _check_augment(config: Config) -> None:

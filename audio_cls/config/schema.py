@@ -10,6 +10,7 @@ from audio_cls.wording import UserError
 
 MAX_TIME_SCALE = 4.0
 DATA_KINDS = ("auto", "esc10", "esc50", "folder", "synthetic")  # ours
+OUR_MODELS = ("baseline", "cnn", "transformer")
 
 
 class ConfigError(UserError):
@@ -88,6 +89,14 @@ class CNNConfig(Section):
     name: Literal["cnn"]
 
 
+class BaselineConfig(Section):
+    name: Literal["baseline"]
+    num_mels: int = Field(ge=8, le=512)
+    n_fft: int = Field(ge=32, le=65_536)
+    hop_length: int = Field(ge=1, le=65_536)
+    regularization: float = Field(gt=0, le=1e9)
+
+
 class OtherModel(OpenSection):
     """A model of somebody else: `_target_` names its class."""
 
@@ -95,7 +104,7 @@ class OtherModel(OpenSection):
 
     @model_validator(mode="after")
     def _has_target(self) -> Self:
-        if self.name in ("cnn", "transformer"):
+        if self.name in OUR_MODELS:
             raise ValueError(f"model.name={self.name} is the name of a model of ours; give yours another name")
         if not self.target:
             raise ValueError(
@@ -176,7 +185,7 @@ def _kind_of_model(model: Any) -> str:
         name = None if "_target_" in model else model.get("name")
     else:
         name = getattr(model, "name", None)
-    return name if name in ("cnn", "transformer") else "other"
+    return name if name in OUR_MODELS else "other"
 
 
 class Config(Section):
@@ -192,7 +201,8 @@ class Config(Section):
     data: DataConfig
     input: InputConfig
     model: Annotated[
-        Annotated[CNNConfig, Tag("cnn")]
+        Annotated[BaselineConfig, Tag("baseline")]
+        | Annotated[CNNConfig, Tag("cnn")]
         | Annotated[TransformerConfig, Tag("transformer")]
         | Annotated[OtherModel, Tag("other")],
         Discriminator(_kind_of_model),

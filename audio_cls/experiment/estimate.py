@@ -6,6 +6,7 @@ import time
 import torch
 
 from audio_cls.config.job import Job, clips, num_folds
+from audio_cls.config.schema import BaselineConfig
 from audio_cls.experiment.build import cpu_settings, make_front_end, make_module
 from audio_cls.training.allocator import keep_freed_memory
 from audio_cls.training.augment import input_samples
@@ -16,6 +17,8 @@ EVALUATION_SHARE = 1 / 9
 
 def estimate_seconds(job: Job, num_steps: int = 4) -> float:
     """About how long the job trains on this machine, from a few steps on noise."""
+    if isinstance(job.config.model, BaselineConfig):
+        return _estimate_baseline(job)
     clip_set = clips(job)
     config = job.config
     module = make_module(job, clip_set.classes)
@@ -39,3 +42,15 @@ def estimate_seconds(job: Job, num_steps: int = 4) -> float:
     evaluated = EVALUATION_SHARE * config.input.eval_crops / config.trainer.validate_every
     num_crops = config.trainer.max_epochs * num_clips * (config.trainer.crops_per_clip + evaluated)
     return statistics.median(seconds) * num_crops / config.trainer.batch_size
+
+
+def _estimate_baseline(job: Job) -> float:
+    """The time that the statistics of every crop take, a few times over: all clips are evaluated once more."""
+    module = make_module(job, clips(job).classes)
+    noise = torch.randn(32, 1, job.config.input.crop_samples)
+    with cpu_settings(job), torch.no_grad():
+        module(noise)  # the first time takes longer
+        started = time.perf_counter()
+        module(noise)
+        seconds = (time.perf_counter() - started) / len(noise)
+    return 1 + 2 * seconds * job.config.input.eval_crops * len(clips(job))

@@ -18,7 +18,7 @@ from audio_cls.config.checks import check_config
 from audio_cls.config.compose import combinations, compose_job, line_of, parse, parse_all, quoted
 from audio_cls.config.dataset import resolve_auto
 from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads
-from audio_cls.config.schema import TEXT_KEYS, ConfigError, flatten
+from audio_cls.config.schema import TEXT_KEYS, BaselineConfig, Config, ConfigError, flatten, result_keys, shown
 from audio_cls.data.clips import SplitError
 from audio_cls.data.splits import make_split
 from audio_cls.wording import one_line
@@ -79,6 +79,8 @@ def describe(overrides: tuple[str, ...]) -> Job:
     """Composes, checks and names one job. Raises ConfigError in one line."""
     values, choices = compose_job(overrides)
     config = check_config(values)
+    if isinstance(config.model, BaselineConfig):
+        _check_only_fitted(config)
     dataset = clips_of(config.data).name
     return Job(
         config=config,
@@ -88,6 +90,17 @@ def describe(overrides: tuple[str, ...]) -> Job:
         dataset=dataset,
         overrides=overrides,
     )
+
+
+def _check_only_fitted(config: Config) -> None:
+    """Raises ConfigError for a changed key of training in steps, which the baseline is not."""
+    usual = result_keys(compose_job(("model=baseline",))[0])
+    for key, value in result_keys(config.model_dump()).items():
+        if key.startswith(("augment.", "optimizer.", "trainer.")) and value != usual[key]:
+            raise ConfigError(
+                f"{key}={shown(value)} has no effect on model=baseline, which is fitted at once; leave it out, or train"
+                " the other models by a command of their own into the same study"
+            )
 
 
 def thread_warning(jobs: Sequence[Job]) -> str:

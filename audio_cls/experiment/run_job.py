@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import Logger
 from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.job import Job, JobBusy, clips, num_folds
-from audio_cls.config.schema import OtherModel
+from audio_cls.config.schema import BaselineConfig, OtherModel
 from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
@@ -30,6 +30,7 @@ from audio_cls.results import job_files
 from audio_cls.terminal import say
 from audio_cls.tracking import wandb_logger
 from audio_cls.training.allocator import keep_freed_memory
+from audio_cls.training.baseline import fit_baseline
 from audio_cls.training.datamodule import ClipDataModule
 from audio_cls.training.history import read_history
 from audio_cls.training.modules import ClassifierModule
@@ -77,9 +78,7 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         _announce(job, folds, record, datamodule, module)
         loggers = make_loggers(job)
         wandb_logger.log_start(loggers, record)
-        trainer = make_trainer(job, loggers, has_val=datamodule.split.val is not None)
-        last = job.folder / job_files.LAST_CHECKPOINT
-        trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
+        _train(job, module, datamodule, loggers)
         # Also the last: a run that was interrupted after its last epoch has loaded the weights that were not averaged.
         chosen = job_files.BEST_CHECKPOINT if config.trainer.weights == "best" else job_files.LAST_CHECKPOINT
         checkpoint = torch.load(job.folder / chosen, weights_only=True, map_location="cpu")
@@ -100,6 +99,16 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         raise
     finally:
         wandb_logger.finish(loggers, record)
+
+
+def _train(job: Job, module: ClassifierModule, datamodule: ClipDataModule, loggers: list[Logger]) -> None:
+    """Leaves a history and the last checkpoint behind, of which an interrupted training goes on."""
+    last = job.folder / job_files.LAST_CHECKPOINT
+    if isinstance(job.config.model, BaselineConfig):
+        fit_baseline(module, datamodule, job.config.model.regularization, job.folder / job_files.HISTORY, last)
+        return
+    trainer = make_trainer(job, loggers, has_val=datamodule.split.val is not None)
+    trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
 
 
 def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:

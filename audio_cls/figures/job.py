@@ -47,8 +47,9 @@ def write_figures(
         "f1_per_class.png": lambda: f1_figure(
             scores["f1_per_class"], scores["f1_macro"], confusion.sum(axis=1), classes, title
         ),
-        "learning_curves.png": lambda: learning_figure(history, len(classes), job),
     }
+    if any(row.get("lr") is not None for row in history):  # the baseline is fitted at once
+        drawings["learning_curves.png"] = lambda: learning_figure(history, len(classes), job)
     problems = []
     with figure_style():
         for name, draw in drawings.items():

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audio_cls.models.baseline import BandStatistics
 from audio_cls.models.cnn import WaveformCNN
 from audio_cls.models.late_fusion import LateFusion, StatisticsClassifier
 from audio_cls.models.log_mel import LogMel
 from audio_cls.models.original import ChannelTokens, FrameTokens
-from audio_cls.models.settings import TransformerSettings, check_pooling
+from audio_cls.models.settings import TransformerSettings, check_pooling, check_spectrogram
 from audio_cls.models.stems import SpectrogramStem, WaveformStem
 from audio_cls.models.texture import LogMelTexture
 from audio_cls.models.transformer import TransformerClassifier, TransformerEncoder
@@ -22,8 +23,9 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
     """The network (B, 1, T) -> (B, K) of a `model` block, with fresh weights.
 
     Args:
-        model: `name` is 'cnn' or 'transformer', which are ours; or there is a `_target_`, the import path of any
-            torch.nn.Module class. Its constructor gets the other keys and, of the sizes below, those that it names.
+        model: `name` is 'baseline', 'cnn' or 'transformer', which are ours; or there is a `_target_`, the import path
+            of any torch.nn.Module class. Its constructor gets the other keys and, of the sizes below, those that it
+            names.
         num_samples: T, the length of a crop.
 
     Raises ValueError, in one line, for values and combinations that make no network.
@@ -39,6 +41,10 @@ def build_network(model: Mapping[str, Any], *, num_classes: int, sample_rate: in
     if model["name"] == "cnn":
         check_pooling("model=cnn", num_samples, sample_rate)
         return WaveformCNN(num_classes, num_samples)
+    if model["name"] == "baseline":
+        spectrum = {key: settings[key] for key in ("num_mels", "n_fft", "hop_length")}
+        check_spectrogram(**spectrum, num_samples=num_samples, sample_rate=sample_rate)
+        return BandStatistics(num_classes, sample_rate, **spectrum)
     if model["name"] == "transformer":
         return build_transformer(TransformerSettings(**sizes, **settings))
     raise ValueError(f"model.name={model['name']} is no model of ours; add model._target_, the import path of a class")

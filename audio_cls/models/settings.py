@@ -90,7 +90,7 @@ class TransformerSettings:
         if self.front_end == "waveform":
             self._check_waveform_stem()
         else:
-            self._check_spectrogram()
+            check_spectrogram(self.num_mels, self.n_fft, self.hop_length, self.num_samples, self.sample_rate)
         if self.front_end == "log_mel_texture":
             self._check_modulations()
 
@@ -134,24 +134,6 @@ class TransformerSettings:
                 f"model.d_model={self.d_model}: model.stem=frames {rule}; use model.d_model={_either(nearest)}"
             )
 
-    def _check_spectrogram(self) -> None:
-        if self.hop_length > self.n_fft:
-            raise ValueError(
-                f"model.hop_length={self.hop_length} skips samples: it must not exceed model.n_fft={self.n_fft}"
-            )
-        if self.n_fft > self.num_samples:
-            raise ValueError(
-                f"model.n_fft={self.n_fft} is longer than the crop; {self.crop}: use a smaller model.n_fft or a longer"
-                " crop"
-            )
-        if count_empty_bands(self.sample_rate, self.num_mels, self.n_fft):
-            fewer = range(self.num_mels, 0, -1)
-            most = next((num for num in fewer if not count_empty_bands(self.sample_rate, num, self.n_fft)), 1)
-            raise ValueError(
-                f"model.num_mels={self.num_mels} leaves mel bands empty at model.n_fft={self.n_fft} and"
-                f" input.sample_rate={self.sample_rate}; use model.num_mels={most} or less, or a larger model.n_fft"
-            )
-
     def _check_modulations(self) -> None:
         if self.num_mels % BAND_GROUPS:
             fitting = max(1, round(self.num_mels / BAND_GROUPS)) * BAND_GROUPS
@@ -172,6 +154,23 @@ class TransformerSettings:
                 f"model.num_segments={self.num_segments} leaves segments of {seconds / self.num_segments:.3g} s, too"
                 f" short to show any modulation; use model.num_segments={most} or less, or longer crops"
             )
+
+
+def check_spectrogram(num_mels: int, n_fft: int, hop_length: int, num_samples: int, sample_rate: int) -> None:
+    """Raises ValueError, with a value that fits, unless crops have a spectrogram without empty bands."""
+    if hop_length > n_fft:
+        raise ValueError(f"model.hop_length={hop_length} skips samples: it must not exceed model.n_fft={n_fft}")
+    if n_fft > num_samples:
+        raise ValueError(
+            f"model.n_fft={n_fft} is longer than the crop; {describe_crop(num_samples, sample_rate)}: use a smaller"
+            " model.n_fft or a longer crop"
+        )
+    if count_empty_bands(sample_rate, num_mels, n_fft):
+        most = next((num for num in range(num_mels, 0, -1) if not count_empty_bands(sample_rate, num, n_fft)), 1)
+        raise ValueError(
+            f"model.num_mels={num_mels} leaves mel bands empty at model.n_fft={n_fft} and"
+            f" input.sample_rate={sample_rate}; use model.num_mels={most} or less, or a larger model.n_fft"
+        )
 
 
 def check_pooling(name: str, num_samples: int, sample_rate: int) -> None:

@@ -94,14 +94,14 @@ def band_moments(level: Tensor, band_level: Tensor) -> Tensor:
     """
     envelope = (level * (COMPRESSION / 10 * math.log(10))).exp()
     envelope = envelope / envelope.mean((1, 2), keepdim=True)
-    mean, (deviation, skewness, _) = envelope.mean(-1), _moments(envelope, 1e-4)
-    in_db, db_skewness, db_kurtosis = _moments(band_level, 0.3)
+    mean, (deviation, skewness, _) = envelope.mean(-1), moments(envelope, 1e-4)
+    in_db, db_skewness, db_kurtosis = moments(band_level, 0.3)
     variation = deviation / mean.clamp(min=1e-4)
     of_level = (in_db + 0.1).log(), db_skewness, (db_kurtosis + 0.1).log()
     return torch.stack([*of_level, (mean + 1e-4).log(), (variation + 1e-3).log(), skewness], dim=1)
 
 
-def _moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
+def moments(x: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
     """Deviation, skewness and kurtosis over the last axis; a deviation below the floor counts as the floor."""
     x = x - x.mean(-1, keepdim=True)
     square = x.square()

@@ -17,8 +17,8 @@ from audio_cls.results.study import Study, StudyError, load_study
 from audio_cls.wording import SPLIT_NAMES, shorten
 
 _METHOD = (
-    "Accuracies are in percent, means over folds with seeds averaged first; ± is the standard deviation over folds, [ ]"
-    " a 95% interval over source recordings. Train is the accuracy on training clips once training was over; the last"
+    "Accuracies are in percent, means over folds with seeds averaged first; ± is the standard deviation over folds."
+    " Train is the accuracy on training clips once training was over; the last"
     " epoch's loss and accuracy are of its training crops. Time is that of one job."
 )
 
@@ -72,7 +72,7 @@ class Ablation:
             )
         if len({(tuple(change.row.folds), tuple(change.row.seeds)) for change in self.changes}) > 1:
             notes.append("Folds and seeds differ between the variants, which explains a part of the differences.")
-        return [*notes, _METHOD]
+        return [*notes, " ".join([_METHOD, tables.interval_line([change.row for change in self.changes])]).strip()]
 
 
 def read_ablation(path: Path, order: Sequence[str], against: str | None = None) -> Ablation:
@@ -109,11 +109,12 @@ def read_ablation(path: Path, order: Sequence[str], against: str | None = None) 
 def ablation_table(ablation: Ablation, with_changes: bool = True) -> tables.Table:
     """A row for each variant; a terminal has no room for what changed."""
     heads = ["Variant", "Changed", ablation.clips.capitalize(), *tables.RUN_COLUMNS, "Last loss", "Last accuracy"]
+    usual = tables.usual_sources(change.row.ranking for change in ablation.changes)
     rows = (
         [
             change.row.variant,
             change.changed,
-            tables.spread_cell(change.accuracy),
+            tables.scores_cell(change.row.ranking, usual),
             *(cell(change.row) for cell in tables.RUN_COLUMNS.values()),
             tables.number_cell(None if change.last_loss is None else f"{change.last_loss:.3f}", change.last_loss),
             tables.percent_cell(change.last_accuracy),

@@ -10,7 +10,15 @@ from audio_cls.analysis.compare import summarize
 from audio_cls.analysis.summary import Errors, MisclassifiedClip, Summary, VariantErrors
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.files import write_json, write_text
-from audio_cls.reports.tables import Table, class_table, comparison_table, counts, make_table, variant_table
+from audio_cls.reports.tables import (
+    Table,
+    class_table,
+    comparison_table,
+    counts,
+    interval_line,
+    make_table,
+    variant_table,
+)
 from audio_cls.results import job_files
 from audio_cls.results.study import load_study
 from audio_cls.wording import SPLIT_NAMES, ranges, shorten
@@ -24,7 +32,8 @@ METHOD = (
     f"[ ] is a 95% interval from {NUM_RESAMPLES:,} resamples of the source recordings, corrected for their bias. "
     "Points are the difference of such means; p is of a paired sign-flip test over source recordings, "
     "on the clips that both variants predicted. A difference is significant where p is at most 0.05 after Holm's "
-    "correction for all pairs."
+    "correction for all pairs; [ ] beside the points are the differences that the same test does not reject, so that "
+    "0 is outside where, and only where, the difference is significant."
 )
 _CALIBRATION = (
     "Confidence is the mean of the largest probability, to be compared with the accuracy; ECE is the expected "
@@ -44,7 +53,7 @@ def markdown(summary: Summary) -> str:
     about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []
     parts += [", ".join([*about, f"{summary.num_done} finished jobs"]) + "."]
     if summary.rows:
-        parts.append(markdown_table(variant_table(summary)))
+        parts += [markdown_table(variant_table(summary)), *filter(None, [interval_line(summary.rows)])]
     if summary.comparisons:
         parts += ["## Differences", markdown_table(comparison_table(summary.comparisons))]
     if any(row.f1_per_class for row in summary.rows):

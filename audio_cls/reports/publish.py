@@ -16,7 +16,7 @@ from audio_cls.analysis.summary import Summary
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.files import write_json, write_text
 from audio_cls.reports.markdown import markdown, markdown_table
-from audio_cls.reports.tables import make_table, variant_table
+from audio_cls.reports.tables import RUN_COLUMNS, column_table, interval_line, scores_cell, usual_sources
 from audio_cls.results import job_files
 from audio_cls.results.study import StudyError, is_job_folder, load_study
 from audio_cls.wording import wrap_markdown
@@ -93,15 +93,20 @@ def write_documents(results_dir: Path, document: Path, readme: Path) -> list[str
 
 def _short_table(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
     """The rows of these STUDY/VARIANTs with README_COLUMNS, and what the figures are."""
-    tables = {study: variant_table(summary).only(README_COLUMNS) for study, summary in summaries.items()}
-    rows = {f"{study}/{row[0].text}": row for study, table in tables.items() for row in table.rows}
+    rows = {f"{study}/{row.variant}": row for study, summary in summaries.items() for row in summary.rows}
     for name in names:
         if name not in rows:
             raise StudyError(f"the README shows {name}, which is not among the kept results; keep its study first")
-    shown = {name.partition("/")[0] for name in names}
-    note = [DEVELOPMENT] if any(summaries[study].ranking_split == "val" for study in shown) else []
-    note.append("± is over fold means, [ ] a 95% interval over source recordings.")
-    table = make_table(README_COLUMNS, [rows[name] for name in names])
+    shown = [rows[name] for name in names]
+    note = [DEVELOPMENT] if any(summaries[name.partition("/")[0]].ranking_split == "val" for name in names) else []
+    note.append(f"± is over fold means. {interval_line(shown)}".strip())
+    usual = usual_sources(row.ranking for row in shown)
+    columns = {
+        "Variant": lambda row: row.variant,
+        "Accuracy": lambda row: scores_cell(row.ranking, usual),
+        **RUN_COLUMNS,
+    }
+    table = column_table({name: columns[name] for name in README_COLUMNS}, shown)
     return f"{markdown_table(table)}\n\n{' '.join(note)}"
 
 

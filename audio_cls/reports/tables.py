@@ -1,10 +1,12 @@
 """The tables of a study. They are shown on the terminal, in Markdown and on pages."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Spread, Summary, VariantRow, known
+from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Scores, Spread, Summary, VariantRow, known
+from audio_cls.analysis.verdict import could_be_shown
 from audio_cls.results.job_folder import StudyJob, fold_and_seed
 from audio_cls.wording import duration, p_value, ranges
 
@@ -81,11 +83,13 @@ def variant_table(summary: Summary, colours: Colours | None = None) -> Table:
     """A row for each variant, the best first."""
     columns: dict[str, Callable[[VariantRow], str | Cell]] = {"Variant": lambda row: variant_cell(row.variant, colours)}
     if summary.ranking_split:
-        columns["Accuracy"] = lambda row: spread_cell(row.ranking.accuracy if row.ranking else None)
+        usual = usual_sources(row.ranking for row in summary.rows)
+        columns["Accuracy"] = lambda row: scores_cell(row.ranking, usual)
         columns["F1"] = lambda row: spread_cell(row.ranking.f1_macro if row.ranking else None)
         columns["AUROC"] = lambda row: spread_cell(row.ranking.auroc_macro if row.ranking else None)
     if any(row.test for row in summary.rows):
-        columns["Test"] = lambda row: spread_cell(row.test.accuracy if row.test else None)
+        usual_test = usual_sources(row.test for row in summary.rows)
+        columns["Test"] = lambda row: scores_cell(row.test, usual_test)
     return column_table({**columns, **RUN_COLUMNS}, summary.rows, "Variants, best first")
 
 
@@ -104,7 +108,7 @@ def _comparison_cells(comparison: Comparison, colours: Colours | None) -> list[C
         *names,
         replace(points, more=interval or ""),
         *(number_cell(p_value(known(p), name=""), p) for p in (comparison.p_value, comparison.p_holm)),
-        Cell("yes" if comparison.significant else "no"),
+        Cell("yes" if comparison.significant else "no" if could_be_shown(comparison) else "not possible"),
         *(number_cell(number, number) for number in (comparison.num_clips, comparison.num_sources)),
     ]
 
@@ -184,3 +188,33 @@ def spread_cell(spread: Spread | None) -> Cell:
     more = [f"± {100 * spread.sd:.1f}"] if spread.sd is not None else []
     more += ["[{:.1f}, {:.1f}]".format(*(100 * end for end in spread.interval))] if spread.interval else []
     return replace(percent_cell(spread.mean), more=" ".join(more))
+
+
+def scores_cell(scores: Scores | None, usual: int | None) -> Cell:
+    """The accuracy; the number of sources of its interval stands beside it where it is not the `usual` one."""
+    cell = spread_cell(scores.accuracy if scores else None)
+    if scores is None or not scores.accuracy.interval or scores.num_sources == usual:
+        return cell
+    return replace(cell, more=f"{cell.more} ({scores.num_sources} sources)")
+
+
+def usual_sources(scores: Iterable[Scores | None]) -> int | None:
+    """The number of sources of most of the intervals; None without any."""
+    counts = Counter(each.num_sources for each in scores if each and each.accuracy.interval)
+    return max(counts, key=lambda number: (counts[number], number), default=None)
+
+
+def interval_line(rows: Sequence[VariantRow]) -> str:
+    """What the intervals beside the figures of variants are; empty where there are none."""
+    ranking, test = usual_sources(row.ranking for row in rows), usual_sources(row.test for row in rows)
+    if ranking is None and test is None:
+        return ""
+    number = f"{ranking or test:,} source recordings"
+    if test not in (ranking, None) and ranking is not None:
+        number += f", those of Test over {test:,}"
+    others = any(
+        each and each.accuracy.interval and each.num_sources != usual
+        for row in rows
+        for each, usual in ((row.ranking, ranking), (row.test, test))
+    )
+    return f"95% intervals [ ] are over {number}{', if no other number is given' * others}."

@@ -30,7 +30,7 @@ INIT_SECONDS = 8.0  # until an unreachable server is given up, for this job and 
 FINISH_SECONDS = 12.0  # for the last uploads at a job's end; what is left then stays on disk
 MAX_TAG_LENGTH = 64  # W&B refuses longer ones
 _EXIT_CODES = {"done": 0, "interrupted": 255}  # 255 is what wandb itself uses for Ctrl-C; everything else failed: 1
-_SCORES = ("accuracy", "f1_macro", "auroc_macro")
+_SCORES = ("accuracy", "balanced_accuracy", "f1_macro", "auroc_macro")
 
 
 class JobLogger(WandbLogger):

@@ -9,6 +9,7 @@ HISTORY_COLUMNS = (
     "train_accuracy",
     "val_loss",
     "val_accuracy",
+    "val_balanced_accuracy",
     "val_f1_macro",
     "val_auroc_macro",
     "lr",

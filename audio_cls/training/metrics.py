@@ -24,6 +24,7 @@ class Scores:
     """What one split scored. Per-class values are None for a class that does not occur (AUROC: or is the only one)."""
 
     accuracy: float
+    balanced_accuracy: float
     f1_macro: float
     auroc_macro: float | None
     f1_per_class: list[float | None]
@@ -31,14 +32,16 @@ class Scores:
     confusion: list[list[int]]
 
     def scalars(self) -> dict[str, float]:
-        values = {"accuracy": self.accuracy, "f1_macro": self.f1_macro, "auroc_macro": self.auroc_macro}
-        return {name: value for name, value in values.items() if value is not None}
+        names = ("accuracy", "balanced_accuracy", "f1_macro", "auroc_macro")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 class ClipMetrics:
     """Collects probabilities and labels of clips, and scores them all at once. One object for each split, never shared.
 
     - accuracy: share of clips whose most probable class is the right one; chance is 1 / K.
+    - balanced accuracy: mean over the classes that have clips of the share of their clips that is recognised, whatever
+      their sizes; the accuracy itself where classes are of one size.
     - macro F1: mean over the classes that occur among labels or predictions, as scikit-learn does.
     - macro AUROC: one against rest, 1 is a perfect ranking and 0.5 chance; mean over the classes that occur. A class
       without clips has no ROC curve; torchmetrics would count it as 0, so it is left out.
@@ -81,6 +84,8 @@ class ClipMetrics:
         predicted, num_classes = probabilities.argmax(1), self.num_classes
         confusion = multiclass_confusion_matrix(predicted, labels, num_classes)
         occurs = (confusion.sum(0) + confusion.sum(1) > 0).tolist()
+        has_clips = confusion.sum(1) > 0  # torchmetrics' own mean counts a class that is only predicted as 0
+        recall = multiclass_accuracy(predicted, labels, num_classes, average="none")[has_clips]
         f1 = multiclass_f1_score(predicted, labels, num_classes, average="none").tolist()
         has_curve = [0 < count < len(labels) for count in confusion.sum(1).tolist()]
         with warnings.catch_warnings(action="ignore"):  # of classes without clips: they are left out
@@ -88,6 +93,7 @@ class ClipMetrics:
         present = [area for area, curve in zip(auroc, has_curve, strict=True) if curve]
         return Scores(
             accuracy=_decimal(multiclass_accuracy(predicted, labels, num_classes, average="micro")),
+            balanced_accuracy=_decimal(recall.mean()),
             f1_macro=_decimal(multiclass_f1_score(predicted, labels, num_classes)),
             auroc_macro=_decimal(sum(present) / len(present)) if present else None,
             f1_per_class=[_decimal(value) if there else None for value, there in zip(f1, occurs, strict=True)],

@@ -188,6 +188,8 @@ def module_class(model: dict[str, Any]) -> type[ClassifierModule]:
     """The LightningModule that trains the network of a `model` block."""
     if model["name"] == "cnn":
         return CNNModule
+    if model["name"] == "baseline":  # fitted by `training.baseline`, not in steps
+        return ClassifierModule
     if model["name"] == "transformer" or hasattr(network_class(model["_target_"]), "extract"):
         return TransformerModule
     return ClassifierModule

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -146,12 +147,75 @@ def test_one_job_has_a_mean_without_deviation_and_missing_folds_stand_in_the_fir
     assert first_line(tmp_path) == ("1 of 4 jobs are done. Missing: cnn/fold0-seed0, cnn/fold2-seed0, cnn/fold3-seed0.")
 
 
-def test_one_job_with_clips_of_one_recording_has_no_interval(tmp_path):
-    write_job(tmp_path, "cnn", num_clips=4, chance=1, protocol="all")
-    write_job(tmp_path / "other", "cnn", num_clips=4, chance=1, num_folds=1)
-    summary = write_summary(tmp_path / "other")
-    assert summary.rows[0].ranking.accuracy.interval is None
-    assert summary.headline == "The only job is done."
+@pytest.mark.parametrize("num_sources", [1, 7])
+def test_with_fewer_than_eight_held_out_sources_no_interval_is_given_and_the_number_needed_is_said(
+    tmp_path, num_sources
+):
+    write_job(tmp_path, "cnn", num_clips=4 * num_sources, num_folds=1, test=None)
+    summary = write_summary(tmp_path)
+    scores = summary.rows[0].ranking
+    assert (scores.num_sources, scores.accuracy.interval, scores.f1_macro.interval) == (num_sources, None, None)
+    said = {1: "1 held-out source is too few", 7: "7 held-out sources are too few"}[num_sources]
+    assert f"{said} for an interval; 8 are needed." in summary.notes
+    assert "95% intervals" not in (tmp_path / "summary.md").read_text().split("## Notes")[0]
+
+
+def test_the_number_of_sources_stands_beside_the_intervals(study):
+    summary = write_summary(study)
+    assert summary.rows[0].ranking.num_sources == 40
+    assert not any("too few" in note for note in summary.notes)
+    line = "95% intervals [ ] are over 40 source recordings, those of Test over 10."
+    assert line in (study / "summary.md").read_text()
+    output = io.StringIO()
+    print_summary(summary, output)
+    assert line in output.getvalue()
+
+
+def test_a_variant_with_another_number_of_sources_has_it_beside_its_interval(tmp_path):
+    write_variant(tmp_path, "cnn", test=None)
+    write_variant(tmp_path, "transformer_h4", folds=range(3), test=None)
+    write_summary(tmp_path)
+    text = (tmp_path / "summary.md").read_text()
+    assert len(re.findall(r"\] \(30 sources\) \|", text)) == 1
+    assert "(40 sources)" not in text
+    assert "95% intervals [ ] are over 40 source recordings, if no other number is given." in text
+
+
+def test_a_test_in_which_too_few_sources_differ_says_that_it_can_show_nothing(tmp_path):
+    write_variant(tmp_path, "cnn", folds=[0], chance=0, num_clips=20, test=None)
+    write_variant(tmp_path, "transformer_h4", folds=[0], chance=1, num_clips=20, test=None)
+    summary = write_summary(tmp_path)
+    (comparison,) = summary.comparisons
+    assert comparison.num_differing == 5
+    assert comparison.p_holm == comparison.least_p_holm == 2 / 2**5
+    assert comparison.interval is None
+    said = "With 5 sources that differ no difference could be shown (smallest possible p = 0.062)."
+    assert summary.verdict.endswith(said)
+    assert "| not possible |" in (tmp_path / "summary.md").read_text()
+
+
+def test_more_comparisons_need_more_sources_and_it_is_said_of_whom(tmp_path):
+    for variant, chance in (("a", 0), ("aa", 1), ("aaa", 0)):
+        write_variant(tmp_path, variant, folds=[0], chance=chance, num_clips=24, test=None)
+    summary = write_summary(tmp_path)
+    assert {comparison.p_value for comparison in summary.comparisons} == {2 / 2**6, 1}
+    assert all(comparison.least_p_holm == pytest.approx(3 * 2 / 2**6) for comparison in summary.comparisons[:1])
+    assert any("So few sources differ" in note and "aa and a (6)" in note for note in summary.notes)
+
+
+def test_an_interval_excludes_no_difference_exactly_where_the_difference_is_significant(tmp_path):
+    outcomes = []
+    for number in range(40):
+        rng = np.random.default_rng(number)
+        for variant in ("a", "aa", "aaa", "aaaa")[: rng.integers(2, 5)]:
+            chance = 0.5 + 0.2 * rng.random()
+            write_variant(tmp_path / str(number), variant, folds=[number], chance=chance, num_clips=40, test=None)
+        for comparison in summarize(load_study(tmp_path / str(number))).comparisons:
+            low, high = comparison.interval
+            assert comparison.significant == (not low <= 0 <= high)
+            assert comparison.confidence >= 0.95
+            outcomes.append((comparison.significant, comparison.p_value <= 0.05))
+    assert {(True, True), (False, True), (False, False)} == set(outcomes)
 
 
 def test_several_seeds_are_averaged_before_the_deviation_is_taken(tmp_path):

@@ -100,7 +100,10 @@ def test_prediction_imports_nothing_from_the_working_folder(folder: Path) -> Non
     ("overrides", "problem"),
     [
         (("model=gru", "model.d_hiden=8"), "model.d_hiden is not a key of this configuration; did you mean"),
-        (("model=gro",), "model=gro does not exist; did you mean model=gru? available: cnn, gru, transformer"),
+        (
+            ("model=gro",),
+            "model=gro does not exist; did you mean model=gru? available: baseline, cnn, gru, transformer",
+        ),
         (("model=gru", "augment.spectrogram_masks=2"), "set augment.spectrogram_masks=0"),
         (("model=gru", "heads=2"), "run two commands into one study: `audio-cls train model=gru -m` and"),
         (("model=gru", "model._target_=gru.Gro"), "model=gru: _target_=gru.Gro: gru has no Gro; did you mean Gru?"),

@@ -43,7 +43,15 @@ from audio_cls.training.modules import ClassifierModule
 pytestmark = pytest.mark.usefixtures("coarse_figures")
 
 QUICK = ("trainer.crops_per_clip=4", "logger=none")  # three steps an epoch
-SPLIT_KEYS = {"accuracy", "f1_macro", "auroc_macro", "f1_per_class", "auroc_per_class", "confusion"}
+SPLIT_KEYS = {
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "auroc_macro",
+    "f1_per_class",
+    "auroc_per_class",
+    "confusion",
+}
 METRICS_KEYS = {
     "study", "variant", "model", "heads", "dataset", "protocol", "fold", "seed", "epochs", "classes", "num_parameters",
     "num_train", "num_val", "num_test", "train_seconds", "status", "error", "split_digest", "clips_without_source",

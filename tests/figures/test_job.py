@@ -64,7 +64,7 @@ def test_few_and_many_classes_are_drawn(tmp_path, num_classes):
 
 def test_a_picture_that_cannot_be_drawn_is_reported_and_the_others_are(tmp_path):
     (tmp_path / "learning_curves.png").write_bytes(b"of an earlier run")
-    (problem,) = write_figures(tmp_path, **job(history=[{"epoch": "no number"}]))
+    (problem,) = write_figures(tmp_path, **job(history=[{"epoch": "no number", "lr": 1.0}]))
     assert problem.startswith("learning_curves.png could not be drawn (")
     assert "\n" not in problem
     assert {path.name for path in tmp_path.iterdir()} == PICTURES - {"learning_curves.png"}

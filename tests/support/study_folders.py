@@ -76,7 +76,7 @@ def write_variant(study: Path, variant: str, folds=range(4), seeds=(0,), **optio
 def write_histories(study: Path) -> None:
     """Gives every job of the study a history of three epochs."""
     for path in study.glob("*/fold*-seed*/metrics.json"):
-        rows = [[epoch, 1.0 / (epoch + 1), 0.5, 0.9, 0.5, 0.5, 0.5, 1e-3, 1.0] for epoch in range(3)]
+        rows = [[epoch, 1.0 / (epoch + 1), 0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 1e-3, 1.0] for epoch in range(3)]
         _write(path.with_name("history.csv"), [list(HISTORY_COLUMNS), *rows])
 
 

@@ -83,7 +83,7 @@ def test_a_sweep_gives_every_job_one_run_with_its_group_configuration_and_last_v
             assert config[key] == metrics[key], key
         summary = run_file["summary"]
         for split in ("train", "val", "test"):
-            for name in ("accuracy", "f1_macro", "auroc_macro"):
+            for name in ("accuracy", "balanced_accuracy", "f1_macro", "auroc_macro"):
                 assert summary[f"{split}_{name}"] == pytest.approx(metrics[split][name]), (split, name)
         for key in ("status", "train_seconds", "num_parameters", "epochs"):
             assert summary[key] == metrics[key], key

@@ -64,6 +64,7 @@ def test_without_validation_its_columns_are_empty(tmp_path):
     assert {name for name, value in row.items() if value is None} == {
         "val_loss",
         "val_accuracy",
+        "val_balanced_accuracy",
         "val_f1_macro",
         "val_auroc_macro",
     }

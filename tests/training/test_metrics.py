@@ -1,4 +1,5 @@
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ def test_the_scores_are_those_of_scikit_learn(seed):
     predicted = probabilities.argmax(1)
     assert scores.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted), abs=1e-6)
     assert scores.f1_macro == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"), abs=1e-6)
+    with warnings.catch_warnings(action="ignore"):  # a class is predicted that does not occur
+        balanced = sklearn_metrics.balanced_accuracy_score(labels, predicted)
+    assert scores.balanced_accuracy == pytest.approx(balanced, abs=1e-6)
     confusion = sklearn_metrics.confusion_matrix(labels, predicted, labels=range(K))
     assert scores.confusion == confusion.tolist()
     occurring = set(labels.tolist()) | set(predicted.tolist())
@@ -52,7 +56,7 @@ def test_the_scores_are_those_of_scikit_learn(seed):
 def test_perfect_probabilities_score_one_although_a_class_is_absent():
     labels = torch.tensor([0, 0, 1, 3])
     scores = score(torch.eye(K)[labels], labels)
-    assert scores.scalars() == {"accuracy": 1.0, "f1_macro": 1.0, "auroc_macro": 1.0}
+    assert scores.scalars() == dict.fromkeys(("accuracy", "balanced_accuracy", "f1_macro", "auroc_macro"), 1.0)
     assert scores.auroc_per_class == [1, 1, None, 1, None]
     assert scores.f1_per_class == [1, 1, None, 1, None]
 
@@ -64,6 +68,13 @@ def test_no_score_of_a_perfect_model_is_above_one(num_classes):
     metrics = ClipMetrics(num_classes)
     metrics.update(torch.eye(num_classes), labels)
     assert set(metrics.compute().scalars().values()) == {1.0}
+
+
+def test_who_always_says_the_largest_class_has_the_balanced_accuracy_of_chance():
+    labels = torch.tensor([0] * 18 + [1, 2])
+    scores = score(torch.eye(K)[torch.zeros(20, dtype=torch.long)], labels)
+    assert scores.accuracy == pytest.approx(0.9)
+    assert scores.balanced_accuracy == pytest.approx(1 / 3, abs=1e-6)  # of the three classes that have clips
 
 
 def test_equal_probabilities_rank_as_well_as_chance():

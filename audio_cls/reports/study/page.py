@@ -73,6 +73,7 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "clips": f"{SPLIT_NAMES.get(split or '', 'held-out')} clips",
         "troubles": [(job.name, job.reason or job.status) for job in study.jobs if job.status != "done"],
         "variant_table": tables.variant_table(summary, colours),
+        "interval_line": tables.interval_line(summary.rows),
         "comparison_table": tables.comparison_table(summary.comparisons, colours) if summary.comparisons else None,
         "job_table": job_table if study.jobs else None,
         "job_table_open": len(job_table.rows) <= MAX_OPEN_ROWS,
