@@ -48,7 +48,7 @@ NEED_ONLY = {
 # Which libraries, beside the standard library and numpy, a package may import.
 LIBRARIES = {
     "models": {"torch", "torchaudio"},
-    "data": {"torch", "torchaudio", "soundfile", "sklearn", "platformdirs", "requests", "filelock"},
+    "data": {"torch", "torchaudio", "soundfile", "av", "sklearn", "platformdirs", "requests", "filelock"},
     "serving": {"torch", "yaml"},
     "analysis": {"scipy"},
     "results": {"yaml", "filelock"},
@@ -60,6 +60,7 @@ HOMES = {
     "hydra": ("train", "audio_cls.config", "audio_cls.experiment"),
     "omegaconf": ("train", "audio_cls.config", "audio_cls.experiment"),
     "wandb": ("audio_cls.tracking",),
+    "av": ("audio_cls.data",),
     "pydantic": ("audio_cls.config",),
     "matplotlib": ("audio_cls.figures", "audio_cls.reports"),
 }

@@ -1,25 +1,24 @@
 """From an audio file to a mono waveform at the rate asked for, or the reason why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from audio_cls.data.integrity import count_mpeg_samples, find_damage
+from audio_cls.data.ffmpeg import Decoder
+from audio_cls.data.formats import AUDIO_SUFFIXES, decoder_installed
+from audio_cls.data.integrity import BadAudio as BadAudio
+from audio_cls.data.integrity import after_tags
+from audio_cls.data.magic import Foreign, container, foreign, no_sound
+from audio_cls.data.sndfile import NotRecognised, Sndfile
+from audio_cls.data.window import Window
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4_000, 384_000  # Hz; telephone recordings and bat detectors lie inside
-UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile answers where the header does not say
-BLOCK_FRAMES = 2**18  # read and mixed at a time, so that many channels do not take many times the memory
 FULL_SCALE = 0.999  # what reaches it is counted as clipped
-MPEG_FRAME = 1152  # samples
+HEAD = 64  # bytes that tell what a file holds
 MAX_KERNEL = 2**20  # samples of the resampling filter bank; common rates need less than 300,000
-
-
-class BadAudio(ValueError):
-    """A file that cannot be used; the message is the reason alone, as whoever reports it knows the file."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ class Recording:
 
 
 def probe(path: Path) -> AudioInfo:
-    """The header of the file. Raises BadAudio for files that cannot be opened and rates that cannot be meant."""
+    """What the file's header says. Raises BadAudio for what cannot be opened and rates that cannot be meant."""
     with _open(path) as sound:
-        return _info(sound)
+        return AudioInfo(sound.frames, sound.sample_rate, sound.channels)
 
 
 def decode(path: Path, sample_rate: int) -> np.ndarray:
@@ -69,21 +68,25 @@ def decode(path: Path, sample_rate: int) -> np.ndarray:
 
 
 def read_audio(path: Path, max_frames: int | None = None) -> Recording:
-    """The file at its own rate; of one that its header says is longer, the first `max_frames` frames.
+    """The file at its own rate; of a longer one the first `max_frames` frames.
 
     Raises BadAudio where the file is unreadable, empty, truncated or damaged, has samples that are not finite, or a
     rate outside 4 to 384 kHz.
     """
+    mix = _Mix()
     with _open(path) as sound:
-        info = _info(sound)
-        mix = _Mix()
-        _read(sound, mix, max_frames)
-        if max_frames is None or mix.frames < max_frames or mix.frames == info.frames:
-            _check_whole(path, sound, info, mix.frames)
-    if mix.frames == 0:
-        raise BadAudio("empty: there are no samples in it")
-    frames = mix.frames if max_frames is None else max(info.frames or 0, mix.frames)
-    return mix.recording(info.sample_rate, frames)
+        frames = None
+        for block in sound.blocks():
+            if max_frames is not None and mix.frames + len(block) > max_frames:
+                mix.add(block[: max_frames - mix.frames])
+                frames = sound.frames
+                break
+            mix.add(block)
+        if mix.frames == 0:
+            raise BadAudio("empty: there are no samples in it")
+        recording = mix.recording(sound.sample_rate, max(frames or 0, mix.frames))
+        seconds = recording.frames / recording.sample_rate
+        return replace(recording, notes=tuple(note.format(seconds=seconds) for note in sound.notes))
 
 
 def from_samples(samples: np.ndarray, sample_rate: int) -> Recording:
@@ -111,23 +114,45 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     return resampled.numpy()
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _open(path: Path) -> Sndfile | Decoder:
     try:
-        with open(path, "rb") as file:  # for a plain reason: libsndfile only speaks of a system error
-            if not file.read(1):
-                raise BadAudio("empty: the file has no bytes")
-        return soundfile.SoundFile(str(path))
+        with Window(path) as file:  # for a plain reason: libsndfile only speaks of a system error
+            head = file.at(after_tags(file), HEAD)
+        sound = _reader(path, head)
     except OSError as error:
         raise BadAudio(f"unreadable: {error.strerror or error}") from None
-    except (soundfile.SoundFileError, UnicodeError) as error:
-        raise BadAudio(f"unreadable: {_reason(error)}") from None
+    if not MIN_SAMPLE_RATE <= sound.sample_rate <= MAX_SAMPLE_RATE:
+        with sound:
+            allowed = f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
+            raise BadAudio(f"sample rate {sound.sample_rate} Hz: must be {allowed}")
+    return sound
 
 
-def _info(sound: soundfile.SoundFile) -> AudioInfo:
-    if not MIN_SAMPLE_RATE <= sound.samplerate <= MAX_SAMPLE_RATE:
-        raise BadAudio(f"sample rate {sound.samplerate} Hz: must be {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
-    frames = sound.frames if 0 <= sound.frames < UNKNOWN_FRAMES else None
-    return AudioInfo(frames, sound.samplerate, sound.channels)
+def _reader(path: Path, head: bytes) -> Sndfile | Decoder:
+    """libsndfile, or where it does not read the format, the optional decoder."""
+    if not head:
+        raise BadAudio("empty: the file has no bytes")
+    if (kind := foreign(head)) is not None:
+        return _decoder(path, kind)
+    try:
+        return Sndfile(path)
+    except NotRecognised as error:
+        if (kind := container(head)) is None or not decoder_installed():
+            raise BadAudio(f"unreadable: {no_sound(head) or error}") from None
+    return Decoder(path, kind)
+
+
+def _decoder(path: Path, kind: Foreign) -> Decoder:
+    suffix = path.suffix.lower()
+    if suffix not in AUDIO_SUFFIXES:
+        return Decoder(path, kind)
+    article = "an" if suffix[1] in "aemo" else "a"
+    try:
+        decoder = Decoder(path, kind)
+    except BadAudio as error:
+        raise BadAudio(f"not {article} {suffix[1:]}: {error}") from None
+    decoder.notes.append(f"it is not {article} {suffix[1:]} but {kind.name}, and was read as such")
+    return decoder
 
 
 class _Mix:
@@ -158,37 +183,3 @@ class _Mix:
             raise BadAudio(f"not finite: {count} samples are NaN or infinite, the first at {seconds:.3f} s")
         levels = Levels(self._peak, self._clipped / self._samples, self._energy / self._samples)
         return Recording(waveform, sample_rate, self._channels, frames, levels)
-
-
-def _read(sound: soundfile.SoundFile, mix: _Mix, max_frames: int | None) -> None:
-    size = max(1, BLOCK_FRAMES // sound.channels)
-    try:
-        while len(block := sound.read(_at_most(size, mix.frames, max_frames), dtype="float32", always_2d=True)):
-            mix.add(block)
-    except soundfile.SoundFileError as error:
-        raise BadAudio(f"unreadable or truncated: {_reason(error)}") from None
-
-
-def _at_most(size: int, done: int, most: int | None) -> int:
-    return size if most is None else min(size, most - done)
-
-
-def _check_whole(path: Path, sound: soundfile.SoundFile, info: AudioInfo, frames_read: int) -> None:
-    damage = find_damage(path, sound.extra_info)
-    if damage is not None:
-        raise BadAudio(damage)
-    tolerance = 0
-    if sound.format == "MP3":
-        samples, cut = count_mpeg_samples(path)
-        if cut:
-            raise BadAudio("truncated: the last mp3 frame is cut")
-        if frames_read < samples - 3 * MPEG_FRAME:  # encoders pad by up to three
-            raise BadAudio(f"mp3 without a length header: {frames_read} of about {samples} frames can be read")
-        tolerance = MPEG_FRAME  # of 26 ms: encoders disagree about which padding counts
-    if info.frames is not None and frames_read < info.frames - tolerance:
-        raise BadAudio(f"truncated: the header says {info.frames} frames, {frames_read} could be read")
-
-
-def _reason(error: Exception) -> str:
-    """libsndfile's words without the path."""
-    return str(error).partition("': ")[2].rstrip(".") or str(error).rstrip(".")

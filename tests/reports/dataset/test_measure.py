@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio_cls.data import decode
+from audio_cls.data import sndfile
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.decode import BadAudio
 from audio_cls.data.synthetic import synthetic_clips
@@ -86,7 +86,7 @@ def test_the_same_samples_have_the_same_digest_in_any_container(measured):
 @pytest.mark.parametrize("channels", [1, 2])
 def test_of_a_very_long_file_the_beginning_is_examined(measured, monkeypatch, channels):
     monkeypatch.setattr(measuring, "MAX_FRAMES", RATE)
-    monkeypatch.setattr(decode, "BLOCK_FRAMES", 3_000)
+    monkeypatch.setattr(sndfile, "BLOCK_FRAMES", 3_000)
     sound = np.concatenate([tone(seconds=1, peak=0.5), np.ones(2 * RATE)])
     measures = measured(np.repeat(sound[:, None], channels, axis=1))
     assert (measures.frames, measures.examined) == (3 * RATE, RATE)
