@@ -44,7 +44,7 @@ TAKES = 2
 SAMPLE_RATE = 16_000  # Hz
 SPEED, PITCH = (120, 220), (25, 75)  # words a minute; espeak-ng's scale from 0 to 99
 PAUSE = (0.05, 0.35)  # s, before the word and after it
-SNR_DB = (10.0, 35.0)  # of the word's loudest tenth of a second
+SNR_DB = (15.0, 40.0)  # of the word's loudest tenth of a second
 AMPLITUDE = 50  # of espeak-ng's 0 to 200; at its default of 100 some voices clip
 
 
