@@ -11,6 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 
 from audio_cls.figures.spectrogram import FLOOR, band_edges, mel_power
 from audio_cls.figures.style import COLOURS, FONT_SIZE
@@ -19,7 +20,9 @@ WIDTH, TIME_HEIGHT = 4.0, 2.9  # inches, without attention
 ROW = 0.2  # of a row of attention
 COLUMNS = 430  # of a waveform, one a pixel
 RANGE_DB = 80  # of a spectrogram
-HERTZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+HERTZ = (1000, 5000, 10_000, 20_000, 2000, 500, 200, 100)  # round ones, those that matter most first
+TICK_SPACE = 0.09  # of the axis, between two labels
+MAX_SECONDS_TICKS = 5
 
 
 def clip_figure(
@@ -57,6 +60,7 @@ def clip_figure(
             panels[-1].axhline(row - 0.5, color="white", linewidth=1)
     panels[-1].set_xlabel("seconds")
     above.set_xlim(start_seconds, start_seconds + len(waveform) / sample_rate)
+    above.xaxis.set_major_locator(MaxNLocator(MAX_SECONDS_TICKS))
     for axes in panels:
         axes.tick_params(labelsize=FONT_SIZE - 1, labelbottom=axes is panels[-1])
     return figure
@@ -65,11 +69,12 @@ def clip_figure(
 def hertz_ticks(axis: Axis, highest: float) -> None:
     """Round frequencies on an axis of mel bands."""
     peaks = band_edges(highest)[1:-1]
-    hertz = [value for value in HERTZ if peaks[0] <= value <= highest]
-    if len(peaks) and highest > 4000:
-        hertz = [value for value in hertz if value not in (100, 200)]
-    places = np.interp(hertz, peaks, np.arange(len(peaks)))
-    axis.set_ticks(places, [f"{value / 1000:g}" for value in hertz])
+    places: dict[int, float] = {}
+    for value in HERTZ:
+        place = float(np.interp(value, peaks, np.arange(len(peaks))))
+        if peaks[0] <= value <= highest and all(abs(place - at) > TICK_SPACE * len(peaks) for at in places.values()):
+            places[value] = place
+    axis.set_ticks(list(places.values()), [f"{value / 1000:g}" for value in places])
 
 
 def draw_waveform(axes: Axes, waveform: np.ndarray, sample_rate: int, start: float) -> None:

@@ -11,6 +11,9 @@ from audio_cls.results.job_folder import StudyJob, fold_and_seed
 from audio_cls.wording import duration, p_value, ranges
 
 NONE = "-"  # where there is no value
+LOW_FIRST = frozenset(
+    {"Seed", "Epochs", "Parameters", "Time", "p", "p (Holm)"}
+)  # columns whose lowest value is the best
 Colours = Mapping[str, str]  # of variants in figures
 T = TypeVar("T")
 Columns = Mapping[str, Callable[[T], "str | Cell"]]  # by heading, what a column shows of an item
@@ -27,6 +30,7 @@ class Cell:
     colour: str = ""  # of a variant in figures
     bad: bool = False
     code: bool = False
+    low_first: bool = False  # of a heading: the lowest value of its column is the best
 
     @property
     def whole(self) -> str:
@@ -57,7 +61,10 @@ def make_table(heads: Sequence[str | Cell], rows: Iterable[Sequence[str | Cell]]
     """A plain text stands for a cell that holds nothing else."""
     lines = [tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in line) for line in (heads, *rows)]
     numbers = [any(line[place].number for line in lines) for place in range(len(heads))]
-    first = tuple(replace(head, number=number) for head, number in zip(lines[0], numbers, strict=True))
+    first = tuple(
+        replace(head, number=number, low_first=head.text in LOW_FIRST)
+        for head, number in zip(lines[0], numbers, strict=True)
+    )
     return Table(first, tuple(lines[1:]), caption)
 
 

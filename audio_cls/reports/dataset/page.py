@@ -1,6 +1,6 @@
 """The page of a data set: findings, tables, pictures and sounds in one file."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from audio_cls.reports.dataset import pictures, sections
 from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
 from audio_cls.reports.dataset.finding import SEVERITIES, Finding
 from audio_cls.reports.dataset.fingerprint import MAX_DIFFERENCE, NUM_BITS
+from audio_cls.reports.dataset.grouping import grouped
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
@@ -24,7 +25,15 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 GENERATOR = "audio-cls explore"
 COLUMNS = (
     *("clip", "class", "source", "fold", "problem", "frames", "sample_rate", "channels", "seconds", "rms_dbfs"),
-    *("peak", "clipped", "digital_silence", "leading_silence_seconds", "trailing_silence_seconds", "offset"),
+    *(
+        "peak",
+        "clipped",
+        "digital_silence",
+        "leading_silence_seconds",
+        "trailing_silence_seconds",
+        "offset",
+        "findings",
+    ),
 )
 SECTIONS = (
     ("findings", "Findings"), ("examples", "Examples"), ("classes", "Classes"), ("shape", "Length and rate"),
@@ -39,7 +48,7 @@ def write_page(survey: Survey, findings: list[Finding], folder: Path) -> Path:
     with replacing_folder(folder / "figures") as figures:
         content = render(TEMPLATE, _context(survey, findings, _Album(figures)))
     write_text(page, content)
-    write_csv(folder / "clips.csv", COLUMNS, _rows(survey))
+    write_csv(folder / "clips.csv", COLUMNS, _rows(survey, findings))
     return page
 
 
@@ -59,6 +68,7 @@ class _Album:
 
 def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str, Any]:
     clip_set = survey.clip_set
+    source_of = {clip.name: clip.source for clip in clip_set.clips}
     return {
         "generator": GENERATOR,
         "survey": survey,
@@ -68,7 +78,7 @@ def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str
         "sections": SECTIONS,
         "facts": _facts(survey),
         "severities": SEVERITIES,
-        "findings": findings,
+        "findings": [(finding, grouped(finding.clips, source_of)) for finding in findings],
         "excerpt_seconds": EXCERPT_SECONDS,
         "any_excerpts": any(each.seconds > EXCERPT_SECONDS for each in survey.good.values()),
         "max_classes": MAX_CLASSES,
@@ -159,8 +169,12 @@ def _pictures(survey: Survey, album: _Album) -> dict[str, Any]:
     return {name: album.add(name, draw(survey), alt) for name, (draw, alt) in drawn.items()}
 
 
-def _rows(survey: Survey) -> Iterator[list[Any]]:
+def _rows(survey: Survey, findings: list[Finding]) -> Iterator[list[Any]]:
     """What clips.csv says of each clip, in COLUMNS."""
+    titles: dict[str, list[str]] = defaultdict(list)
+    for finding in findings:
+        for name, _ in finding.clips:
+            titles[name].append(finding.title)
     for index, clip in enumerate(survey.clip_set.clips):
         row: list[Any] = [clip.name, survey.clip_set.classes[clip.label], clip.source, clip.fold, survey.bad.get(index)]
         if index in survey.good:
@@ -168,4 +182,5 @@ def _rows(survey: Survey) -> Iterator[list[Any]]:
             row += [each.frames, each.sample_rate, each.channels, f"{each.seconds:.6f}", round(float(each.rms_db), 2)]
             row += [f"{each.peak:.6f}", f"{each.clipped:.6f}", f"{each.silent:.4f}"]
             row += [f"{each.leading_seconds:.2f}", f"{each.trailing_seconds:.2f}", round(float(each.offset), 6)]
-        yield row + [None] * (len(COLUMNS) - len(row))
+        row += [None] * (len(COLUMNS) - 1 - len(row))
+        yield [*row, "; ".join(titles[clip.name]) or None]

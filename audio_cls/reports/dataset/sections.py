@@ -4,6 +4,7 @@ from typing import Any
 
 from audio_cls.reports.dataset.examples import excerpt_of
 from audio_cls.reports.dataset.fingerprint import HOP_SECONDS, num_neighbours
+from audio_cls.reports.dataset.grouping import grouped
 from audio_cls.reports.dataset.measure import Measures
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.reports.html.page import sound_uri
@@ -38,11 +39,13 @@ def shape(survey: Survey) -> dict[str, Any]:
         rows.append([Cell(size), number_cell(kilohertz(shape[2])), number_cell(len(group)), number_cell(off)])
         others += [(survey.clip(index).name, f"{size}, {off}") for index in group if off]
     heads = ["[channels, samples]", "rate", "clips", "off by"]
+    source_of = {clip.name: clip.source for clip in survey.clip_set.clips}
     return {
         "shape_text": text,
         "shapes": make_table(heads, rows[:MAX_SHAPES], "Shapes, commonest first"),
         "num_more_shapes": max(0, len(rows) - MAX_SHAPES),
-        "other_shapes": others,
+        # Where no shape is usual, every clip is another.
+        "other_shapes": grouped(others, source_of) if len(members) >= len(good) / 2 else [],
     }
 
 

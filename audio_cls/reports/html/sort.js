@@ -1,4 +1,5 @@
 // Tables with the class "sortable" are put in order by a click on a heading, and the other way round by a second one.
+// The first click puts the best first: a heading's data-first says where that is the highest value.
 // A cell's data-value, where it has one, says what counts; empty values stay at the end.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
@@ -8,7 +9,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.append(...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
-      const down = heading.getAttribute("aria-sort") === "ascending";
+      const before = heading.getAttribute("aria-sort");
+      const down = before ? before === "ascending" : heading.dataset.first === "descending";
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
       const body = table.tBodies[0];

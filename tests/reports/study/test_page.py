@@ -97,8 +97,19 @@ def test_cells_are_sorted_by_their_value_and_not_by_how_it_is_written(content):
     assert 'data-value="12.5">12 s</td>' in table
 
 
+def test_a_click_on_a_heading_puts_the_best_first(content):
+    table = re.search(r"<caption>Variants, best first</caption>.*?</thead>", content, re.S)[0]
+    down = set(re.findall(r'<th scope="col"[^>]*? data-first="descending">([\w ]+)', table))
+    assert {"Accuracy", "F1", "AUROC"} <= down
+    assert down.isdisjoint({"Variant", "Parameters", "Time"})
+
+
+def test_names_of_variants_break_at_underscores(content):
+    assert "transformer_<wbr>h4" in content
+
+
 def test_variants_have_one_colour_each_in_all_tables(content):
-    found = set(re.findall(r'background: (#\w+)"></span>(\w+)', content))
+    found = set(re.findall(r'background: (#\w+)"></span>(\w+)', content.replace("<wbr>", "")))
     assert {name for _, name in found} == {"cnn", "transformer_h1", "transformer_h2", "transformer_h4"}
     assert len({colour for colour, _ in found}) == len(found) == 4
 
