@@ -11,6 +11,7 @@ from audio_cls.analysis.bootstrap import mean_of_present, weighted_f1_per_class
 from audio_cls.analysis.calibration import recalibrate
 from audio_cls.analysis.ensemble import OVER_SEEDS, Ensemble, build_ensemble, for_each_seed
 from audio_cls.analysis.errors import find_errors
+from audio_cls.analysis.guessing import guess
 from audio_cls.analysis.sign_flips import NUM_FLIPS
 from audio_cls.analysis.statistics import (
     METRICS,
@@ -62,6 +63,7 @@ def summarize(study: Study, ensembles: Sequence[str] = ()) -> Summary:
         num_folds=study.num_folds,
         rows=rows,
         comparisons=comparisons,
+        guessing=guess(study.jobs, ranking, study.classes),
         errors=find_errors({variant: _predictions(jobs[variant], ranking) for variant in trained}, study.classes),
         notes=notes(study, rows, comparisons),
         num_done=sum(job.status == "done" for job in study.jobs),

@@ -132,6 +132,14 @@ class Errors:
 
 
 @dataclass(frozen=True)
+class Guessing:
+    """Always guessing the commonest class of the training clips."""
+
+    accuracy: float  # on the ranking split, mean over folds
+    classes: list[str]  # that are guessed: several where folds differ; none where all are equally common
+
+
+@dataclass(frozen=True)
 class Summary:
     """A whole study. `headline` is its first line: what is missing, failed, damaged, or that all is there."""
 
@@ -146,6 +154,7 @@ class Summary:
     num_folds: int | None
     rows: list[VariantRow]  # best first; variants with fewer folds than others last
     comparisons: list[Comparison]
+    guessing: Guessing | None  # None where nothing was held out
     errors: Errors | None  # None where no held-out clip was predicted
     notes: list[str]
     num_done: int

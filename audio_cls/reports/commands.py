@@ -95,6 +95,23 @@ def recipe(study: Study, variant: str) -> Recipe:
     return Recipe(variant, command, "", config)
 
 
+def baseline_command(study: Study) -> str:
+    """The command line that adds the baseline to a study; empty where it has one, or its clips are not known."""
+    done = [job for job in study.jobs if job.status == "done" and RANKING_SPLIT.get(study.protocol or "")]
+    if not done or any(job.metrics.get("model") == "baseline" for job in done):
+        return ""
+    try:
+        stored = yaml.safe_load((study.path / done[0].name / job_files.CONFIG).read_text(encoding="utf-8"))
+        arguments = _arguments(stored)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigError):
+        return ""
+    same = ("--config-dir", stored.get("config_dir"))
+    kept = [
+        word for word in arguments if word in same or word.startswith(("data=", "data.", "protocol=", "output_dir="))
+    ]
+    return f"{train_command()} {shlex.join([*kept, 'model=baseline', f'study={study.name}', '-m'])}"
+
+
 def _arguments(stored: dict[str, Any]) -> list[str]:
     """The overrides that lead to the stored configuration: its preset or model, its data, and what else differs."""
     chosen = f"experiment={stored['preset']}" if stored["preset"] else f"model={stored['model']['name']}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from audio_cls.analysis.summary import Summary
 from audio_cls.analysis.verdict import DEVELOPMENT
-from audio_cls.reports.tables import Table, comparison_table, interval_line, variant_table
+from audio_cls.reports.tables import Table, comparison_table, guessing_line, interval_line, variant_table
 from audio_cls.terminal import printable, text_columns, write
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _DISPENSABLE = (
 def print_summary(summary: Summary, file: TextIO | None = None) -> None:
     """Prints the headline, the tables of variants and differences, and the verdict."""
     tables: list[Table | tuple[str, str]] = [_brief(variant_table(summary))] if summary.rows else []
-    tables += [(line, "dim") for line in [interval_line(summary.rows)] if line]
+    tables += [(line, "dim") for line in [interval_line(summary.rows), guessing_line(summary)] if line]
     tables += [comparison_table(summary.comparisons)] if summary.comparisons else []
     notes = [*([DEVELOPMENT] if summary.ranking_split == "val" else []), *summary.notes]
     whole = summary.num_done > 0 and not (

@@ -15,6 +15,7 @@ from audio_cls.reports.tables import (
     class_table,
     comparison_table,
     counts,
+    guessing_line,
     interval_line,
     make_table,
     variant_table,
@@ -53,7 +54,8 @@ def markdown(summary: Summary) -> str:
     about = [f"Data: {summary.dataset}", f"protocol: {summary.protocol}"] if summary.dataset else []
     parts += [", ".join([*about, f"{summary.num_done} finished jobs"]) + "."]
     if summary.rows:
-        parts += [markdown_table(variant_table(summary)), *filter(None, [interval_line(summary.rows)])]
+        lines = [interval_line(summary.rows), escape(guessing_line(summary))]
+        parts += [markdown_table(variant_table(summary)), *filter(None, lines)]
     if summary.comparisons:
         parts += ["## Differences", markdown_table(comparison_table(summary.comparisons))]
     if any(row.f1_per_class for row in summary.rows):

@@ -225,3 +225,19 @@ def interval_line(rows: Sequence[VariantRow]) -> str:
         for each, usual in ((row.ranking, ranking), (row.test, test))
     )
     return f"95% intervals [ ] are over {number}{', if no other number is given' * others}."
+
+
+def guessing_line(summary: Summary) -> str:
+    """What guessing reaches on the clips that rank; empty where nothing was held out."""
+    found, num_classes = summary.guessing, len(summary.classes)
+    if found is None:
+        return ""
+    accuracy = f"{100 * found.accuracy:.1f}%"
+    if not found.classes:
+        return f"Guessing one of the {num_classes} classes, equally common in training, is right on {accuracy}."
+    names = f"{' or '.join(found.classes[:3])}{' ...' * (len(found.classes) > 3)}"
+    names += ", by the fold" * (len(found.classes) > 1)
+    return (
+        f"Always guessing the commonest class of the training clips ({names})"
+        f" is right on {accuracy} of these clips, guessing at random on {100 / num_classes:.1f}%."
+    )

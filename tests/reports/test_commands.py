@@ -13,6 +13,7 @@ from audio_cls.config.job import Job, clips
 from audio_cls.experiment.plan import make_plan
 from audio_cls.reports import commands
 from audio_cls.results import job_files
+from audio_cls.results.study import load_study
 
 
 def planned(command: str) -> tuple[Job, ...]:
@@ -47,3 +48,21 @@ def test_a_configuration_that_cannot_be_read_costs_one_line_and_no_command_is_pr
     assert printed.out == ""
     assert printed.err.count("\n") == 1
     assert f"{damaged}/config.yaml" in printed.err
+
+
+def test_a_study_without_a_baseline_is_told_the_command_that_adds_one(tmp_path):
+    (job, *_) = plan_jobs(tmp_path, "study=tones", "seed=1")
+    folder = write_job(tmp_path / "outputs" / "tones", "transformer")
+    job_files.write_config(job)
+    (job.folder / job_files.CONFIG).rename(folder / job_files.CONFIG)
+    study = load_study(tmp_path / "outputs" / "tones")
+    command = commands.baseline_command(study)
+    assert all(
+        f" {word} " in command for word in ("data=folder", f"data.root={tmp_path / 'tones'}", "data.num_folds=2")
+    )
+    assert command.endswith("model=baseline study=tones -m") and "trainer." not in command and "seed" not in command
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        added = make_plan(shlex.split(command)[2:-1], multirun=True).jobs
+    assert {added.study_folder for added in added} == {job.study_folder}
+    write_job(study.path, "baseline", model="baseline")
+    assert commands.baseline_command(load_study(study.path)) == ""

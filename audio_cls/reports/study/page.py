@@ -73,7 +73,7 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "clips": f"{SPLIT_NAMES.get(split or '', 'held-out')} clips",
         "troubles": [(job.name, job.reason or job.status) for job in study.jobs if job.status != "done"],
         "variant_table": tables.variant_table(summary, colours),
-        "interval_line": tables.interval_line(summary.rows),
+        "table_lines": [*filter(None, [tables.interval_line(summary.rows), tables.guessing_line(summary)])],
         "comparison_table": tables.comparison_table(summary.comparisons, colours) if summary.comparisons else None,
         "job_table": job_table if study.jobs else None,
         "job_table_open": len(job_table.rows) <= MAX_OPEN_ROWS,
@@ -91,6 +91,7 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         **_misclassified(study, summary, root),
         "recipes": [commands.recipe(study, variant) for variant in variants],
         "commands": commands.recorded_commands(study),
+        "baseline_command": commands.baseline_command(study),
     }
 
 
