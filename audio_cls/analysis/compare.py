@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -205,10 +205,10 @@ def _corrected(tests: dict[tuple[str, str], PairedTest], num_tests: int) -> dict
 
 
 def _missing(study: Study) -> list[str]:
-    """Jobs that other variants, or the number of folds, lead one to expect and that have no folder."""
+    """Jobs without a folder that recorded sweeps planned, or that other variants have."""
     there = {(job.variant, job.fold, job.seed) for job in study.jobs}
-    folds = range(max([study.num_folds or 0, *(fold + 1 for _, fold, _ in there)]))
-    seeds = {seed for _, _, seed in there}
+    places = {(fold, seed) for _, fold, seed in there}
+    wanted = {*product(*map(set, zip(*places, strict=True))), *study.planned()}
     variants = {variant for variant, _, _ in there}
-    wanted = sorted((variant, fold, seed) for variant in variants for fold in folds for seed in seeds)
-    return [f"{variant}/fold{fold}-seed{seed}" for variant, fold, seed in wanted if (variant, fold, seed) not in there]
+    absent = sorted({(variant, *place) for variant in variants for place in wanted} - there)
+    return [f"{variant}/fold{fold}-seed{seed}" for variant, fold, seed in absent]

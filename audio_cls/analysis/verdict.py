@@ -11,6 +11,10 @@ from audio_cls.results.study import Study
 from audio_cls.wording import listed, one_word, p_value, ranges, shorten
 
 DEVELOPMENT = "Figures on validation folds are development figures."
+CHOSEN_ON_TEST = (
+    "The test folds rank here, so a variant chosen by them is not confirmed by them:"
+    " protocol=holdout ranks on validation folds and keeps a test set."
+)
 NO_TEST = "No test column: published fold 1 was not among the clips."
 _MOST_NAMES = 12
 _MOST_OTHERS = 5
@@ -24,13 +28,23 @@ def headline(study: Study, missing: Sequence[str]) -> str:
     done = sum(job.status == "done" for job in study.jobs)
     if done == total:
         variants = len({job.variant for job in study.jobs})
-        return f"All {total} jobs are done ({_count(variants, 'variant')})." if total > 1 else "The only job is done."
+        first = f"All {total} jobs are done ({_count(variants, 'variant')})." if total > 1 else "The only job is done."
+        return " ".join([first, *_chosen_folds(study)])
     parts = []
     for status in UNFINISHED:
         names = [_with_reason(job) for job in study.jobs if job.status == status]
         parts += [f"{status.capitalize()}: {shorten(names, _MOST_NAMES)}."] if names else []
     parts += [f"Missing: {shorten(missing, _MOST_NAMES)}."] if missing else []
     return f"{done} of {total} jobs are done. {' '.join(parts)}"
+
+
+def _chosen_folds(study: Study) -> list[str]:
+    """'Folds 0, 1 of 4 were trained.' where the others were not asked for."""
+    folds = sorted({job.fold for job in study.jobs})
+    if len(folds) >= (study.num_folds or 0):
+        return []
+    were = f"s {ranges(folds)} of {study.num_folds} were" if len(folds) > 1 else f" {folds[0]} of {study.num_folds} was"
+    return [f"Fold{were} trained."]
 
 
 def _with_reason(job: StudyJob) -> str:
@@ -64,6 +78,7 @@ def verdict(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Comp
     ahead = [each.second for each in others if each.difference and each.difference < 0]
     if ahead:
         sentences.append(f"Ahead of {best.variant} on the folds and seeds that both have: {', '.join(ahead)}.")
+    sentences += [CHOSEN_ON_TEST] if study.protocol == "crossval" else []
     return " ".join(sentences)
 
 

@@ -137,7 +137,7 @@ def job_table(jobs: Sequence[StudyJob], missing: Sequence[str], split: str | Non
         variant, _, folder = name.rpartition("/")
         fold, seed = fold_and_seed(folder)
         by_place[variant, seed, fold] = None
-    folds = range(max((fold for _, _, fold in by_place), default=-1) + 1)
+    folds = sorted({fold for _, _, fold in by_place})
     rows = []
     for variant, seed in sorted({(variant, seed) for variant, seed, _ in by_place}):
         places = [(variant, seed, fold) for fold in folds]

@@ -1,7 +1,9 @@
 """A study folder read back: the jobs in it, which must be of one kind."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,15 @@ class Study:
     @property
     def name(self) -> str:
         return self.path.resolve().name
+
+    def planned(self) -> set[tuple[int, int]]:
+        """Fold and seed of the jobs that the recorded sweeps asked for, of whichever variant."""
+        path, every_fold = self.path / job_files.COMMANDS, list(range(self.num_folds or 0))
+        commands = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        split = (command.replace("'", "").split() for command in commands)
+        sweeps = [words for words in split if {"-m", "--multirun"} & set(words)]
+        planned = (product(_numbers(words, "fold", every_fold), _numbers(words, "seed", [0])) for words in sweeps)
+        return set(chain.from_iterable(planned))
 
     def check_variant(self, name: str) -> None:
         """Raises StudyError, with the nearest name, unless the study has a variant of this name."""
@@ -75,6 +86,16 @@ def load_study(path: Path | str) -> Study:
     for key in ("dataset", "protocol", "split_digest", "num_folds", "classes"):
         found[key] = next((job.metrics[key] for job in jobs if job.metrics.get(key)), None)
     return Study(path, tuple(jobs), **(found | {"classes": tuple(found["classes"] or ())}))
+
+
+def _numbers(words: list[str], key: str, default: list[int]) -> list[int]:
+    """The values that an override gives a key, [] where they are neither listed nor a range; without it the default."""
+    text = next((word.partition("=")[2] for word in words if word.partition("=")[0] == key), None)
+    if text is None:
+        return default
+    if ends := re.fullmatch(r"range\((?:(\d+),)?(\d+)\)", text):
+        return list(range(int(ends[1] or 0), int(ends[2])))
+    return [int(number) for number in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []
 
 
 def is_job_folder(path: Path) -> bool:

@@ -139,12 +139,58 @@ def test_the_protocol_that_trains_on_all_clips_ranks_nothing_and_says_so(tmp_pat
     assert "99.0" in (tmp_path / "summary.md").read_text()
 
 
-def test_one_job_has_a_mean_without_deviation_and_missing_folds_stand_in_the_first_line(tmp_path):
+def test_one_job_has_a_mean_without_deviation_and_the_first_line_says_of_which_fold(tmp_path):
     write_job(tmp_path, "cnn", 1)
     summary = write_summary(tmp_path)
     assert summary.rows[0].ranking.accuracy.sd is None
     assert summary.verdict.endswith("there is no other variant to compare it with.")
-    assert first_line(tmp_path) == ("1 of 4 jobs are done. Missing: cnn/fold0-seed0, cnn/fold2-seed0, cnn/fold3-seed0.")
+    assert first_line(tmp_path) == "The only job is done. Fold 1 of 4 was trained."
+
+
+@pytest.mark.parametrize("command", [None, "python train.py fold=0,1 -m", "python train.py fold=1"])
+def test_folds_that_nobody_asked_for_are_not_missing(tmp_path, command):
+    write_variant(tmp_path, "cnn", folds=(0, 1))
+    write_variant(tmp_path, "transformer_h4", folds=(0, 1))
+    if command:
+        (tmp_path / "commands.txt").write_text(f"{command}\n")
+    summary = write_summary(tmp_path)
+    assert summary.missing == []
+    assert summary.headline == "All 4 jobs are done (2 variants). Folds 0, 1 of 4 were trained."
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        ("python train.py -m", ["fold2-seed0", "fold3-seed0"]),
+        ("python train.py --multirun heads=1,2 'fold=range(3)'", ["fold2-seed0"]),
+        ("python train.py fold=0,1 seed=0,1 -m", ["fold0-seed1", "fold1-seed1"]),
+        ("python train.py fold=3,1 -m", ["fold3-seed0"]),
+        ("python train.py 'fold=choice(0,3)' -m", []),
+        ('an "unfinished quote', []),
+    ],
+)
+def test_jobs_that_a_recorded_sweep_planned_are_missing(tmp_path, command, missing):
+    write_variant(tmp_path, "cnn", folds=(0, 1))
+    (tmp_path / "commands.txt").write_text(f"python train.py\n{command}\n")
+    assert write_summary(tmp_path).missing == [f"cnn/{job}" for job in missing]
+
+
+def test_a_job_that_another_variant_has_is_missing(tmp_path):
+    write_variant(tmp_path, "cnn", folds=(0, 1))
+    write_variant(tmp_path, "transformer_h4", folds=(0,))
+    assert write_summary(tmp_path).headline == "3 of 4 jobs are done. Missing: transformer_h4/fold1-seed0."
+
+
+def test_a_ranking_by_test_folds_says_that_they_confirm_no_choice(tmp_path):
+    write_variant(tmp_path, "cnn", folds=range(5), protocol="crossval")
+    assert "confirmed" not in write_summary(tmp_path).verdict
+    write_variant(tmp_path, "transformer_h4", folds=range(5), protocol="crossval")
+    summary = write_summary(tmp_path)
+    assert "a variant chosen by them is not confirmed by them" in summary.verdict
+    assert "protocol=holdout" in summary.verdict
+    write_variant(tmp_path / "other", "cnn")
+    write_variant(tmp_path / "other", "transformer_h4")
+    assert "confirmed" not in write_summary(tmp_path / "other").verdict
 
 
 @pytest.mark.parametrize("num_sources", [1, 7])

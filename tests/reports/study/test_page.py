@@ -185,7 +185,7 @@ def test_other_protocols_have_a_page(tmp_path, protocol):
 def test_a_study_in_which_nothing_has_finished_has_a_page_that_says_so(tmp_path):
     write_job(tmp_path / "s", "cnn", status="failed", error="no <b>memory</b>")
     content = report(tmp_path / "s")
-    assert first_line(content).startswith("0 of 4 jobs are done. Failed: cnn/fold0-seed0 (no <b>memory</b>).")
+    assert first_line(content).startswith("0 of 1 jobs are done. Failed: cnn/fold0-seed0 (no <b>memory</b>).")
     assert "No finished job has a history" in Page(content).text
     assert not Page(content).attributes("img")
 
