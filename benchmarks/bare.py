@@ -52,7 +52,7 @@ class BareTraining:
         clip_set = clips(job)
         self.job = job
         self.module: ClassifierModule = make_module(job, clip_set.classes)
-        self.datamodule: ClipDataModule = make_datamodule(job, clip_set, num_folds(job))
+        self.datamodule: ClipDataModule = make_datamodule(job, num_folds(job))
         self.current_epoch = self.num_steps = 0
         self.datamodule.trainer = self  # it asks for the epoch's number only
         self.batches: TrainBatches = self.datamodule.train_dataloader()

@@ -48,7 +48,7 @@ NEED_ONLY = {
 # Which libraries, beside the standard library and numpy, a package may import.
 LIBRARIES = {
     "models": {"torch", "torchaudio"},
-    "data": {"torch", "torchaudio", "soundfile", "av", "sklearn", "platformdirs", "requests", "filelock"},
+    "data": {"torch", "torchaudio", "soundfile", "av", "scipy", "sklearn", "platformdirs", "requests", "filelock"},
     "serving": {"torch", "yaml"},
     "analysis": {"scipy"},
     "results": {"yaml", "filelock"},

@@ -10,6 +10,7 @@ from audio_cls.config.checks import check_config
 from audio_cls.config.dataset import load_clips
 from audio_cls.config.schema import Config, DataConfig
 from audio_cls.data.clips import ClipSet
+from audio_cls.data.sound import Sound, read_sound
 from audio_cls.data.splits import num_folds as count_folds
 from audio_cls.data.splits import published_folds
 
@@ -29,6 +30,7 @@ class Job:
     dataset: str
     overrides: tuple[str, ...]
     config_dir: str | None = None  # of the user's own options
+    content_digest: str | None = None  # of the clips when the plan was made; None where they were not read then
 
     @property
     def study_folder(self) -> Path:
@@ -66,6 +68,17 @@ def clips(job: Job) -> ClipSet:
 def clips_of(data: DataConfig) -> ClipSet:
     """The clips that a data block stands for, listed once a process."""
     return load_clips(data)
+
+
+def sound(job: Job) -> Sound:
+    """What is in the job's clips, read once. Raises DataError naming every clip that cannot be used."""
+    return sound_of(job.config.data, job.config.input.sample_rate)
+
+
+@cache
+def sound_of(data: DataConfig, sample_rate: int) -> Sound:
+    """What is in the clips that a data block stands for, read once a process."""
+    return read_sound(clips_of(data), sample_rate)
 
 
 def num_cores() -> int:

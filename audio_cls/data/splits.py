@@ -2,15 +2,19 @@
 
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from audio_cls.data.clips import ROLES, ClipSet, SplitError
+from audio_cls.wording import shorten
 
 PROTOCOLS = ("holdout", "crossval", "all")
 MIN_FOLDS = 2
 MAX_SHUFFLES = 20  # scikit-learn may leave a part empty or a class out; another shuffle of the same clips may not
+
+Groups = Sequence[Sequence[int]]  # of clips, by index
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,15 @@ def num_folds(protocol: str, *, published: int | None, requested: int, has_roles
 
 
 def make_split(
-    clip_set: ClipSet, protocol: str, fold: int, *, num_folds: int, split_seed: int, allow_missing: bool = False
+    clip_set: ClipSet,
+    protocol: str,
+    fold: int,
+    *,
+    num_folds: int,
+    split_seed: int,
+    allow_missing: bool = False,
+    identical: Groups = (),
+    similar: Groups = (),
 ) -> Split:
     """One checked split. `num_folds` and `split_seed` matter only where no folds were published.
 
@@ -51,6 +63,10 @@ def make_split(
     others train. all: every clip trains. Parts are the published folds, or else stratified parts that keep the clips of
     a source together. Clips with roles have one fold: see `_split_by_roles`. Raises SplitError for what cannot be split
     so.
+
+    `identical` and `similar` are groups of clips, by index, that hold the same sound and probably do. Each group is
+    kept together as a source is, but where the clips come with folds or roles, or too little is left to choose from:
+    identical clips that are parted are refused then, similar ones noted.
     """
     published = None if clip_set.has_roles else published_folds(clip_set)
     count = _check_fold(protocol, fold, published, num_folds, clip_set.has_roles)
@@ -72,13 +88,22 @@ def make_split(
             missing = [part for part in range(num_parts) if part not in parts]
             notes += _check_missing(missing, protocol, test_part, val_part, allow_missing)
         else:
-            parts = _stratified_parts(clip_set, num_parts, protocol, split_seed)
+            parts = _stratified_parts(clip_set, num_parts, protocol, split_seed, identical, similar)
         test = np.flatnonzero(parts == test_part)
         val = None if val_part is None else np.flatnonzero(parts == val_part)
         train = np.flatnonzero((parts != test_part) & (parts != val_part))
         split = Split(train, val, test if len(test) else None, notes)
     check_split(clip_set, split)
-    return split
+    if protocol == "all":
+        return split
+    places = _places(clip_set, split)
+    for one, other in _parted(identical, places):
+        first, second = clip_set.clips[one].name, clip_set.clips[other].name
+        raise SplitError(
+            f"{first!r} and {second!r} hold the same sound and are in {places[one]} and in {places[other]}: "
+            f"put them into one {'part' if clip_set.has_roles else 'fold'} or remove one"
+        )
+    return replace(split, notes=split.notes + _note_parted(clip_set, _parted(similar, places)))
 
 
 def check_split(clip_set: ClipSet, split: Split) -> None:
@@ -168,12 +193,47 @@ def _check_missing(
     return notes + ((f"training lacks published fold {', '.join(lost)}",) if lost else ())
 
 
-def _stratified_parts(clip_set: ClipSet, num_parts: int, protocol: str, split_seed: int) -> np.ndarray:
-    """The part of each clip, the same for every fold of a rotation: classes spread evenly, sources kept whole."""
+def _places(clip_set: ClipSet, split: Split) -> list[str]:
+    """Where each clip lies that must not be parted from others: its published fold, or the part of the split."""
+    if not clip_set.has_roles and published_folds(clip_set) is not None:
+        return [f"fold {clip.fold}" for clip in clip_set.clips]
+    places = [""] * len(clip_set)
+    for part in ("train", "val", "test"):
+        for index in () if (indices := getattr(split, part)) is None else indices.tolist():
+            places[index] = part
+    return places
+
+
+def _parted(groups: Groups, places: Sequence[str]) -> list[tuple[int, int]]:
+    """Of each group with clips in different places, a pair of them."""
+    pairs = [(group[0], next((clip for clip in group if places[clip] != places[group[0]]), None)) for group in groups]
+    return [(one, other) for one, other in pairs if other is not None]
+
+
+def _note_parted(clip_set: ClipSet, pairs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    if not pairs:
+        return ()
+    named = [f"{clip_set.clips[one].name} ~ {clip_set.clips[other].name}" for one, other in pairs]
+    return (
+        f"clips that seem to hold the same sound could not be kept on one side of the split ({shorten(named, 3)}): "
+        "listen, then put them into one fold, remove one, or say in a column source that they are two recordings",
+    )
+
+
+def _stratified_parts(
+    clip_set: ClipSet, num_parts: int, protocol: str, split_seed: int, identical: Groups, similar: Groups
+) -> np.ndarray:
+    """The part of each clip, the same for every fold of a rotation: classes spread evenly, sources kept whole, and
+    clips that hold the same sound; those that only seem to as far as the clips allow it."""
+    if similar:
+        try:
+            return _stratified_parts(clip_set, num_parts, protocol, split_seed, [*identical, *similar], ())
+        except SplitError:
+            pass
     labels = np.array([clip.label for clip in clip_set.clips])
     numbers: dict[tuple[str, str], int] = {}
     keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
-    groups = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+    groups = _joined(np.array([numbers.setdefault(key, len(numbers)) for key in keys]), identical)
     _check_groups(clip_set, labels, groups, num_parts, protocol)
     for deal in (_stratified_deal, _plain_deal):
         for shuffle in range(MAX_SHUFFLES):
@@ -185,6 +245,23 @@ def _stratified_parts(clip_set: ClipSet, num_parts: int, protocol: str, split_se
         f"no split into {num_parts} parts leaves every class in training and no part empty, as sources are kept whole: "
         f"use fewer folds (data.num_folds) or add recordings"
     )
+
+
+def _joined(groups: np.ndarray, together: Groups) -> np.ndarray:
+    """The group of each clip, (clips,), after all groups that `together` connects became one."""
+    parent = list(range(len(groups)))
+
+    def root(group: int) -> int:
+        while parent[group] != group:
+            parent[group] = parent[parent[group]]
+            group = parent[group]
+        return group
+
+    for first, *others in together:
+        for other in others:
+            low, high = sorted((root(groups[first]), root(groups[other])))
+            parent[high] = low
+    return np.unique([root(group) for group in groups.tolist()], return_inverse=True)[1] if together else groups
 
 
 def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str) -> None:

@@ -1,7 +1,7 @@
 """All waveforms of a data set at one rate in one file, decoded once and shared by every fold, epoch and parallel job.
 
-A store is a folder of the cache, named by a digest of what went into it: `floats.f32` (float32, clip after clip) and
-`index.json` (the length of each clip).
+A store is a folder of the cache, named by a digest of the files that went into it: `floats.f32` (float32, clip after
+clip) and `index.json` (the length and the content of each clip).
 """
 
 import hashlib
@@ -14,14 +14,20 @@ import numpy as np
 from audio_cls.data.array_file import FLOATS, INDEX, FloatFile, build_once, in_order
 from audio_cls.data.cache import CACHE_VARIABLE, default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
-from audio_cls.data.decode import BadAudio, decode, resample
+from audio_cls.data.content import DIGEST_LENGTH, Content, content_of, read_clip
+from audio_cls.data.decode import BadAudio, resample
 from audio_cls.wording import one_line
 
-FORMAT_VERSION = 1  # counts up when the files, the decoding or the resampling change
+FORMAT_VERSION = 2  # counts up when the files, the decoding or the resampling change
+KINDS = ("silent", "constant", "cancelled")  # of clips that hold nothing to learn from
 
 
 class WaveformStore:
-    """Read-only waveforms by index of the clip; `lengths` in samples, (clips,) int64."""
+    """Read-only waveforms by index of the clip; `lengths` in samples, (clips,) int64.
+
+    Of the files' own sound, whatever the rate here: `digests` (clips,), and which clips are `silent`, `constant` or
+    `cancelled`, as `content.Content` says; `notes` are those of `decode.Recording`, of the clips that have some.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Raises ValueError or OSError where the folder does not hold a whole store."""
@@ -29,6 +35,11 @@ class WaveformStore:
         self.folder = folder
         self.sample_rate: int = index["sample_rate"]
         self.lengths = np.array(index["lengths"], dtype=np.int64)
+        self.digests = np.frombuffer(index["digests"].encode("ascii"), f"S{DIGEST_LENGTH}")
+        if len(self.digests) != len(self.lengths):
+            raise ValueError(f"{folder} has digests of {len(self.digests)} clips and lengths of {len(self.lengths)}")
+        self.silent, self.constant, self.cancelled = (frozenset(index[kind]) for kind in KINDS)
+        self.notes: dict[int, list[str]] = {int(clip): notes for clip, notes in index["notes"].items()}
         self._begins = np.cumsum(self.lengths) - self.lengths
         self._floats = FloatFile(folder / FLOATS, int(self.lengths.sum()))
 
@@ -120,7 +131,7 @@ def open_store(
         return store
 
     def build(file: BinaryIO) -> dict[str, Any]:
-        return {"sample_rate": sample_rate, "lengths": _write_waveforms(clip_set, sample_rate, file, progress)}
+        return {"sample_rate": sample_rate, **_write_waveforms(clip_set, sample_rate, file, progress)}
 
     try:
         return build_once(folder, open_whole, build)
@@ -140,7 +151,7 @@ def _check_outside(stores: Path, root: Path | None) -> None:
 
 
 def _digest(clip_set: ClipSet, sample_rate: int) -> str:
-    """Changes with the clips' paths, sizes and times of change, the rate, and the code that makes synthetic clips."""
+    """Changes with the rate, any file that is written or replaced, and the code that makes synthetic clips."""
     digest = hashlib.sha256(f"{FORMAT_VERSION} {sample_rate}".encode())
     if clip_set.root is None:  # synthetic; its name may be another, by data.name
         from audio_cls.data import synthetic
@@ -153,44 +164,55 @@ def _digest(clip_set: ClipSet, sample_rate: int) -> str:
     return digest.hexdigest()[:24]
 
 
-def _file_entry(clip: Clip) -> tuple[str, str, int, int]:
-    """With the whole path: archives give files of different data sets the same times, names and sizes may agree too."""
+def _file_entry(clip: Clip) -> tuple[Any, ...]:
+    """With the whole path: archives give files of different data sets the same times, names and sizes may agree too.
+
+    With the time of the inode's last change and its number: `cp -p`, `rsync -t` and `touch -r` leave a file that was
+    replaced the size and the time of change that it had, but nobody can set these.
+    """
     try:
         status = clip.path.stat()
     except OSError as error:
         return clip.name, str(clip.path), -1, error.errno or 0  # decoding names it, with all others
-    return clip.name, str(clip.path.absolute()), status.st_size, status.st_mtime_ns
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return clip.name, str(clip.path.absolute()), status.st_size, *times, status.st_ino
 
 
-def _write_waveforms(clip_set: ClipSet, sample_rate: int, file: BinaryIO, progress: bool) -> list[int]:
-    """Appends all clips to the file; returns their lengths."""
-    lengths, problems = [], []
-    make = _synthetic_waveform if clip_set.root is None else _file_waveform
+def _write_waveforms(clip_set: ClipSet, sample_rate: int, file: BinaryIO, progress: bool) -> dict[str, Any]:
+    """Appends all clips to the file; returns what the index says of them."""
+    lengths: list[int] = []
+    digests: list[str] = []
+    kinds: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    notes: dict[int, tuple[str, ...]] = {}
+    problems = []
     # Threads do: decoding and resampling release the GIL.
     task = f"decoding {clip_set.name} at {sample_rate} Hz"
-    waveforms = in_order(lambda clip: make(clip, sample_rate), clip_set.clips, task, progress)
-    for clip, waveform in zip(clip_set.clips, waveforms, strict=True):
-        if isinstance(waveform, BadAudio):
-            problems.append(f"{clip.name}: {waveform}")
+    synthetic = clip_set.root is None
+    decoded = in_order(lambda clip: _decode(clip, synthetic, sample_rate), clip_set.clips, task, progress)
+    for index, (clip, result) in enumerate(zip(clip_set.clips, decoded, strict=True)):
+        if isinstance(result, BadAudio):
+            problems.append(f"{clip.name}: {result}")
         elif not problems:  # else only the rest of the problems is of interest
+            waveform, content, noted = result
             file.write(waveform.tobytes())
             lengths.append(len(waveform))
+            digests.append(content.digest)
+            for kind, clips in kinds.items():
+                clips += [index] if getattr(content, kind) else []
+            notes |= {index: noted} if noted else {}
     if problems:
         counted = f"{len(problems)} of {len(clip_set)} clips of {clip_set.name} cannot be used: repair or remove them"
         raise DataError("\n".join([counted, *problems]))
-    return lengths
+    return {"lengths": lengths, "digests": "".join(digests), **kinds, "notes": notes}
 
 
-def _file_waveform(clip: Clip, sample_rate: int) -> np.ndarray | BadAudio:
+def _decode(clip: Clip, synthetic: bool, sample_rate: int) -> tuple[np.ndarray, Content, tuple[str, ...]] | BadAudio:
+    """The waveform at that rate, what the file holds at its own, and the reader's notes; or why it cannot be used."""
     try:
-        return decode(clip.path, sample_rate)
+        recording = read_clip(clip, synthetic)
+        waveform = resample(recording.waveform, recording.sample_rate, sample_rate)
+        return waveform, content_of(recording), recording.notes
     except BadAudio as error:
         return error
     except (OSError, MemoryError, RuntimeError) as error:  # it vanished meanwhile, or is too large for this machine
         return BadAudio(f"unreadable: {one_line(error)}")
-
-
-def _synthetic_waveform(clip: Clip, sample_rate: int) -> np.ndarray:
-    from audio_cls.data import synthetic
-
-    return resample(synthetic.synthesize(clip), synthetic.SAMPLE_RATE, sample_rate)

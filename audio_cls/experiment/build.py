@@ -16,10 +16,10 @@ from lightning.pytorch.callbacks import Callback, LambdaCallback
 from lightning.pytorch.loggers import Logger
 
 from audio_cls.config.checks import is_own_logger
-from audio_cls.config.job import Job, num_threads
+from audio_cls.config.job import Job, clips, num_threads, sound
 from audio_cls.config.schema import Config, TransformerConfig
-from audio_cls.data.clips import ClipSet
 from audio_cls.experiment import signals
+from audio_cls.experiment.sound import same_sound
 from audio_cls.models.log_mel import LogMel
 from audio_cls.results import job_files
 from audio_cls.training.augment import input_samples
@@ -46,17 +46,21 @@ def make_module(job: Job, classes: tuple[str, ...]) -> ClassifierModule:
     return module_class(model)(list(classes), samples, rate, model, **recipe)
 
 
-def make_datamodule(job: Job, clip_set: ClipSet, folds: int) -> ClipDataModule:
+def make_datamodule(job: Job, folds: int) -> ClipDataModule:
+    """Reads the clips that were not read before. Raises DataError naming every one that cannot be used."""
     config = job.config
+    identical, similar = same_sound(job)
     crop_samples, time_scale = config.input.crop_samples, config.augment.time_scale
     return ClipDataModule(
-        clip_set,
+        clips(job),
+        sound(job).store,
         protocol=config.protocol,
         fold=config.fold,
         num_folds=folds,
         split_seed=config.data.split_seed,
         allow_missing=config.data.allow_missing,
-        sample_rate=config.input.sample_rate,
+        identical=identical,
+        similar=similar,
         crop_samples=crop_samples,
         train_samples=input_samples(crop_samples, time_scale),
         batch_size=config.trainer.batch_size,

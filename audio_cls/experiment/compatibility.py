@@ -1,18 +1,43 @@
 """Whether planned jobs fit into their study: what cannot be compared afterwards is not trained into one folder."""
 
-from collections.abc import Sequence
+import csv
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from audio_cls.config.job import Job, clips, num_folds
+from audio_cls.config.job import Job, clips, num_folds, sound
 from audio_cls.config.schema import ConfigError
+from audio_cls.data.splits import published_folds
+from audio_cls.experiment.sound import same_sound
 from audio_cls.results import job_files
+from audio_cls.wording import shorten
+
+_TOGETHER = "+"  # goes before the digest of what is kept together, in a split's digest
 
 
 def split_digest(job: Job) -> str:
-    """The digest of the job's clips and split, as its metrics have it."""
+    """The digest of the job's clips and split, as its metrics have it. Reads the clips."""
+    clip_set = clips(job)
+    if job.config.protocol == "all" or published_folds(clip_set) is not None:
+        return listing_digest(job)  # clips that hold the same sound do not change the split
+    sources = [clip.source for clip in clip_set.clips]
+    together = [
+        list(group)
+        for group in itertools.chain(*same_sound(job))
+        if len(known := {sources[index] for index in group}) > 1 or known == {None}
+    ]
+    if not together:
+        return listing_digest(job)
+    return f"{listing_digest(job)}{_TOGETHER}{hashlib.sha256(json.dumps(together).encode()).hexdigest()[:8]}"
+
+
+def listing_digest(job: Job) -> str:
+    """The digest of the job's clips and split as far as they are known before any clip is read."""
     config = job.config
     return job_files.split_digest(clips(job), config.protocol, num_folds(job), config.data.split_seed)
 
@@ -21,13 +46,14 @@ def check_comparable(jobs: Sequence[Job]) -> None:
     """Raises ConfigError if jobs have other clips or another split than what their study holds, or than each other.
 
     What has at least begun counts, as it does when the study is compared; what cannot be read says nothing here.
+    Reads no clip: `check_content` goes on where this finds nothing.
     """
     first: dict[Path, Job] = {}
     for job in jobs:
         if job.study_folder not in first:
             _check_begun(job)
         other = first.setdefault(job.study_folder, job)
-        if split_digest(job) != split_digest(other):
+        if listing_digest(job) != listing_digest(other):
             raise ConfigError(
                 f"the jobs of this sweep cannot be compared in one study, {job.study_folder}:"
                 f" {_differences(_of_plan(other), _of_plan(job), 'in one')} in another;"
@@ -35,11 +61,58 @@ def check_comparable(jobs: Sequence[Job]) -> None:
             )
 
 
+def check_content(jobs: Sequence[Job]) -> None:
+    """Raises ConfigError if the sound under the clips' names is another than what a study was begun with, or than that
+    of another job. Reads the clips; those of studies from before contents were recorded are taken as the same."""
+    first: dict[Path, Job] = {}
+    for job in jobs:
+        study = job.study_folder
+        if study not in first and job.content_digest:
+            for folder, begun in _begun(study):
+                if begun.get("content_digest") not in (None, job.content_digest):
+                    raise ConfigError(
+                        f"{study} holds what cannot be compared with this, as {folder.relative_to(study)}:"
+                        f" {_changed(folder, job)} now; choose another study=NAME"
+                    )
+                if begun.get("split_digest") not in (None, split_digest(job)):
+                    raise ConfigError(
+                        f"{study} holds what cannot be compared with this, as {folder.relative_to(study)}: clips that"
+                        " hold the same sound were not kept on one side of its split; choose another study=NAME"
+                    )
+        other = first.setdefault(study, job)
+        if job.content_digest != other.content_digest:
+            raise ConfigError(
+                f"the jobs of this sweep cannot be compared in one study, {study}: other sound under the same names"
+                f" ({other.config.data.root} in one, {job.config.data.root} in another);"
+                " sweep each kind into a study of its own: study=NAME"
+            )
+
+
+def _changed(folder: Path, job: Job) -> str:
+    """'other sound in 2 of 16 clips (a/0.wav, a/1.wav)', as far as the folder says what its clips held."""
+    try:
+        with (folder / job_files.SPLIT).open(newline="", encoding="utf-8") as file:
+            before = {row["clip"]: row["content"] for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, csv.Error):
+        before = {}
+    digests = zip(clips(job).clips, sound(job).store.digests, strict=True)
+    names = [clip.name for clip, digest in digests if before.get(clip.name, "") not in ("", digest.decode())]
+    if not names:
+        return "other sound under the same names than"
+    return f"other sound in {len(names)} of {len(clips(job))} clips ({shorten(names, 3)})"
+
+
+def _begun(study: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The folders of the jobs that have at least begun, and what is known of them."""
+    for folder in sorted(path.parent for path in study.glob(f"*/fold*-seed*/{job_files.METRICS}")):
+        yield folder, job_files.read_metrics(folder) or {}
+
+
 def _check_begun(job: Job) -> None:
     study = job.study_folder
-    for folder in sorted(path.parent for path in study.glob(f"*/fold*-seed*/{job_files.METRICS}")):
-        begun = job_files.read_metrics(folder) or {}
-        if begun.get("split_digest") not in (None, split_digest(job)):
+    for folder, begun in _begun(study):
+        split = begun.get("split_digest")
+        if split is not None and split.partition(_TOGETHER)[0] != listing_digest(job):
             raise ConfigError(
                 f"{study} holds what cannot be compared with this, as {folder.relative_to(study)}:"
                 f" {_differences(_of_folder(folder, begun), _of_plan(job), 'there')} now; choose another study=NAME"

@@ -56,7 +56,11 @@ def predict_clips(module: ClassifierModule, datamodule: ClipDataModule, indices:
 
 
 def write_results(
-    job: Job, record: dict[str, Any], clip_set: ClipSet, evaluated: dict[str, SplitResult | None]
+    job: Job,
+    record: dict[str, Any],
+    clip_set: ClipSet,
+    digests: np.ndarray,
+    evaluated: dict[str, SplitResult | None],
 ) -> None:
     """Metrics last: their status says that everything else is there."""
     found = {name: result for name, result in evaluated.items() if result is not None}
@@ -69,11 +73,11 @@ def write_results(
     )
     write_csv(job.folder / job_files.PREDICTIONS, columns, rows)
     sources = (
-        [name, clip_set.clips[clip].name, clip_set.clips[clip].source or ""]
+        [name, clip_set.clips[clip].name, clip_set.clips[clip].source or "", digests[clip].decode()]
         for name, result in found.items()
         for clip in result.clips
     )
-    write_csv(job.folder / job_files.SPLIT, ["split", "clip", "source"], sources)
+    write_csv(job.folder / job_files.SPLIT, ["split", "clip", "source", "content"], sources)
     shown = next(name for name in ("val", "test", "train") if name in found)
     result = found[shown]
     labels, probabilities = result.labels.numpy(), result.probabilities.numpy()

@@ -22,8 +22,9 @@ from audio_cls.config.job import Job, JobBusy, clips
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
-from audio_cls.experiment.compatibility import check_comparable, split_digest
+from audio_cls.experiment.compatibility import check_comparable, check_content
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
+from audio_cls.experiment.sound import listen, notes
 from audio_cls.files import unwritable, write_text
 from audio_cls.results import job_files, sweep_folder
 from audio_cls.terminal import answer, open_terminal, printable, say
@@ -78,14 +79,17 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             jobs = tuple(replace(job, config_dir=str(own)) for job in plan.jobs)
             plan = replace(plan, jobs=jobs, hydra_arguments=(*plan.hydra_arguments, f"{_CONFIG_DIR}={own}"))
         for job in plan.jobs:
-            job_files.check_folder(job, split_digest(job))
+            job_files.check_folder(job)
             _check_writable(job.folder)
         check_comparable(plan.jobs)
         for study in plan.studies if plan.multirun else ():
             job_files.check_study(study)
+        plan = replace(plan, jobs=listen(plan.jobs))
+        check_content(plan.jobs)
         for notice in plan.notices:
             say(f"\n*** {notice} ***\n")
-        for note in dict.fromkeys(note for job in plan.jobs for note in clips(job).notes):
+        alike = {(job.config.data, job.config.protocol): job for job in plan.jobs}.values()
+        for note in dict.fromkeys(note for job in alike for note in (*clips(job).notes, *notes(job))):
             say(f"note: {note}")
         for study in plan.studies:
             job_files.record_command(study, arguments)

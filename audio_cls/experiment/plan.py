@@ -17,10 +17,10 @@ from audio_cls.config import naming
 from audio_cls.config.checks import check_config
 from audio_cls.config.compose import combinations, compose_job, line_of, parse, parse_all, quoted
 from audio_cls.config.dataset import resolve_auto
-from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads
+from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads, sound_of
 from audio_cls.config.schema import TEXT_KEYS, BaselineConfig, Config, ConfigError, flatten, result_keys, shown
 from audio_cls.data.clips import SplitError
-from audio_cls.data.splits import make_split
+from audio_cls.data.splits import Groups, make_split
 from audio_cls.wording import one_line
 
 JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included
@@ -48,6 +48,7 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     """
     describe.cache_clear()
     clips_of.cache_clear()
+    sound_of.cache_clear()
     overrides = parse_all(arguments)
     _check_together(overrides, multirun)
     overrides, notices = _with_data_resolved(overrides)
@@ -60,7 +61,7 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     if (jobs[0].config.jobs or 1) > 1 and not multirun:
         raise ConfigError(f"jobs={jobs[0].config.jobs} runs the jobs of a sweep side by side; add -m, or leave it out")
     for job in {(job.config.data, job.config.protocol, job.config.fold): job for job in jobs}.values():
-        _check_split_exists(job)
+        check_split_exists(job)
     _check_folders_differ(jobs)
     launcher = next((str(override.value()) for override in ordered if override.key_or_group == "hydra/launcher"), None)
     if multirun and jobs[0].config.jobs is None:
@@ -116,7 +117,7 @@ def thread_warning(jobs: Sequence[Job]) -> str:
     )
 
 
-def _check_split_exists(job: Job) -> None:
+def check_split_exists(job: Job, identical: Groups = (), similar: Groups = ()) -> None:
     """Raises ConfigError if the job's fold does not exist or its split cannot be made from the clips at hand."""
     folds = num_folds(job)
     if job.config.fold >= folds:
@@ -129,6 +130,7 @@ def _check_split_exists(job: Job) -> None:
         make_split(
             clips(job), job.config.protocol, job.config.fold,
             num_folds=folds, split_seed=data.split_seed, allow_missing=data.allow_missing,
+            identical=identical, similar=similar,
         )  # fmt: skip
     except SplitError as error:
         raise ConfigError(one_line(error)) from None

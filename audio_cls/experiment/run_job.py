@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.job import Job, JobBusy, clips, num_folds
 from audio_cls.config.schema import BaselineConfig, OtherModel
-from audio_cls.data.clips import ClipSet
+from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
     cpu_settings,
@@ -24,6 +24,7 @@ from audio_cls.experiment.build import (
 )
 from audio_cls.experiment.compatibility import split_digest
 from audio_cls.experiment.evaluate import evaluate, write_results
+from audio_cls.experiment.sound import content_digest, notes
 from audio_cls.files import write_json
 from audio_cls.models.build import check_network
 from audio_cls.results import job_files
@@ -63,7 +64,6 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
     config = job.config
     record = {**_identity(job, clip_set), "num_folds": folds}
     job_files.write_config(job)
-    write_json(job.folder / job_files.METRICS, record)
     loggers: list[Logger] = []
     try:
         quiet_lightning()
@@ -72,8 +72,10 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         module = make_module(job, clip_set.classes)
         if isinstance(config.model, OtherModel):
             check_network(module.network, len(clip_set.classes), config.input.crop_samples)
-        datamodule = make_datamodule(job, clip_set, folds)
-        datamodule.prepare_data()  # now: bad files are named before anything else starts
+        record |= _heard(job)
+        write_json(job.folder / job_files.METRICS, record)
+        datamodule = make_datamodule(job, folds)
+        datamodule.prepare_data()
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
         loggers = make_loggers(job)
@@ -86,7 +88,7 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         evaluated = evaluate(module, datamodule)
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
-        write_results(job, record, clip_set, evaluated)
+        write_results(job, record, clip_set, datamodule.store.digests, evaluated)
         wandb_logger.log_result(loggers, record, evaluated, datamodule.load_clip, job.folder / chosen)
         return record
     except BaseException as error:
@@ -123,7 +125,7 @@ def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:
         "fold": config.fold,
         "seed": config.seed,
         "classes": list(clip_set.classes),
-        "split_digest": split_digest(job),
+        **dict.fromkeys(("split_digest", "content_digest")),  # known once the clips are read
         "clips_without_source": any(clip.source is None for clip in clip_set.clips),
         "commit": job_files.code_commit(),
         **dict.fromkeys(("num_parameters", "num_train", "num_val", "num_test")),  # known once the model is built
@@ -132,6 +134,14 @@ def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:
         "status": "running",
         **dict.fromkeys(("error", "train", "val", "test")),
     }
+
+
+def _heard(job: Job) -> dict[str, Any]:
+    """What the result is computed from. Raises DataError if clips cannot be used or were changed after the plan."""
+    digest = content_digest(job)
+    if job.content_digest not in (None, digest):
+        raise DataError(f"the clips of {job.dataset} were changed while the command ran: give it again")
+    return {"split_digest": split_digest(job), "content_digest": digest, "notes": list(notes(job))}
 
 
 def _progress(job: Job) -> dict[str, int | float]:

@@ -92,7 +92,7 @@ def write_config(job: Job) -> None:
     write_text(job.folder / CONFIG, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-def check_folder(job: Job, digest: str) -> None:
+def check_folder(job: Job) -> None:
     """Raises ConfigError if the job's folder holds files of the user's, or a result of another configuration: it names
     the keys that differ."""
     path = job.folder / CONFIG
@@ -110,9 +110,6 @@ def check_folder(job: Job, digest: str) -> None:
         raise ConfigError(f"{path} cannot be read; move {job.folder} away, or choose another variant=NAME") from None
     now = result_keys(job.config.model_dump())
     differing = [f"{key} ({before.get(key)} there, {now.get(key)} now)" for key in differing_keys(before, now)]
-    metrics = read_metrics(job.folder)
-    if not differing and metrics and metrics.get("split_digest") not in (None, digest):
-        differing = [f"the clips of {job.dataset} themselves (files, labels or sources)"]
     if differing:
         raise ConfigError(
             f"{job.folder} holds a result of another configuration: {'; '.join(differing)}."

@@ -80,7 +80,7 @@ def load_study(path: Path | str) -> Study:
         raise StudyError(f"there is no study in {path}: no such folder")
     folders = [job for variant in path.iterdir() if variant.is_dir() for job in variant.iterdir() if is_job_folder(job)]
     jobs = sorted((read_job(folder) for folder in folders), key=lambda job: (job.variant, job.fold, job.seed))
-    for key in ("dataset", "protocol", "split_digest", "classes"):
+    for key in ("dataset", "protocol", "split_digest", "content_digest", "classes"):
         _check_same(path, key, jobs)
     found: dict[str, Any] = {}
     for key in ("dataset", "protocol", "split_digest", "num_folds", "classes"):
@@ -105,7 +105,7 @@ def is_job_folder(path: Path) -> bool:
 def _check_same(path: Path, key: str, jobs: list[StudyJob]) -> None:
     groups: dict[str, list[str]] = defaultdict(list)
     for job in jobs:
-        if key in job.metrics:
+        if job.metrics.get(key):  # a job that failed early, or of an earlier version, may not say it
             groups[str(job.metrics[key])].append(job.name)
     if len(groups) > 1:
         groups_text = "; ".join(f"{key} {value[:60]} in {shorten(names, 3)}" for value, names in groups.items())

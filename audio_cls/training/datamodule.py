@@ -1,7 +1,6 @@
 """The clips of one fold, as Lightning asks for them."""
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -10,8 +9,8 @@ import numpy as np
 from audio_cls.data.batches import EvaluationBatches, PowerBatches, TrainBatches, WaveformBatches
 from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.data.mel_power_store import MelPower, PowerStore, open_power_store
-from audio_cls.data.splits import make_split
-from audio_cls.data.waveform_store import WaveformStore, open_store
+from audio_cls.data.splits import Groups, make_split
+from audio_cls.data.waveform_store import WaveformStore
 from audio_cls.models.sizes import num_frames
 
 
@@ -20,8 +19,9 @@ class ClipDataModule(pl.LightningDataModule):
 
     Args:
         clip_set: the clips and their labels.
-        protocol, fold, num_folds, split_seed, allow_missing: which split; see `audio_cls.data.splits.make_split`.
-        sample_rate: Hz.
+        store: their waveforms.
+        protocol, fold, num_folds, split_seed, allow_missing, identical, similar: which split; see
+            `audio_cls.data.splits.make_split`.
         crop_samples: length of an evaluation crop, T.
         train_samples: length of a training crop; longer than T where augmentation cuts it down.
         batch_size, crops_per_clip, random_crop: of training.
@@ -30,22 +30,22 @@ class ClipDataModule(pl.LightningDataModule):
             `time_scale`; it is made once and kept beside the store. None: train on waveforms.
         eval_crops: crops of a clip at evaluation.
         seed: of the order of the clips and the crops.
-        cache_dir: where the store is kept; None for the user's cache folder.
 
-    Raises SplitError where the split cannot be made, and, on first use of the store, DataError, which names every clip
-    that cannot be used.
+    Raises SplitError where the split cannot be made.
     """
 
     def __init__(
         self,
         clip_set: ClipSet,
+        store: WaveformStore,
         *,
         protocol: str,
         fold: int,
         num_folds: int,
         split_seed: int = 0,
         allow_missing: bool = False,
-        sample_rate: int = 16_000,
+        identical: Groups = (),
+        similar: Groups = (),
         crop_samples: int = 16_000,
         train_samples: int | None = None,
         batch_size: int = 32,
@@ -56,24 +56,19 @@ class ClipDataModule(pl.LightningDataModule):
         time_scale: float = 1.0,
         eval_crops: int = 10,
         seed: int = 0,
-        cache_dir: Path | None = None,
     ) -> None:
         super().__init__()
-        self.clip_set = clip_set
+        self.clip_set, self.store = clip_set, store
         self.split = make_split(
-            clip_set, protocol, fold, num_folds=num_folds, split_seed=split_seed, allow_missing=allow_missing
-        )
+            clip_set, protocol, fold, num_folds=num_folds, split_seed=split_seed, allow_missing=allow_missing,
+            identical=identical, similar=similar,
+        )  # fmt: skip
         self.labels = np.array([clip.label for clip in clip_set.clips], dtype=np.int64)
-        self.sample_rate, self.crop_samples = sample_rate, crop_samples
+        self.sample_rate, self.crop_samples = store.sample_rate, crop_samples
         self.train_samples = train_samples or crop_samples
         self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
         self.circular, self.front_end, self.time_scale = circular, front_end, time_scale
-        self.eval_crops, self.seed, self.cache_dir = eval_crops, seed, cache_dir
-
-    @cached_property
-    def store(self) -> WaveformStore:
-        """The decoded clips, built on first use."""
-        return open_store(self.clip_set, self.sample_rate, cache_dir=self.cache_dir)
+        self.eval_crops, self.seed = eval_crops, seed
 
     @cached_property
     def power(self) -> PowerStore:
@@ -92,8 +87,9 @@ class ClipDataModule(pl.LightningDataModule):
         return self.clip_set.clips[index].name, self.store.waveform(index), self.sample_rate
 
     def prepare_data(self) -> None:
-        """Decodes, and makes the power where it is trained on: before training, which would count it to its time."""
-        _ = self.store if self.front_end is None else self.power
+        """Makes the power where it is trained on: before training, which would count it to its time."""
+        if self.front_end is not None:
+            _ = self.power
 
     def train_dataloader(self) -> TrainBatches:
         settings: dict[str, Any] = {

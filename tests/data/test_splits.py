@@ -266,3 +266,67 @@ PARTS = sourced(6, takes=1)
 def test_a_faulty_split_is_recognised(clips, parts, message):
     with pytest.raises(SplitError, match=message):
         check_split(clips, parts)
+
+
+# --- the same sound ---
+
+
+def alternating(count: int, source=lambda index: None, fold=lambda index: None) -> ClipSet:
+    """Clips of two classes in turn."""
+    return clip_set([(index % 2, source(index), fold(index)) for index in range(count)])
+
+
+def parted(parts: Split, group) -> bool:
+    """Whether a group of clips lies in more than one part."""
+    sides = [set(part.tolist()) for part in (parts.train, parts.val, parts.test) if part is not None]
+    return sum(bool(set(group) & side) for side in sides) > 1
+
+
+@pytest.mark.parametrize("protocol", ["holdout", "crossval"])
+@pytest.mark.parametrize("source", [lambda index: None, lambda index: f"s{index // 4}-{index % 2}"])
+def test_clips_that_hold_the_same_sound_stay_on_one_side_of_every_split(protocol, source):
+    clips = alternating(80, source)
+    groups, pairs = [[0, 10, 20, 30], [3, 41]], [(30, 32), (7, 19)]
+    for fold in range(3):
+        for seed in range(3):
+            kept = split(clips, protocol, fold, 3, seed, identical=groups, similar=pairs)
+            assert not any(parted(kept, group) for group in ([0, 10, 20, 30, 32], [3, 41], [7, 19]))
+            check_split(clips, kept)
+    loose = [split(clips, protocol, fold, 3) for fold in range(3)]
+    assert any(parted(each, groups[0]) for each in loose)
+
+
+def test_the_same_sound_within_a_source_does_not_change_the_split():
+    clips = sourced(12, 3)
+    one, other = split(clips, "crossval", 0, 4), split(clips, "crossval", 0, 4, identical=[[0, 1], [3, 5]])
+    assert (one.train == other.train).all()
+
+
+def test_similar_clips_are_parted_and_named_where_too_little_is_left_otherwise():
+    clips = alternating(20)
+    chain = [(index, index + 2) for index in range(0, 18, 2)]  # the whole first class
+    noted = split(clips, "holdout", 0, 2, similar=chain).notes[-1]
+    assert "seem to hold the same sound could not be kept on one side of the split (0" in noted
+    with pytest.raises(SplitError, match="'class 0' comes from 1 source recording"):
+        split(clips, "holdout", 0, 2, identical=chain)
+    assert len(split(clips, "all", 0, 2, identical=chain).train) == 20
+
+
+@pytest.mark.parametrize("protocol", ["holdout", "crossval"])
+def test_identical_clips_in_two_given_folds_are_refused_and_similar_ones_noted(protocol):
+    clips = alternating(20, fold=lambda index: index % 4 + 1)
+    message = "'0002.wav' and '0003.wav' hold the same sound and are in fold 3 and in fold 4: put them into one fold or"
+    with pytest.raises(SplitError, match=message):
+        split(clips, protocol, 0, identical=[[2, 3]])
+    noted = split(clips, protocol, 0, identical=[[2, 6]], similar=[(2, 3)])
+    assert "(0002.wav ~ 0003.wav): listen, then put them into one fold" in noted.notes[-1]
+    assert split(clips, "all", 0, identical=[[2, 3]], similar=[(4, 5)]).val is None
+
+
+def test_identical_clips_in_two_roles_are_refused_where_the_protocol_parts_them():
+    clips = replace(alternating(18, fold=lambda index: index // 2 % 3 + 1), has_roles=True)
+    with pytest.raises(SplitError, match="are in train and in val: put them into one part or remove one"):
+        split(clips, "holdout", 0, identical=[[0, 2]])
+    assert not parted(split(clips, "crossval", 0, identical=[[0, 2]]), [0, 2])
+    with pytest.raises(SplitError, match="are in train and in test"):
+        split(clips, "crossval", 0, identical=[[0, 4]])

@@ -5,14 +5,14 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from audio_cls.data import array_file
-from audio_cls.data import waveform_store as store_module
+from audio_cls.data import array_file, content
 from audio_cls.data.cache import default_cache_dir
 from audio_cls.data.clips import Clip, ClipSet, DataError
 from audio_cls.data.sources import read_folder
@@ -44,8 +44,8 @@ def cache(tmp_path) -> Path:
 @pytest.fixture
 def decoded(monkeypatch) -> list[Path]:
     """The paths of the files that are decoded, in no order."""
-    paths, real = [], store_module.decode
-    monkeypatch.setattr(store_module, "decode", lambda path, rate: (paths.append(path), real(path, rate))[1])
+    paths, real = [], content.read_audio
+    monkeypatch.setattr(content, "read_audio", lambda path, *most: (paths.append(path), real(path, *most))[1])
     return paths
 
 
@@ -166,14 +166,15 @@ def test_the_cache_folder_can_be_chosen_by_the_environment(monkeypatch, tmp_path
 def test_a_build_looks_only_a_few_clips_ahead(tmp_path, cache, monkeypatch):
     clips = make_folder(tmp_path / "data", lengths=[10] * 40)
     lock, begun, written, most = threading.Lock(), 0, 0, 0
-    real_decode = store_module.decode
+    real_read = content.read_audio
 
-    def counting_decode(path, rate):
+    def counting_read(path, max_frames):
         nonlocal begun, most
         with lock:
             begun += 1
             most = max(most, begun - written)
-        return real_decode(path, rate)
+        recording = real_read(path, max_frames)
+        return replace(recording, waveform=recording.waveform.view(CountingArray))
 
     class CountingArray(np.ndarray):
         def tobytes(self):
@@ -181,7 +182,7 @@ def test_a_build_looks_only_a_few_clips_ahead(tmp_path, cache, monkeypatch):
             written += 1
             return super().tobytes()
 
-    monkeypatch.setattr(store_module, "decode", lambda path, rate: counting_decode(path, rate).view(CountingArray))
+    monkeypatch.setattr(content, "read_audio", counting_read)
     monkeypatch.setattr(array_file.os, "cpu_count", lambda: 3)
     open_store(clips, RATE, cache)
     assert written == 40 and most <= array_file.AHEAD * 3 + 1
@@ -289,9 +290,13 @@ def test_synthetic_clips_are_made_not_read_under_any_name(cache, decoded, name):
 
 
 def test_a_damaged_folder_is_not_opened_as_a_store(tmp_path):
-    (tmp_path / "index.json").write_text(json.dumps({"sample_rate": 1, "lengths": [3]}))
+    said = {"digests": 32 * "0", "silent": [], "constant": [], "cancelled": [], "notes": {}}
+    (tmp_path / "index.json").write_text(json.dumps({"sample_rate": 1, "lengths": [3], **said}))
     (tmp_path / "floats.f32").write_bytes(bytes(8))
     with pytest.raises(ValueError, match="8 bytes, its index says 12"):
+        WaveformStore(tmp_path)
+    (tmp_path / "index.json").write_text(json.dumps({"sample_rate": 1, "lengths": [1, 1], **said}))
+    with pytest.raises(ValueError, match="digests of 1 clips and lengths of 2"):
         WaveformStore(tmp_path)
 
 
@@ -302,7 +307,7 @@ def test_a_clip_that_vanished_is_named(tmp_path, cache):
 
 
 def test_a_clip_too_large_for_the_memory_is_named(clips, cache, monkeypatch):
-    monkeypatch.setattr(store_module, "decode", lambda path, rate: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr(content, "read_audio", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(DataError, match="a/0.wav: unreadable: MemoryError"):
         open_store(clips, RATE, cache)
 

@@ -325,7 +325,7 @@ def test_data_that_vanish_during_a_sweep_fail_the_jobs_that_are_left(
         clips_of.cache_clear()  # as in a process of its own
 
     trained = training(vanish)
-    assert train(monkeypatch, "data=folder", "data.root=sounds", "fold=0,1", "-m") == 1
+    assert train(monkeypatch, "data=folder", "data.root=sounds", "fold=0,1", *TINY, "-m") == 1
     assert len(trained) == 1
     assert re.search(r"fold=1.* FAILED: .*sounds does not exist", capsys.readouterr().err)
 
@@ -477,7 +477,7 @@ def test_a_finished_sweep_is_compared_again_without_torch(
     assert capsys.readouterr().err.count("is done already") == 3
 
 
-def test_damaged_files_are_all_named_and_nothing_is_trained(
+def test_damaged_files_are_all_named_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     sounds = write_sounds(Path("sounds"), {"Dog": 6, "Cat": 6})
@@ -488,5 +488,4 @@ def test_damaged_files_are_all_named_and_nothing_is_trained(
     for name in ("Dog/3.wav", "Cat/0.wav"):
         assert len([line for line in output.err.splitlines() if name in line]) == 1
     assert "Traceback" not in output.err
-    (error,) = Path("outputs").rglob("error.txt")
-    assert "DataError" in error.read_text()
+    assert not Path("outputs").exists()

@@ -13,7 +13,7 @@ from audio_cls.config.job import Job, clips, num_folds, num_threads
 from audio_cls.config.schema import Config, ConfigError
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
-from audio_cls.experiment import launch, signals
+from audio_cls.experiment import launch, signals, sound
 from audio_cls.experiment import plan as plan_module
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.results import job_files
@@ -281,6 +281,7 @@ def test_the_jobs_that_hydra_runs_are_the_planned_ones(monkeypatch: pytest.Monke
     monkeypatch.setattr(launch, "prepare", recording)
     monkeypatch.setattr(launch, "run", run)
     monkeypatch.setattr(launch, "finish", lambda _: 0)
+    monkeypatch.setattr(sound, "_has_files", lambda _: False)  # they are empty
     monkeypatch.setattr(signals, "handle", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
     make_folder(Path("it's (1)"))
@@ -468,6 +469,7 @@ def test_an_environment_variable_that_points_nowhere_is_named(monkeypatch: pytes
 def test_an_empty_environment_variable_is_none(monkeypatch: pytest.MonkeyPatch, downloads: list[Path]) -> None:
     monkeypatch.setenv("AUDIO_CLS_DATA", "")
     monkeypatch.setattr(signals, "handle", lambda *_: None)
+    monkeypatch.setattr(sound, "_has_files", lambda _: False)  # they are empty
     assert launch.prepare([], CONF).jobs[0].dataset == "esc10"
 
 

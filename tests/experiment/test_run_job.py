@@ -225,7 +225,7 @@ def test_the_configuration_is_the_resolved_one_and_fits_the_folder(done):
     config = yaml.safe_load((done.folder / "config.yaml").read_text())
     assert config["model"]["num_heads"] == 4 and "heads" not in config
     assert config["trainer"]["max_epochs"] == 3
-    job_files.check_folder(done, metrics_of(done)["split_digest"])
+    job_files.check_folder(done)
     assert job_files.is_done(done)
 
 
@@ -270,7 +270,7 @@ def probabilities_by(job: Job, checkpoint: str) -> np.ndarray:
     """Of the validation clips."""
     module = make_module(job, CLASSES)
     module.load_state_dict(torch.load(job.folder / "checkpoints" / checkpoint, weights_only=True)["state_dict"])
-    datamodule = make_datamodule(job, clips(job), 2)
+    datamodule = make_datamodule(job, 2)
     with cpu_settings(job):
         return predict_clips(module, datamodule, datamodule.split.val).probabilities.numpy()
 
@@ -563,7 +563,7 @@ def test_the_cache_may_be_named_with_a_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AUDIO_CLS_CACHE", "~/cache")
     (job,) = plan_jobs(tmp_path, *QUICK)
-    store = make_datamodule(job, clips(job), 2).store
+    store = make_datamodule(job, 2).store
     assert store.folder.is_relative_to(tmp_path / "home" / "cache")
     assert not (tmp_path / "~").exists()
 

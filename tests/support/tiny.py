@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from audio_cls.data.sources import read_folder
+from audio_cls.data.waveform_store import open_store
 from audio_cls.training.datamodule import ClipDataModule
 from audio_cls.training.modules import ClassifierModule, CNNModule, TransformerModule
 
@@ -84,12 +85,13 @@ def write_tones(root: Path, clips_per_class: int = 8) -> Path:
     return root
 
 
-def datamodule(folder: Path, **settings: Any) -> ClipDataModule:
+def datamodule(folder: Path, cache_dir: Path | None = None, **settings: Any) -> ClipDataModule:
     """One fold of the tones in `folder`/tones: 8 clips train, 8 validate, 8 test."""
-    defaults = {"protocol": "holdout", "fold": 0, "num_folds": 2, "sample_rate": RATE, "crop_samples": CROP}
-    defaults |= {"batch_size": 4, "crops_per_clip": 2, "eval_crops": 2, "cache_dir": folder / "cache"}
+    defaults = {"protocol": "holdout", "fold": 0, "num_folds": 2, "crop_samples": CROP}
+    defaults |= {"batch_size": 4, "crops_per_clip": 2, "eval_crops": 2}
     root = folder / "tones"
-    return ClipDataModule(read_folder(root if root.exists() else write_tones(root)), **(defaults | settings))
+    clip_set = read_folder(root if root.exists() else write_tones(root))
+    return ClipDataModule(clip_set, open_store(clip_set, RATE, cache_dir or folder / "cache"), **(defaults | settings))
 
 
 def trainer(max_epochs: int, callbacks: list[pl.Callback], **settings: Any) -> pl.Trainer:

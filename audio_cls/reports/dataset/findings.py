@@ -15,6 +15,7 @@ RULES: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
     recording_rules.hidden_copies,
     recording_rules.unknown_sources,
     sound_rules.silent_clips,
+    sound_rules.constant,
     sound_rules.cancelled,
     sound_rules.rates,
     sound_rules.mostly_silent,

@@ -3,22 +3,21 @@
 Clips are decoded as for training, at their own rate. Of a very long file only the beginning is examined.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from audio_cls.data.array_file import in_order
 from audio_cls.data.clips import Clip, ClipSet
-from audio_cls.data.decode import BadAudio, Recording, from_samples, read_audio
+from audio_cls.data.content import SILENCE, content_of, decibels, read_clip
+from audio_cls.data.decode import BadAudio, Recording
+from audio_cls.data.fingerprint import Fingerprint, fingerprint
 from audio_cls.figures.spectrogram import mel_power
-from audio_cls.reports.dataset.fingerprint import Fingerprint, fingerprint
 from audio_cls.wording import one_line
 
 MAX_FRAMES = 2**25  # examined at most, 12.7 minutes at 44.1 kHz: 128 MiB as float32
 MAX_SPECTRUM_SECONDS = 60
 SILENCE_SECONDS = 0.01  # the unit in which silence is measured
-SILENCE = 2.0**-15  # one step of 16 bits, -90 dBFS: what stays below is digital silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,8 @@ class Measures:
     trailing_seconds: float
     offset: float  # mean of the waveform
     cancelled_db: float  # lost in the average of the channels; 3 for two unlike channels
-    digest: str  # the same for the same samples
+    constant: bool  # one value other than zero all along
+    digest: str  # as `content.Content` has it
     fingerprint: Fingerprint | None
     bands: np.ndarray | None  # mean power in mel bands, (NUM_BANDS,), sum 1; None where not sampled or silent
 
@@ -68,12 +68,8 @@ def measure_clips(clip_set: ClipSet, sample: set[int], highest: float) -> list[M
 
 
 def read(clip: Clip, synthetic: bool = False) -> Recording:
-    """The clip at its own rate, MAX_FRAMES at most. Raises BadAudio as `read_audio` does."""
-    if synthetic:
-        from audio_cls.data.synthetic import SAMPLE_RATE, synthesize
-
-        return from_samples(synthesize(clip)[:, None], SAMPLE_RATE)
-    return read_audio(clip.path, MAX_FRAMES)
+    """The clip at its own rate, MAX_FRAMES at most. Raises BadAudio."""
+    return read_clip(clip, synthetic, MAX_FRAMES)
 
 
 def is_synthetic(clip_set: ClipSet) -> bool:
@@ -84,26 +80,21 @@ def measure(clip: Clip, sampled: bool, highest: float, synthetic: bool = False) 
     """Raises BadAudio."""
     recording = read(clip, synthetic)
     waveform, levels = recording.waveform, recording.levels
+    content = content_of(recording)
     power = float(np.mean(np.square(waveform, dtype=np.float64)))
-    cancels = recording.channels > 1 and levels.power > SILENCE**2
-    cancelled_db = _decibels(levels.power) - _decibels(power) if cancels else 0.0
     silent, leading, trailing = _silence(np.abs(waveform), recording.sample_rate)
     beginning = waveform[: MAX_SPECTRUM_SECONDS * recording.sample_rate]
     bands = mel_power(beginning, recording.sample_rate, highest).mean(axis=0) if sampled and silent < 1 else None
     return Measures(
         frames=recording.frames, sample_rate=recording.sample_rate,
         channels=recording.channels, examined=len(waveform),
-        peak=levels.peak, rms_db=_decibels(power), clipped=levels.clipped,
+        peak=levels.peak, rms_db=decibels(power), clipped=levels.clipped,
         silent=silent, leading_seconds=leading, trailing_seconds=trailing,
-        offset=float(waveform.mean(dtype=np.float64)), cancelled_db=cancelled_db,
-        digest=hashlib.sha256(f"{recording.sample_rate} {recording.frames} ".encode() + waveform.tobytes()).hexdigest(),
+        offset=float(waveform.mean(dtype=np.float64)), cancelled_db=content.cancelled_db,
+        constant=content.constant, digest=content.digest,
         fingerprint=fingerprint(waveform, recording.sample_rate) if sampled else None,
         bands=bands / max(float(bands.sum()), 1e-30) if bands is not None else None,
     )  # fmt: skip
-
-
-def _decibels(power: float) -> float:
-    return 10 * float(np.log10(max(power, 1e-12)))
 
 
 def _silence(magnitude: np.ndarray, sample_rate: int) -> tuple[float, float, float]:

@@ -8,12 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from audio_cls.data.excerpts import EXCERPT_SECONDS
+from audio_cls.data.fingerprint import MAX_DIFFERENCE, NUM_BITS
 from audio_cls.figures.clip import clip_figure
 from audio_cls.files import replacing_folder, write_csv, write_text
 from audio_cls.reports.dataset import pictures, sections
 from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_examples, excerpt_of
 from audio_cls.reports.dataset.finding import SEVERITIES, Finding
-from audio_cls.reports.dataset.fingerprint import MAX_DIFFERENCE, NUM_BITS
 from audio_cls.reports.dataset.grouping import grouped
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.reports.html.page import render, sound_uri

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from audio_cls.data.fingerprint import HOP_SECONDS, num_neighbours
 from audio_cls.reports.dataset.examples import excerpt_of
-from audio_cls.reports.dataset.fingerprint import HOP_SECONDS, num_neighbours
 from audio_cls.reports.dataset.grouping import grouped
 from audio_cls.reports.dataset.measure import Measures
 from audio_cls.reports.dataset.survey import Survey

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from audio_cls.data.content import CANCELLED_DB
 from audio_cls.reports.dataset.finding import ERROR, NOTE, WARNING, Finding, about_clips
 from audio_cls.reports.dataset.measure import Measures
 from audio_cls.reports.dataset.survey import Survey
@@ -15,7 +16,6 @@ LATE_SECONDS = 1.0  # the crop of the original project's models is the first sec
 CLIPPED = 5e-4  # of the samples, 2.5 ms of 5 s
 QUIET_DB = -60
 LEVEL_RANGE_DB = 30  # between the 5% quietest and the 5% loudest
-CANCELLED_DB = 12
 OFFSET = 0.02
 
 
@@ -32,6 +32,12 @@ def silent_clips(survey: Survey) -> Iterator[Finding]:
     )
     advice = "There is nothing in them to learn from: remove them, unless silence is a class."
     yield from about_clips(survey, silent, WARNING, "{clips} {holds} nothing but digital silence", advice)
+
+
+def constant(survey: Survey) -> Iterator[Finding]:
+    constant = _details(survey, lambda each: each.constant, lambda each: f"{each.offset:+.3f} all along")
+    advice = "There is nothing in them to learn from: the recorder delivered a constant voltage. Remove them."
+    yield from about_clips(survey, constant, WARNING, "{clips} {holds} one value all along, which is no sound", advice)
 
 
 def cancelled(survey: Survey) -> Iterator[Finding]:
@@ -171,7 +177,11 @@ def levels(survey: Survey) -> Iterator[Finding]:
 
 
 def offsets(survey: Survey) -> Iterator[Finding]:
-    offsets = _details(survey, lambda each: abs(each.offset) > OFFSET, lambda each: f"mean {each.offset:+.3f}")
+    offsets = _details(
+        survey,
+        lambda each: abs(each.offset) > OFFSET and not each.constant,
+        lambda each: f"mean {each.offset:+.3f}",
+    )
     advice = "It takes headroom and shows at 0 Hz; a high-pass filter at 20 Hz removes it."
     yield from about_clips(survey, offsets, NOTE, "{clips} {has} a constant offset", advice)
 

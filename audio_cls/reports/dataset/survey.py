@@ -8,12 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from audio_cls.data.clips import Clip, ClipSet, DataError
+from audio_cls.data.content import identical
 from audio_cls.data.decode import BadAudio, probe
+from audio_cls.data.fingerprint import Match, find_matches
+from audio_cls.data.sound import MAX_COMPARED
 from audio_cls.reports.dataset import leakage
-from audio_cls.reports.dataset.fingerprint import Match, find_matches
 from audio_cls.reports.dataset.measure import Measures, is_synthetic, measure_clips
 
-MAX_SAMPLE = 4_000  # clips with spectra and fingerprints
+MAX_SAMPLE = MAX_COMPARED  # clips with spectra and fingerprints
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,10 @@ class Survey:
     @cached_property
     def identical(self) -> list[list[int]]:
         """Groups of clips that are the same, sample for sample. Silence is not a sound."""
-        groups = defaultdict(list)
-        for index, each in self.good.items():
-            if each.silent < 1:
-                groups[each.digest].append(index)
-        return [group for group in groups.values() if len(group) > 1]
+        clips = np.array(list(self.good))
+        without_sound = [place for place, each in enumerate(self.good.values()) if each.silent == 1 or each.constant]
+        groups = identical(np.array([each.digest for each in self.good.values()]), without_sound)
+        return [clips[group].tolist() for group in groups]
 
     @cached_property
     def has_sources(self) -> bool:

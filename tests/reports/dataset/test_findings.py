@@ -8,9 +8,9 @@ import pytest
 
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.decode import BadAudio
+from audio_cls.data.fingerprint import Match
 from audio_cls.reports.dataset.finding import ERROR, NOTE, WARNING
 from audio_cls.reports.dataset.findings import find
-from audio_cls.reports.dataset.fingerprint import Match
 from audio_cls.reports.dataset.measure import Measures
 from audio_cls.reports.dataset.survey import Leak, Survey
 
@@ -30,8 +30,8 @@ def clean_measures() -> list:
     return [
         Measures(
             frames=220_500, sample_rate=44_100, channels=1, examined=220_500, peak=0.5, rms_db=-20.0, clipped=0.0,
-            silent=0.0, leading_seconds=0.0, trailing_seconds=0.0, offset=0.0, cancelled_db=0.0, digest=str(index),
-            fingerprint=None, bands=None,
+            silent=0.0, leading_seconds=0.0, trailing_seconds=0.0, offset=0.0, cancelled_db=0.0,
+            constant=False, digest=str(index), fingerprint=None, bands=None,
         )
         for index in range(NUM_CLIPS)
     ]  # fmt: skip

@@ -8,13 +8,15 @@ recordings differ in about half of the bits.
 Axis letters: T samples, N frames, F frequencies, B bits (pairs of neighbouring bands).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
 
-from audio_cls.data.decode import resample
+from audio_cls.data.array_file import in_order
+from audio_cls.data.clips import Clip
+from audio_cls.data.decode import MAX_SAMPLE_RATE, BadAudio, read_audio, resample
 
 SAMPLE_RATE = 8_000  # Hz
 FRAME = 1_600  # samples, 200 ms: long, so that a shift by half a hop changes little
@@ -30,6 +32,7 @@ SILENCE = 1e-3  # power of a frame that says nothing
 # sound (by their waveforms); re-encoded, shifted and softer copies differ in 7 to 15% of the bits.
 MAX_DIFFERENCE = 0.32  # of the bits
 MIN_OVERLAP = 25  # frames, 0.8 s
+MIN_SECONDS = (FRAME + (MIN_OVERLAP + LAG - 1) * HOP) / SAMPLE_RATE  # 1.064
 MIN_EVIDENCE = 1.2  # (0.5 - difference) * sqrt(frames): a short overlap has to agree better, 26% at 0.8 s
 MAX_COMPARISONS = 1_000_000
 
@@ -55,10 +58,10 @@ class Match:
 
 
 def fingerprint(waveform: np.ndarray, sample_rate: int) -> Fingerprint | None:
-    """Of the first 15 s; None for a clip with less than 0.8 s of sound."""
-    waveform = resample(waveform[: MAX_SECONDS * sample_rate], sample_rate, SAMPLE_RATE)
-    if len(waveform) < FRAME:
+    """Of the first 15 s; None for a clip with less than 0.8 s of sound, which takes MIN_SECONDS of clip."""
+    if len(waveform) < MIN_SECONDS * sample_rate:
         return None
+    waveform = resample(waveform[: MAX_SECONDS * sample_rate], sample_rate, SAMPLE_RATE)
     frames = np.lib.stride_tricks.sliding_window_view(waveform, FRAME)[::HOP]  # (N, T)
     spectrum = fft.rfft(frames * np.hanning(FRAME).astype(np.float32), FFT_SIZE, axis=1)  # (N, F)
     edges = np.round(np.geomspace(LOWEST, HIGHEST, NUM_BITS + 2) * FFT_SIZE / SAMPLE_RATE).astype(int)
@@ -72,7 +75,7 @@ def fingerprint(waveform: np.ndarray, sample_rate: int) -> Fingerprint | None:
     return Fingerprint(signs.astype(np.int8), steps[sounding].mean(axis=0))
 
 
-def find_matches(fingerprints: list[Fingerprint | None]) -> list[Match]:
+def find_matches(fingerprints: Sequence[Fingerprint | None]) -> list[Match]:
     """Pairs with the same sound, surest first. All pairs are compared, or, among more than about 1000 clips, each clip
     with those nearest to it in mean spectrum."""
     known = [index for index, each in enumerate(fingerprints) if each is not None]
@@ -82,12 +85,13 @@ def find_matches(fingerprints: list[Fingerprint | None]) -> list[Match]:
     size = fft.next_fast_len(2 * max(len(each.signs) for each in prints), real=True)
     bits = np.stack([fft.rfft(each.signs.astype(np.float32), size, axis=0) for each in prints])  # (clips, F, B)
     sounding = np.stack([fft.rfft(np.abs(each.signs[:, 0]).astype(np.float32), size) for each in prints])  # (clips, F)
-    matches = []
-    for row, others in _to_compare(np.stack([each.shape for each in prints])):
+
+    def compare(row: int, others: np.ndarray) -> list[Match]:
         agreement = fft.irfft(np.einsum("fb,cfb->cf", bits[row], bits[others].conj()), size)
         overlap = np.round(fft.irfft(sounding[row] * sounding[others].conj(), size))
         difference = np.where(overlap >= MIN_OVERLAP, 0.5 - agreement / np.maximum(overlap, 1) / NUM_BITS / 2, 1)
         evidence = (0.5 - difference) * np.sqrt(np.maximum(overlap, 0))
+        matches = []
         for place, offset in enumerate(evidence.argmax(axis=1)):
             at = place, offset
             if difference[at] <= MAX_DIFFERENCE and evidence[at] >= MIN_EVIDENCE:
@@ -95,7 +99,25 @@ def find_matches(fingerprints: list[Fingerprint | None]) -> list[Match]:
                 pair = known[row], known[others[place]]
                 share = max(0.0, float(difference[at]))
                 matches.append(Match(*pair, share, float(overlap[at]) * HOP_SECONDS, lag * HOP_SECONDS))
-    return sorted(matches, key=lambda match: match.difference)
+        return matches
+
+    pairs = list(_to_compare(np.stack([each.shape for each in prints])))
+    found = in_order(lambda each: compare(*each), pairs, "comparing the clips with each other")
+    return sorted((match for matches in found for match in matches), key=lambda match: match.difference)
+
+
+def find_similar(clips: Sequence[Clip]) -> list[tuple[int, int]]:
+    """Pairs of clips, by their places, that hold the same sound. What cannot be read matches nothing."""
+
+    def fingerprint_of(clip: Clip) -> Fingerprint | None:
+        try:
+            recording = read_audio(clip.path, MAX_SECONDS * MAX_SAMPLE_RATE)
+        except (BadAudio, OSError):
+            return None
+        return fingerprint(recording.waveform, recording.sample_rate)
+
+    matches = find_matches(list(in_order(fingerprint_of, clips, "listening to the clips")))
+    return sorted((match.first, match.second) for match in matches)
 
 
 def num_neighbours(num_clips: int) -> int:

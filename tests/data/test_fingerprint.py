@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from audio_cls.data import fingerprint as fingerprints
 from audio_cls.data.decode import resample
+from audio_cls.data.fingerprint import find_matches, fingerprint
 from audio_cls.data.synthetic import SAMPLE_RATE, synthesize, synthetic_clips
-from audio_cls.reports.dataset import fingerprint as fingerprints
-from audio_cls.reports.dataset.fingerprint import find_matches, fingerprint
 
 
 def encoded(waveform, audio_format, subtype):
