@@ -28,10 +28,10 @@ def add_ensemble(parser: argparse.ArgumentParser, kept: str) -> None:
     )  # fmt: skip
 
 
-def check_suffix(out: Path | None, suffix: str, what: str) -> None:
-    """Raises UserError if --out names a file that ends differently; `what`: 'the table is CSV'."""
+def check_suffix(out: Path | None, suffix: str, what: str, option: str = "--out") -> None:
+    """Raises UserError if an option names a file that ends differently; `what`: 'the table is CSV'."""
     if out is not None and out.suffix.lower() != suffix:
-        raise UserError(f"--out {out}: {what}; call it {out.with_suffix(suffix).name}")
+        raise UserError(f"{option} {out}: {what}; call it {out.with_suffix(suffix).name}")
 
 
 def find_job(name: str, output_dir: Path) -> Path:

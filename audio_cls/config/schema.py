@@ -29,7 +29,9 @@ Place = Annotated[Text, Field(min_length=1), AfterValidator(os.path.expanduser)]
 # A folder's name: not hidden, not a way out of the folder above, within what file systems take.
 Name = Annotated[Text, Field(pattern=r"^[\w+-][\w.+-]*$", max_length=100)]
 VariantName = Annotated[Text, Field(pattern=r"^[\w+=,-][\w.+=,-]*$", max_length=200)]
-TEXT_KEYS = frozenset({"data.root", "data.name", "study", "variant", "output_dir", "logger.project", "logger.entity"})
+TEXT_KEYS = frozenset(
+    {"data.root", "data.name", "data.source", "study", "variant", "output_dir", "logger.project", "logger.entity"}
+)
 
 
 class OpenSection(Section):
@@ -54,6 +56,7 @@ class DataConfig(OpenSection):
     kind: Name
     name: Name | None
     root: Place | None = None
+    source: Annotated[Text, Field(min_length=1)] | None = None
     allow_missing: bool = False
     num_folds: int = Field(default=4, ge=2, le=100)
     split_seed: int = Field(default=0, ge=0, lt=2**32)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from audio_cls.data.decode import BadAudio, decode
-from audio_cls.data.sources import sound_files
+from audio_cls.data.folders import sound_files
 from audio_cls.files import cell_of, csv_encoding
 from audio_cls.serving.load import LoadedClassifier
 from audio_cls.terminal import printable
@@ -39,7 +39,7 @@ def find_sounds(paths: Iterable[str]) -> list[Path]:
         path = Path(name).expanduser()
         if not path.exists():
             raise NoSounds(f"{path} does not exist; give sound files, or folders of them")
-        files = [path] if not path.is_dir() else list(sound_files(path))
+        files = [path] if not path.is_dir() else sound_files(path)
         if not files:
             raise NoSounds(f"{path} holds no sound files")
         found |= dict.fromkeys(files)

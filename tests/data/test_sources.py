@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from support.sound_names import make_manifest, touch
 
 from audio_cls.data.clips import DataError
 from audio_cls.data.sources import (
@@ -15,24 +16,10 @@ from audio_cls.data.sources import (
 ESC10_CLASSES = "Dog bark,Rain,Sea waves,Baby cry,Clock tick,Person sneeze,Helicopter,Chainsaw,Rooster,Fire crackling"
 
 
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
-
-
 def make_esc10(root: Path, folds=(1, 2, 3, 4, 5)) -> Path:
     for number, name in enumerate(ESC10_CLASSES.split(","), start=1):
         touch(root, *(f"{number:03d} - {name}/{fold}-{number}{fold}-{take}.ogg" for fold in folds for take in "AB"))
     return touch(root, "README.md", "SHA256SUMS")
-
-
-def make_manifest(root: Path, text: str, name: str = "birds.csv") -> Path:
-    path = root / name
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_esc10_reads_class_fold_and_recording_from_the_names(tmp_path):
@@ -142,8 +129,6 @@ def test_folders_that_cannot_be_a_data_set_are_refused_with_a_remedy(tmp_path):
         read_folder(touch(tmp_path / "flat", "1.wav", "2.wav"))
     with pytest.raises(DataError, match="one class only, 'a'"):
         read_folder(touch(tmp_path / "one", "a/1.wav"))
-    with pytest.raises(DataError, match="x.m4a: .m4a cannot be read: convert"):
-        read_folder(touch(tmp_path / "apple", "a/1.wav", "b/x.m4a"))
     hollow = touch(tmp_path / "hollow", "a/1.wav", "b/1.wav")
     (hollow / "c").mkdir()
     with pytest.raises(DataError, match="class folder .*c is empty"):
@@ -198,9 +183,9 @@ def test_a_manifest_without_folds_has_no_published_folds(tmp_path):
         ("file,label\n", "lists no clips"),
         ("file,label\n1.wav,\n2.wav,b\n", "line 2: file and label must not be empty"),
         ("file,label\n1.wav,a\n2.wav,b\nx/../1.wav,b\n", "line 4: '1.wav' stands in line 2 already"),
-        ("file,label\n1.wav,a\nlost.wav,b\n", "lost.wav does not exist"),
+        ("file,label\n1.wav,a\nlost.wav,b\n", "line 3: lost.wav does not exist"),
         ("file,label\n1.wav,a\n2.wav,a\n", "one class only"),
-        ("file,label,fold\n1.wav,a,1\n2.wav,b,\n", "line 3: fold is empty"),
+        ("file,label,fold\n1.wav,a,1\n2.wav,b,\n", "line 3: column 'fold' is empty"),
         ("file,label,fold\n1.wav,a,1\n2.wav,b,2\n", "column 'fold' has 2 values .1, 2., at least 3.*data.num_folds"),
     ],
 )
@@ -211,8 +196,8 @@ def test_a_manifest_with_a_mistake_is_refused_naming_the_place(tmp_path, text, m
 
 
 def test_a_manifest_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00f")
-    with pytest.raises(DataError, match="not UTF-8"):
+    (tmp_path / "x.csv").write_bytes("file,label\n1.wav,Hühner\n".encode("cp1252"))
+    with pytest.raises(DataError, match="not UTF-8 text .line 2."):
         read_manifest(tmp_path / "x.csv")
 
 

@@ -11,21 +11,33 @@ from audio_cls.config.dataset import load_clips, resolve_auto
 from audio_cls.config.location import conf_dir
 from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import ClipSet
+from audio_cls.data.manifest import write_manifest
 from audio_cls.files import check_replaceable, unwritable
 from audio_cls.terminal import answer, say
 
 MANY_FINDINGS = 12
 
 
-def explore(kind: str, root: str | None, out: Path | None, config_dir: Path | None = None) -> int:
-    """`kind`: as in data=KIND; `config_dir`: of options of the user's own. 0, or 1 where training would stop on these.
+def explore(
+    kind: str,
+    root: str | None,
+    out: Path | None,
+    config_dir: Path | None = None,
+    *,
+    source: str | None = None,
+    manifest: Path | None = None,
+) -> int:
+    """`kind`: as in data=KIND; `config_dir`: of options of the user's own; `source`: as in data.source=PATTERN;
+    `manifest`: a CSV file to write the clips to. 0, or 1 where training would stop on these.
 
     Raises ConfigError for a mistake, with nothing written, and DataError where no clip can be used or ESC-10 cannot be
     downloaded.
     """
-    clip_set, from_manifest = _load(kind, root, config_dir)
+    clip_set, from_manifest = _load(kind, root, config_dir, source)
     out = out or Path("outputs") / "explore" / clip_set.name
     _check_folder(out, clip_set, from_manifest)
+    if manifest is not None:
+        _write_manifest(clip_set, manifest)
 
     # matplotlib and scipy take a second to import
     from audio_cls.reports.dataset import findings, page
@@ -46,7 +58,17 @@ def explore(kind: str, root: str | None, out: Path | None, config_dir: Path | No
     return 1 if any(each.severity == ERROR for each in found) else 0
 
 
-def _load(kind: str, root: str | None, config_dir: Path | None) -> tuple[ClipSet, bool]:
+def _write_manifest(clip_set: ClipSet, path: Path) -> None:
+    try:
+        write_manifest(clip_set, path)
+    except FileExistsError:
+        raise ConfigError(f"{path} exists already and is not replaced; choose another --write-manifest") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written ({error.strerror}); choose another --write-manifest") from None
+    answer(f"manifest: {path} (to correct, then to train on by data=folder data.root={path})")
+
+
+def _load(kind: str, root: str | None, config_dir: Path | None, source: str | None) -> tuple[ClipSet, bool]:
     """The clips, and whether a CSV manifest lists them."""
     if root == "":
         raise ConfigError("PATH is empty; give the folder with the clips, or a CSV file")
@@ -64,9 +86,13 @@ def _load(kind: str, root: str | None, config_dir: Path | None) -> tuple[ClipSet
             kind, notice = resolve_auto(root)
         with configuration(conf_dir(), config_dir):
             block = compose_job([f"data={kind}"])[0]["data"]
-        clip_set = load_clips(check_data(block | ({"root": root} if "root" in block else {})))
+        if source is not None and "source" not in block:
+            raise ConfigError(f"--source belongs to data=folder, not to data={kind}; leave it out")
+        given = {"root": root, "source": source}
+        clip_set = load_clips(check_data(block | {key: value for key, value in given.items() if key in block}))
     except ConfigError as error:
         message = str(error).replace("data.root=", "").replace("data.root", "PATH")  # options of this command
+        message = message.replace("data.source=", "--source ")
         raise ConfigError(re.sub(r"\bdata=", "--data ", message)) from None
     if notice:
         say(f"\n*** {notice.replace('TRAINING ON', 'EXPLORING')} ***\n")

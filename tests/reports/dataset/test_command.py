@@ -249,3 +249,42 @@ def test_without_esc10_and_network_the_synthetic_set_is_explored_and_that_is_sai
     with pytest.raises(Stop, match="synthetic"):
         main(["explore"])
     assert "EXPLORING THE SYNTHETIC SET INSTEAD" in capsys.readouterr().err
+
+
+def test_what_was_understood_is_written_as_a_manifest_and_nothing_is_replaced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_sounds(tmp_path / "data", {"a": 2, "b": 2})
+    for path in (tmp_path / "data").glob("*/*.wav"):
+        path.rename(path.with_name(f"t{path.stem}-x.wav"))
+    asked = ["explore", "data", "--data", "folder", "--source", "{source}-*", "--write-manifest", "clips.csv"]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    assert "manifest: clips.csv" in said
+    assert "2 sources by data.source={source}-*, 2 clips each" in said
+    assert (tmp_path / "clips.csv").read_text(encoding="utf-8-sig").splitlines()[:2] == [
+        "file,label,source,fold",
+        "data/a/t0-x.wav,a,t0,",
+    ]
+    before = contents(tmp_path)
+    assert main(asked) == 2
+    assert "clips.csv exists already and is not replaced" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--source", "{source}-*"], "--source {source}-*: 4 of 4 clips do not match"),
+        (["--source", "x"], "--source x must hold {source} once"),
+        (["--write-manifest", "clips.txt"], "--write-manifest clips.txt: the manifest is CSV; call it clips.csv"),
+        (["--write-manifest", "no/clips.csv"], "no/clips.csv cannot be written"),
+        (["--data", "esc10", "--source", "parent"], "--source belongs to --data folder"),
+    ],
+)
+def test_a_mistake_about_sources_or_the_manifest_is_one_line(tmp_path, monkeypatch, capsys, options, problem):
+    monkeypatch.chdir(tmp_path)
+    write_sounds(tmp_path / "data", {"a": 2, "b": 2})
+    assert main(["explore", "data", *options]) == 2
+    said = capsys.readouterr().err
+    assert problem in said and said.count("\n") == 1
+    assert not (tmp_path / "outputs").exists()
