@@ -23,21 +23,28 @@ def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".csv", "the table is CSV")
     if options.out:
         check_replaceable(options.out, MARK)
+    from audio_cls.data.formats import for_want_of_decoder, remedy
     from audio_cls.serving.load import load_classifier
-    from audio_cls.serving.predict import PredictionTable, find_sounds, in_words, predict_files
+    from audio_cls.serving.predict import PredictionTable, assumptions, find_sounds, in_words, predict_files
 
     paths = find_sounds(options.sounds)
     classifier = load_classifier(find_job(options.job, options.output_dir))
-    unusable = 0
+    if unusable := for_want_of_decoder(paths):
+        say(printable(f"audio-cls predict: {remedy(unusable)}"))
+    readable, noted = [path for path in paths if path not in set(unusable)], []
     if options.out:
         open_terminal(lasting=True)  # the table becomes whole, whoever reads along
     with PredictionTable(options.out, classifier.classes, paths) if options.out else nullcontext() as table:
-        for prediction in predict_files(classifier, paths):
+        for prediction in predict_files(classifier, readable):
             if prediction.problem is not None:
                 say(printable(f"audio-cls predict: {prediction.path}: {prediction.problem}"))
-                unusable += 1
+                unusable.append(prediction.path)
                 continue
             if table is not None:
                 table.add(prediction)
+            if prediction.notes:
+                noted.append(prediction)
             answer(in_words(prediction, classifier.classes))
+    for line in assumptions(noted):
+        say(printable(f"audio-cls predict: {line}"))
     return 1 if unusable else 0

@@ -13,7 +13,8 @@ from audio_cls.data.window import Window
 SAMPLES = (b"data", b"SSND", b"BODY")  # the chunks that hold them: of wav, aiff, and 8svx
 NEVER_WRITTEN = 0x7FFF0000  # lengths from here on are what programs that write to a pipe leave in the header
 SLACK = 64  # bytes: programs that count the header, or forget a part of it, are off by less
-NEVER_CLOSED = "its header was never closed: the {seconds:.1f} s that are there were read"
+NEVER_CLOSED = "the header was never closed: the {seconds:.1f} s that are there were read"
+TOO_SHORT = "the header says less than is there"
 _TAIL_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _OUTER = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">", b"FORM": ">"}  # and their order of bytes
 _NAME = re.compile(rb"[ -~]{4}")
@@ -92,7 +93,7 @@ def _too_long(samples: _Samples, held: int) -> Chunks:
     missing = samples.said - held
     few = missing < samples.block or 100 * missing <= samples.said
     if held and few and missing <= SLACK and samples.block <= SLACK:  # not of a codec with long blocks
-        return Chunks(note=f"its header promises {_bytes(missing)} more than are there: what is there was read")
+        return Chunks(note=f"the header is off by a few bytes: it says {missing} more than are there")
     return Chunks(f"truncated: the header says {samples.said} bytes of samples, {max(held, 0)} are there")
 
 
@@ -105,8 +106,8 @@ def _too_short(file: Window, samples: _Samples, held: int) -> Chunks:
         return Chunks()
     extra = held - samples.said
     if samples.said and (extra <= SLACK or _all_zeros(file, tail)):
-        return Chunks(note=f"{_bytes(extra)} behind the samples were left out")
-    said = f"its header says {samples.said} bytes of samples, {held} are there and were read"
+        return Chunks(note=f"bytes behind the samples were left out: {extra}")
+    said = f"{TOO_SHORT}: {samples.said} bytes of samples, {held} were read"
     return Chunks(note=said if samples.said else NEVER_CLOSED, patches=_true_lengths(file, samples, held))
 
 
@@ -136,7 +137,3 @@ def _all_zeros(file: Window, position: int) -> bool:
             return False
         position += len(block)
     return True
-
-
-def _bytes(number: int) -> str:
-    return "1 byte" if number == 1 else f"{number} bytes"

@@ -44,7 +44,7 @@ class Recording:
     """A file that was read. `waveform` is the average of its channels, (samples,) float32, at its own rate.
 
     `frames` are those of the whole file, of which the waveform may be the beginning. `notes` are short sentences
-    that say what was assumed.
+    that say what was assumed; up to a colon they are alike for files of a kind.
     """
 
     waveform: np.ndarray
@@ -151,7 +151,7 @@ def _decoder(path: Path, kind: Foreign) -> Decoder:
         decoder = Decoder(path, kind)
     except BadAudio as error:
         raise BadAudio(f"not {article} {suffix[1:]}: {error}") from None
-    decoder.notes.append(f"it is not {article} {suffix[1:]} but {kind.name}, and was read as such")
+    decoder.notes.append(f"not {article} {suffix[1:]} but {kind.name}, and read as such")
     return decoder
 
 

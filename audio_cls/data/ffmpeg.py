@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audio_cls.data.chunks import NEVER_WRITTEN
 from audio_cls.data.formats import DECODER, decoder_installed
 from audio_cls.data.integrity import BadAudio
 from audio_cls.data.magic import Foreign
@@ -31,7 +32,8 @@ class Decoder:
         self._errors = (av.error.FFmpegError, UnicodeDecodeError)
         self._kind = kind
         self.notes: list[str] = []
-        if kind.reader == "matroska" and (damage := _cut_matroska(path)) is not None:
+        cut = {"matroska": _cut_matroska, "avi": _cut_avi}.get(kind.reader)
+        if cut is not None and (damage := cut(path)) is not None:
             raise BadAudio(damage)
         try:
             self._container = av.open(str(path), format=kind.reader)
@@ -59,7 +61,7 @@ class Decoder:
         """What the container says, exactly or nearly; None where it does not."""
         if self._kind.reader in UNTIMED:
             return None
-        if self._stream.duration is not None:
+        if self._stream.duration is not None and self._stream.time_base is not None:
             return round(self._stream.duration * self._stream.time_base * self.sample_rate)
         if self._container.duration is not None and not self._container.streams.video:
             return round(self._container.duration * self.sample_rate / 1_000_000)
@@ -115,6 +117,12 @@ def _cut_matroska(path: Path) -> str | None:
             if size == (1 << 7 * width) - 1:  # not known: written to a stream
                 return None
         return f"truncated: {position - file.size} bytes are missing at its end" if position > file.size else None
+
+
+def _cut_avi(path: Path) -> str | None:
+    with Window(path) as file:
+        missing = 8 + int.from_bytes(file.at(4, 4), "little") - file.size
+    return f"truncated: {missing} bytes are missing at its end" if 0 < missing < NEVER_WRITTEN else None
 
 
 def _reason(error: Exception) -> str:

@@ -6,10 +6,13 @@ lists say what is looked for in folders.
 
 import importlib.util
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import TypeVar
 
 from audio_cls.wording import listed, shorten
+
+T = TypeVar("T", bound=PurePath)
 
 
 def _suffixes(words: str) -> frozenset[str]:
@@ -35,6 +38,11 @@ def decoder_installed() -> bool:
 def readable_suffixes() -> frozenset[str]:
     """What can be read in this environment, in small letters and with the dot."""
     return AUDIO_SUFFIXES | OPTIONAL_SUFFIXES if decoder_installed() else AUDIO_SUFFIXES
+
+
+def for_want_of_decoder(paths: Iterable[T]) -> list[T]:
+    """Those of the paths that cannot be read in this environment, by their suffix."""
+    return [] if decoder_installed() else [path for path in paths if path.suffix.lower() in OPTIONAL_SUFFIXES]
 
 
 def remedy(paths: Sequence[PurePath]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from audio_cls.data.chunks import NEVER_CLOSED, SLACK, examine_chunks, is_chunked
+from audio_cls.data.chunks import NEVER_CLOSED, SLACK, TOO_SHORT, examine_chunks, is_chunked
 from audio_cls.data.mpeg import Mpeg, begins_with_frames, tag_size, take_apart
 from audio_cls.data.window import Window
 
@@ -103,13 +103,13 @@ def _lay_out_au(file: Window) -> Layout:
         return Layout([file.path])
     part = file.part(0)
     part.patches = {8: b"\xff" * 4}  # not known, by the format's definition
-    note = f"its header says {said} bytes of samples, {held} are there and were read" if said else NEVER_CLOSED
+    note = f"{TOO_SHORT}: {said} bytes of samples, {held} were read" if said else NEVER_CLOSED
     return Layout([part], [note])
 
 
 def _said_joined(layout: Layout) -> Layout:
     if len(layout.parts) > 1:
-        layout.notes.append(f"{len(layout.parts)} recordings one after another in it were read as one")
+        layout.notes.append(f"several recordings one after another were read as one: {len(layout.parts)}")
     return layout
 
 
@@ -161,9 +161,9 @@ def _mpeg_notes(mpeg: Mpeg) -> list[str]:
                 f"truncated: the header says {stream.counted} mp3 frames, {len(stream.frames)} are there in one piece"
             )
         if stream.counted and stream.counted < len(stream.frames) - 1:
-            notes.append(f"its header says {stream.counted} mp3 frames, {len(stream.frames)} are there and were read")
+            notes.append(f"{TOO_SHORT}: {stream.counted} mp3 frames, {len(stream.frames)} were read")
     if mpeg.junk:
-        notes.append(f"{mpeg.junk} bytes that are no mp3 frames were left out")
+        notes.append(f"bytes that are no mp3 frames were left out: {mpeg.junk}")
     return notes
 
 

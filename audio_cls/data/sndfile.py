@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from audio_cls.data.complaints import complaints
-from audio_cls.data.integrity import BadAudio, Part, find_damage, lay_out
+from audio_cls.data.integrity import MPEG_SUFFIXES, BadAudio, Part, find_damage, lay_out
 
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile answers where the header does not say
 BLOCK_FRAMES = 2**18  # read at a time, so that many channels do not take many times the memory
@@ -26,7 +26,7 @@ class Sndfile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._layout = lay_out(path)
+        self._path, self._layout = path, lay_out(path)
         with self._listening():
             first = self._open(self._layout.parts[0])
         self.sample_rate: int = first.samplerate
@@ -87,7 +87,8 @@ class Sndfile:
         try:
             return soundfile.SoundFile(str(part) if isinstance(part, Path) else part)
         except (soundfile.SoundFileError, UnicodeError) as error:
-            reason = "there are no mp3 frames in it" if self._layout.mpeg else _reason(error)
+            named = self._path.suffix.lower() in MPEG_SUFFIXES
+            reason = "there are no mp3 frames in it" if named else _reason(error)
             raise NotRecognised(reason) from None
 
 

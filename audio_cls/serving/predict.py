@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audio_cls.data.decode import BadAudio, decode
+from audio_cls.data.decode import BadAudio, read_audio, resample
 from audio_cls.data.folders import sound_files
 from audio_cls.files import cell_of, csv_encoding
 from audio_cls.serving.load import LoadedClassifier
 from audio_cls.terminal import printable
-from audio_cls.wording import UserError
+from audio_cls.wording import UserError, shorten
 
 SHOWN = 3  # classes on a line
 LEAST_SHOWN = 0.005  # as it would be shown as 0%
@@ -30,6 +30,7 @@ class Prediction:
     path: Path
     probabilities: np.ndarray | None
     problem: str | None = None
+    notes: tuple[str, ...] = ()  # what was assumed about the file
 
 
 def find_sounds(paths: Iterable[str]) -> list[Path]:
@@ -53,11 +54,12 @@ def predict_files(classifier: LoadedClassifier, paths: Iterable[Path]) -> Iterat
     try:
         for path in paths:
             try:
-                waveform = decode(path, classifier.sample_rate)
+                recording = read_audio(path)
             except BadAudio as error:
                 yield Prediction(path, None, str(error))
             else:
-                yield Prediction(path, classifier.probabilities(waveform).numpy())
+                waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
+                yield Prediction(path, classifier.probabilities(waveform).numpy(), notes=recording.notes)
     finally:
         torch.set_num_threads(before)
 
@@ -69,6 +71,18 @@ def in_words(prediction: Prediction, classes: tuple[str, ...]) -> str:
     shown = [order[0], *(index for index in order[1:SHOWN] if prediction.probabilities[index] >= LEAST_SHOWN)]
     said = ", ".join(f"{classes[index]} {prediction.probabilities[index]:.0%}" for index in shown)
     return printable(f"{prediction.path}: {said}")
+
+
+def assumptions(noted: Iterable[Prediction]) -> list[str]:
+    """A line for each kind of note: '3 files: the header was never closed (a.wav, b.wav, c.wav)'."""
+    kinds: dict[str, list[str]] = {}
+    for prediction in noted:
+        for note in prediction.notes:
+            kinds.setdefault(note.partition(":")[0], []).append(str(prediction.path))
+    return [
+        f"{len(names)} {'file' if len(names) == 1 else 'files'}: {kind} ({shorten(names, SHOWN)})"
+        for kind, names in kinds.items()
+    ]
 
 
 class PredictionTable:

@@ -153,7 +153,7 @@ def test_recordings_one_after_another_in_a_file_are_read_as_one(tmp_path, name):
     twice = read_audio(path)
     assert np.array_equal(twice.waveform[:48_000], once.waveform) and len(twice.waveform) == 96_000
     assert frequency_of(twice.waveform[48_000:], 48_000) == pytest.approx(880, abs=0.5)
-    assert twice.notes == ("2 recordings one after another in it were read as one",) and not once.notes
+    assert twice.notes == ("several recordings one after another were read as one: 2",) and not once.notes
 
 
 def test_recordings_of_two_rates_in_a_file_are_refused(tmp_path):

@@ -1,8 +1,6 @@
+import sys
 from pathlib import PurePath
 
-import soundfile
-
-from audio_cls.data import formats
 from audio_cls.data.formats import AUDIO_SUFFIXES, OPTIONAL_SUFFIXES, readable_suffixes, remedy
 
 
@@ -11,9 +9,9 @@ def test_no_suffix_stands_in_both_lists():
 
 
 def test_without_the_decoder_only_the_formats_of_libsndfile_are_read(monkeypatch):
-    monkeypatch.setattr(formats, "DECODER", "audio_cls_has_no_such_module")
+    monkeypatch.setitem(sys.modules, "av", None)
     assert readable_suffixes() == AUDIO_SUFFIXES
-    monkeypatch.setattr(formats, "DECODER", soundfile.__name__)
+    monkeypatch.undo()
     assert readable_suffixes() == AUDIO_SUFFIXES | OPTIONAL_SUFFIXES
 
 

@@ -1,5 +1,6 @@
 import csv
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,30 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_are_predicted(job, t
     first, second = said.err.splitlines()
     assert first == "audio-cls predict: new/a.wav: empty: the file has no bytes"
     assert second.startswith("audio-cls predict: new/b.mp4: unreadable: ")
+
+
+def test_without_the_decoder_all_files_that_need_it_are_named_at_once(job, tones, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    for name in ("a.m4a", "b.m4a", "c.wma"):
+        (tones / name).write_bytes(bytes(100))
+    assert main(["predict", str(job.folder), "new"]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 12
+    assert said.err == (
+        "audio-cls predict: 2 .m4a and 1 .wma files (new/a.m4a, new/b.m4a, new/c.wma) need a decoder that is not "
+        "installed: pip install av\n"
+    )
+
+
+def test_what_was_assumed_about_files_is_said_once_a_kind(job, tones, capsys):
+    for place in range(4):
+        file = tones / "high" / f"high-{place}.wav"
+        content = bytearray(file.read_bytes())
+        content[40:44] = bytes(4)
+        file.write_bytes(content)
+    assert main(["predict", str(job.folder), "new/high"]) == 0
+    named = "new/high/high-0.wav, new/high/high-1.wav, new/high/high-2.wav and 1 more"
+    assert capsys.readouterr().err == f"audio-cls predict: 4 files: the header was never closed ({named})\n"
 
 
 @pytest.mark.parametrize(
