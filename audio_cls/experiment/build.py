@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 
 from audio_cls.config.checks import is_own_logger
 from audio_cls.config.job import Job, clips, num_threads, sound
-from audio_cls.config.schema import Config, TransformerConfig
+from audio_cls.config.schema import Config, ConfigError, TransformerConfig
 from audio_cls.experiment import signals
 from audio_cls.experiment.sound import same_sound
 from audio_cls.models.log_mel import LogMel
@@ -79,6 +79,12 @@ def make_front_end(config: Config) -> LogMel:
     model = config.model
     assert isinstance(model, TransformerConfig)  # the checks refuse augment.domain=power for others
     return LogMel(config.input.sample_rate, model.num_mels, model.n_fft, model.hop_length)
+
+
+def check_device(config: Config) -> None:
+    """Raises ConfigError where the graphics processor that is asked for is not there."""
+    if config.trainer.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ConfigError("trainer.accelerator=gpu: no GPU can be used here; leave it out, or say cpu")
 
 
 def make_trainer(job: Job, loggers: list[Logger], *, has_val: bool) -> pl.Trainer:

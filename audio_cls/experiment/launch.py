@@ -6,6 +6,7 @@ Heavy imports wait until they are needed: a mistake is said, and a job that is d
 import argparse
 import os
 import sys
+import tempfile
 import textwrap
 import time
 import traceback
@@ -137,9 +138,10 @@ def run(overrides: Sequence[str], number: int) -> None:
         raise
     except JobBusy as error:  # its folder belongs to the other process
         say(f"{name} FAILED: {error}")
+    except (DataError, ConfigError) as error:
+        say(f"{name} FAILED: {error}")
     except Exception as error:
-        trace = _write_trace(job)
-        say(f"{name} FAILED: " + (str(error) if isinstance(error, DataError) else f"{one_line(error)} (see {trace})"))
+        say(f"{name} FAILED: {one_line(error)} (see {_write_trace(job)})")
     else:
         (job.folder / job_files.ERROR_TRACE).unlink(missing_ok=True)  # of an earlier attempt
         say(f"{name} done in {time.perf_counter() - started:.0f} s: {_outcome(job)}")
@@ -170,8 +172,11 @@ def attempt(train: Callable[[], None]) -> int:
     return 0
 
 
-def finish(plan: Plan) -> int:
-    """Says how it went; returns the exit status."""
+def finish(plan: Plan, arguments: Sequence[str]) -> int:
+    """Says how it went; returns the exit status. Where no job of a study could start, the study is as it was before."""
+    for study in plan.studies:
+        if not any(_has_started(job) for job in plan.jobs if job.study_folder == study):
+            job_files.forget_command(study, arguments)
     failed = [job for job in plan.jobs if not job_files.is_done(job)]
     if plan.multirun:
         sweep.report(plan)
@@ -225,8 +230,14 @@ def _check_writable(folder: Path) -> None:
         raise ConfigError(f"results cannot go to {folder}, as {reason}; choose another output_dir=PATH")
 
 
+def _has_started(job: Job) -> bool:
+    return (job.folder / job_files.METRICS).exists()
+
+
 def _write_trace(job: Job) -> Path:
     path = job.folder / job_files.ERROR_TRACE
+    if not _has_started(job):  # nothing is left in the study
+        path = Path(tempfile.mkdtemp(prefix="audio_cls-")) / job_files.ERROR_TRACE
     try:
         write_text(path, traceback.format_exc())
     except OSError:

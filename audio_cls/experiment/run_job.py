@@ -15,6 +15,7 @@ from audio_cls.config.schema import BaselineConfig, OtherModel
 from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
+    check_device,
     cpu_settings,
     make_datamodule,
     make_loggers,
@@ -43,8 +44,9 @@ MakeLoggers = Callable[[Job], list[Logger]]
 def run_job(job: Job, make_loggers: MakeLoggers = make_loggers) -> dict[str, Any]:
     """Trains, evaluates and writes the job's folder; returns its metrics.
 
-    `make_loggers` is called once the data are known to be good. Raises what goes wrong, after writing it down:
-    DataError for clips that cannot be used, TrainingDiverged, JobBusy.
+    `make_loggers` is called once the data are known to be good. Raises what goes wrong, DataError for clips that cannot
+    be used, TrainingDiverged, JobBusy: after writing it down, unless training could not start; then the folder is as it
+    was before.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(job.folder / job_files.LOCK)
@@ -56,6 +58,9 @@ def run_job(job: Job, make_loggers: MakeLoggers = make_loggers) -> dict[str, Any
         with cpu_settings(job):
             return _run(job, make_loggers)
     finally:
+        if not (job.folder / job_files.METRICS).exists():
+            (job.folder / job_files.LOCK).unlink(missing_ok=True)
+            job_files.remove_empty(job.folder, job.folder.parent)
         lock.release()
 
 
@@ -63,9 +68,10 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
     clip_set, folds = clips(job), num_folds(job)
     config = job.config
     record = {**_identity(job, clip_set), "num_folds": folds}
-    job_files.write_config(job)
     loggers: list[Logger] = []
+    started = False
     try:
+        check_device(config)
         quiet_lightning()
         keep_freed_memory()
         pl.seed_everything(config.seed, verbose=False)
@@ -73,14 +79,17 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         if isinstance(config.model, OtherModel):
             check_network(module.network, len(clip_set.classes), config.input.crop_samples)
         record |= _heard(job)
-        write_json(job.folder / job_files.METRICS, record)
         datamodule = make_datamodule(job, folds)
         datamodule.prepare_data()
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)
         loggers = make_loggers(job)
         wandb_logger.log_start(loggers, record)
-        _train(job, module, datamodule, loggers)
+        train = _training(job, module, datamodule, loggers)
+        started = True
+        job_files.write_config(job)
+        write_json(job.folder / job_files.METRICS, record)
+        train()
         # Also the last: a run that was interrupted after its last epoch has loaded the weights that were not averaged.
         chosen = job_files.BEST_CHECKPOINT if config.trainer.weights == "best" else job_files.LAST_CHECKPOINT
         checkpoint = torch.load(job.folder / chosen, weights_only=True, map_location="cpu")
@@ -92,7 +101,7 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         wandb_logger.log_result(loggers, record, evaluated, datamodule.load_clip, job.folder / chosen)
         return record
     except BaseException as error:
-        if not job_files.is_done(job):  # else it was interrupted while its loggers took the result
+        if started and not job_files.is_done(job):  # else it was interrupted while its loggers took the result
             interrupted = signals.interrupted() or isinstance(error, (KeyboardInterrupt, SystemExit))
             message = "interrupted" if interrupted else one_line(error)
             record |= _progress(job) | {"status": "interrupted" if interrupted else "failed", "error": message}
@@ -103,14 +112,17 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         wandb_logger.finish(loggers, record)
 
 
-def _train(job: Job, module: ClassifierModule, datamodule: ClipDataModule, loggers: list[Logger]) -> None:
-    """Leaves a history and the last checkpoint behind, of which an interrupted training goes on."""
+def _training(
+    job: Job, module: ClassifierModule, datamodule: ClipDataModule, loggers: list[Logger]
+) -> Callable[[], None]:
+    """What trains, and leaves a history and the last checkpoint behind, of which an interrupted training goes on."""
     last = job.folder / job_files.LAST_CHECKPOINT
     if isinstance(job.config.model, BaselineConfig):
-        fit_baseline(module, datamodule, job.config.model.regularization, job.folder / job_files.HISTORY, last)
-        return
+        history, regularization = job.folder / job_files.HISTORY, job.config.model.regularization
+        return lambda: fit_baseline(module, datamodule, regularization, history, last)
     trainer = make_trainer(job, loggers, has_val=datamodule.split.val is not None)
-    trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
+    checkpoint = last if last.exists() else None
+    return lambda: trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
 
 
 def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:

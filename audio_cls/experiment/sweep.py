@@ -81,7 +81,7 @@ def report(plan: Plan) -> None:
     from audio_cls.reports.markdown import write_summary
     from audio_cls.results.study import StudyError
 
-    for study in plan.studies:
+    for study in filter(Path.is_dir, plan.studies):
         try:
             print_summary(write_summary(study))
         except StudyError as error:
@@ -92,7 +92,7 @@ def report(plan: Plan) -> None:
 
 def suggest_report(plan: Plan) -> None:
     """The last word: how to get each study's page. It takes seconds, more with sounds, so it is not written here."""
-    for study in plan.studies:
+    for study in filter(Path.is_dir, plan.studies):
         say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
 
 

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     plan = launch.prepare(arguments, conf_dir())
     sys.argv[1:] = plan.hydra_arguments
-    return max(launch.attempt(_train), launch.finish(plan))
+    return max(launch.attempt(_train), launch.finish(plan, arguments))
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")

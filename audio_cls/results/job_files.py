@@ -8,6 +8,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ PREDICTIONS, HISTORY, SPLIT = "predictions.csv", "history.csv", "split.csv"
 COMMANDS, SUMMARY, SUMMARY_TEXT = "commands.txt", "summary.json", "summary.md"  # of a study
 LOCK = ".lock"  # held while a job is trained, or while a study's commands are written
 ERROR_TRACE = "error.txt"
+_HYDRA_SWEEP = "multirun.yaml"
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 BEST_CHECKPOINT = "checkpoints/best.ckpt"
 
@@ -83,6 +85,26 @@ def check_study(folder: Path) -> None:
     check_replaceable(folder / SUMMARY, '"headline": ', moved)
     if not (folder / SUMMARY).exists():  # both are written together
         check_replaceable(folder / SUMMARY_TEXT, f"\n# {folder.name}", moved)
+
+
+def forget_command(folder: Path, arguments: Sequence[str]) -> None:
+    """Takes back what `record_command` added, of jobs that could not start; removes a study that holds nothing else."""
+    path = folder / COMMANDS
+    command = shlex.join([*train_command().split(), *arguments])
+    with FileLock(folder / LOCK):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line != command]
+        write_text(path, "".join(f"{line}\n" for line in lines))
+    if not lines and {entry.name for entry in folder.iterdir()} <= {COMMANDS, LOCK, _HYDRA_SWEEP}:
+        for name in (COMMANDS, LOCK, _HYDRA_SWEEP):
+            (folder / name).unlink(missing_ok=True)
+        remove_empty(folder)
+
+
+def remove_empty(*folders: Path) -> None:
+    """Removes these folders, the inner first, as far as they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def write_config(job: Job) -> None:

@@ -489,3 +489,30 @@ def test_damaged_files_are_all_named_and_nothing_is_written(
         assert len([line for line in output.err.splitlines() if name in line]) == 1
     assert "Traceback" not in output.err
     assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize("sweep", [[], ["fold=0,1", "-m"]])
+def test_a_job_without_the_gpu_that_was_asked_for_leaves_nothing_in_the_study(
+    sweep: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    arguments = ["data=synthetic", "heads=2", *TINY, "trainer.accelerator=gpu", *(["jobs=1", *sweep] if sweep else [])]
+    assert train(monkeypatch, *arguments) == 1
+    said = capsys.readouterr().err
+    assert "FAILED: trainer.accelerator=gpu: no GPU can be used here; leave it out, or say cpu" in said
+    assert "Traceback" not in said
+    assert list(Path("outputs").iterdir()) == []
+
+
+def test_a_command_that_could_not_start_a_job_leaves_a_study_as_it_was(
+    training: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training(finish_job)
+    assert train(monkeypatch, "data=synthetic", "fold=0") == 0
+    before = sorted(Path("outputs").rglob("*"))
+    commands = Path("outputs/synthetic-holdout/commands.txt").read_text()
+    training(lambda job: None)
+    assert train(monkeypatch, "data=synthetic", "fold=1") == 1
+    assert sorted(Path("outputs").rglob("*")) == before
+    assert Path("outputs/synthetic-holdout/commands.txt").read_text() == commands

@@ -551,11 +551,18 @@ def test_bad_files_are_all_named_before_any_logger_is_made(tmp_path):
         (tmp_path / "tones" / name).write_bytes(b"RIFF, but not really")
     with pytest.raises(DataError, match=r"2 of 18 clips(.|\n)*high/high-3.wav(.|\n)*low/low-5.wav"):
         run_job(job, lambda _: pytest.fail("a logger was made"))
-    error = metrics_of(job)["error"]
-    assert metrics_of(job)["status"] == "failed"
-    assert "high/high-3.wav" in error
-    assert "low/low-5.wav" in error
-    assert "\n" not in error
+    assert not job.folder.parent.exists()  # nothing was trained
+
+
+def test_a_job_that_could_not_start_leaves_what_an_earlier_attempt_left(workspace, monkeypatch):
+    (job,) = plan_jobs(workspace, *QUICK, "study=resumable")
+    job.folder.mkdir(parents=True)
+    (job.folder / "metrics.json").write_text('{"status": "interrupted"}')
+    monkeypatch.setattr("audio_cls.experiment.run_job.make_module", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_job(job, lambda _: [])
+    assert metrics_of(job) == {"status": "interrupted"}
+    assert not (job.folder / "config.yaml").exists()
 
 
 def test_the_cache_may_be_named_with_a_tilde(tmp_path, monkeypatch):
