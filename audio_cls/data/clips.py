@@ -54,6 +54,10 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def fold_name(self, fold: int) -> str:
+        """'2', or 'val' where folds are roles."""
+        return ROLES[fold - 1] if self.has_roles else str(fold)
+
 
 def check_clips(clip_set: Any) -> ClipSet:
     """The data set with plain integers and paths. Raises DataError for one that cannot be trained on."""

@@ -9,6 +9,7 @@ import pytest
 
 from audio_cls.data.clips import DataError
 from audio_cls.data.table import read_table
+from audio_cls.files import cell_of
 
 ROWS = [(2, {"file": "1.wav", "label": "Speech, man"}), (3, {"file": "2.wav", "label": "rain"})]
 
@@ -95,5 +96,7 @@ def test_what_a_csv_writer_writes_is_read_back(tmp_path, delimiter):
         count = random.integers(1, 6)
         cells = [["".join(random.choice(letters, 6)).strip() or "x" for _ in range(3)] for _ in range(count)]
         file = io.StringIO()
-        csv.writer(file, delimiter=delimiter).writerows([["file", "label", "source"], *cells])
+        csv.writer(file, delimiter=delimiter).writerows(
+            [["file", "label", "source"], *(map(cell_of, row) for row in cells)]
+        )
         assert [list(row.values()) for _, row in table(tmp_path, file.getvalue()).rows] == cells

@@ -117,7 +117,10 @@ def _facts(survey: Survey) -> list[tuple[str, str, str]]:
         else ("recordings", "not known", "which clips belong together"),
     ]
     if survey.has_folds:
-        facts.append(("published folds", f"{len({clip.fold for clip in clip_set.clips})}", ""))
+        folds = [clip_set.fold_name(fold) for fold in survey.folds(range(len(clip_set)))]
+        facts.append(
+            ("roles", ", ".join(folds), "") if clip_set.has_roles else ("published folds", f"{len(folds)}", "")
+        )
     return facts
 
 

@@ -143,11 +143,12 @@ def folds_picture(survey: Survey) -> Figure | None:
         for (row, column), count in np.ndenumerate(clips):
             text = f"{count} / {len(sources[row][column])}" if survey.has_sources else f"{count}"
             axes.text(column, row, text, ha="center", va="center", fontsize=FONT_SIZE - 1)
-    axes.set_xticks(range(len(folds)), [str(fold) for fold in folds])
+    axes.set_xticks(range(len(folds)), [survey.clip_set.fold_name(fold) for fold in folds])
     if len(folds) > MAX_FOLDS:
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.set_ylim(shown - 0.5, -0.5)
-    axes.set_xlabel("published fold: clips" + (" / recordings" if survey.has_sources else ""))
+    what = "role" if survey.clip_set.has_roles else "published fold"
+    axes.set_xlabel(f"{what}: clips" + (" / recordings" if survey.has_sources else ""))
     axes.grid(False)
     return figure
 

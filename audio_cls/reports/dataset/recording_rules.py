@@ -22,7 +22,10 @@ def sources_over_folds(survey: Survey) -> Iterator[Finding]:
     for source, indices in survey.clips_of_source.items():
         folds = survey.folds(indices)
         if len(folds) > 1:
-            parted |= {index: f"source {source}, which lies in folds {listed(folds)}" for index in indices}
+            parted |= {
+                index: f"source {source}, which lies in folds {listed(list(map(survey.clip_set.fold_name, folds)))}"
+                for index in indices
+            }
     yield from about_clips(
         survey,
         parted,
@@ -71,7 +74,8 @@ def hidden_copies(survey: Survey) -> Iterator[Finding]:
         if one.source is not None and one.source == other.source:
             continue
         parted = one.fold is None or one.fold != other.fold
-        folds = "" if one.fold is None else f" (folds {one.fold} and {other.fold})" if parted else f" (fold {one.fold})"
+        names = [survey.clip_set.fold_name(clip.fold) for clip in (one, other) if clip.fold is not None]
+        folds = "" if not names else f" (folds {listed(names)})" if parted else f" (fold {names[0]})"
         (apart if parted else together).append((one.name, f"{how} as {other.name}{folds}"))
     if apart:
         where = ", in different folds" if survey.has_folds else ""
@@ -145,7 +149,7 @@ def sources_over_classes(survey: Survey) -> Iterator[Finding]:
 
 
 def missing_folds(survey: Survey) -> Iterator[Finding]:
-    if not survey.has_folds:
+    if not survey.has_folds or survey.clip_set.has_roles:
         return
     present = {clip.fold for clip in survey.clip_set.clips}
     absent = sorted(set(range(1, (published_folds(survey.clip_set) or 0) + 1)) - present)

@@ -170,6 +170,14 @@ def test_an_absent_fold_is_noted():
     assert the_finding(survey, "Published fold 1 is not in this copy").severity == NOTE
 
 
+def test_roles_are_called_by_their_names_and_an_absent_one_is_no_absent_fold():
+    survey = surveyed([replace(clip, fold=1 if index < 20 else 3) for index, clip in enumerate(clean_clips())])
+    survey = replace(survey, clip_set=replace(survey.clip_set, has_roles=True), matches=[Match(0, 20, 0.1, 4.0, 0.0)])
+    finding = the_finding(survey, "1 pair of clips holds the same sound, in different folds")
+    assert finding.clips[0][1].endswith("(folds train and test)")
+    assert not any("not in this copy" in each.title for each in find(survey))
+
+
 def test_a_copy_in_another_fold_is_a_warning_and_one_in_the_same_fold_a_note():
     apart, together = Match(0, 2, 0.1, 4.0, 0.0), Match(0, 10, 0.1, 4.0, 0.0)
     assert clean_clips()[0].fold == clean_clips()[10].fold
