@@ -6,9 +6,10 @@ import typing
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from audio_cls.config.schema import ConfigError, DataConfig
-from audio_cls.data.clips import ClipSet, DataError, check_clips
+from audio_cls.data.clips import ClipSet, DataError, PlaceError, check_clips
 from audio_cls.data.sources import looks_like_esc10, read_any_folder, read_esc10, read_esc50
 from audio_cls.data.synthetic import synthetic_clips
 from audio_cls.targets import arguments_for, import_target
@@ -26,8 +27,8 @@ READERS: dict[str, Callable[..., ClipSet]] = {
 def load_clips(data: DataConfig) -> ClipSet:
     """Lists the clips. Decodes nothing.
 
-    Raises ConfigError where the path does not hold what the configuration says, DataError where ESC-10 cannot be
-    downloaded.
+    Raises ConfigError where the path is not what the configuration says, DataError for bad data in the right place (a
+    damaged manifest, a class without clips ...) and where ESC-10 cannot be downloaded.
     """
     root = data.root
     if data.kind == "esc10" and root is None:
@@ -42,12 +43,15 @@ def load_clips(data: DataConfig) -> ClipSet:
         offered = data.model_dump(exclude={"root", *data.arguments})
         offered |= {} if root is None else {"root": Path(root).absolute()}
         arguments = arguments_for(reader, data.arguments, offered)
-        clip_set = reader(**arguments) if data.kind in READERS else check_clips(reader(**arguments))
+        clip_set = reader(**arguments)
+        clip_set = clip_set if data.kind in READERS else _check_returned(clip_set)
     except ConfigError:
         raise
     except ValueError as error:
-        # The list of clips is what the configuration points to, so a bad one is a mistake in the configuration.
-        raise ConfigError(one_line(error) if data.kind in READERS else f"data={data.kind}: {one_line(error)}") from None
+        # A path that leads elsewhere is a mistake in the configuration; what stands in the right place is data.
+        is_data = isinstance(error, DataError) and not isinstance(error, PlaceError)
+        message = one_line(error) if data.kind in READERS else f"data={data.kind}: {one_line(error)}"
+        raise DataError(message) if is_data else ConfigError(message) from None
     except OSError as error:
         raise ConfigError(
             f"{error.filename or root} cannot be read ({error.strerror});"
@@ -60,6 +64,14 @@ def load_clips(data: DataConfig) -> ClipSet:
             f"data={data.kind}: {data.target} raised {type(error).__name__}: {one_line(error)}"
         ) from error
     return replace(clip_set, name=data.name or clip_set.name)
+
+
+def _check_returned(clip_set: Any) -> ClipSet:
+    """What a function of somebody else has returned. Raises ValueError where it is no data set: its code is wrong."""
+    try:
+        return check_clips(clip_set)
+    except DataError as error:
+        raise ValueError(str(error)) from None
 
 
 def needs_root(data: DataConfig) -> bool:

@@ -10,6 +10,7 @@ from audio_cls.data.folders import Contents, check_readable, is_hidden, left_out
 from audio_cls.data.folds import Folds, read_folds, role_of
 from audio_cls.data.formats import AUDIO_SUFFIXES
 from audio_cls.data.names import in_order, look_alikes
+from audio_cls.terminal import printable
 from audio_cls.wording import listed, shorten
 
 FOLD = re.compile(r"fold[ _-]?([0-9]+)", re.IGNORECASE)
@@ -40,7 +41,7 @@ def list_class_folders(root: Path, name: str, has_source: bool = False) -> ClipS
         _check_level(root, list(places.values()))
     folds = Folds({}) if level is None else _folds(root, [parts[level] for parts in places.values()])
     clips = [
-        Clip(path, path.relative_to(root).as_posix(), classes.index(parts[depth]), fold=folds.of.get(number))
+        Clip(path, printable(path.relative_to(root).as_posix()), classes.index(parts[depth]), fold=folds.of.get(number))
         for number, (path, parts) in enumerate(places.items())
     ]
     notes = list(folds.notes)

@@ -5,13 +5,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from audio_cls.terminal import printable
+from audio_cls.wording import UserError
+
 
 class DataError(ValueError):
     """Data that cannot be used. One line, or one line a file where several are at fault."""
 
 
+class PlaceError(DataError, UserError):
+    """A path that does not exist, or that is not what the configuration says: no bad data, but a mistake."""
+
+
 class SplitError(ValueError):
     """A split that cannot be made from the clips at hand, or that leaks."""
+
+
+class FewSourcesError(SplitError, DataError):
+    """A class that no split can both train and evaluate: its data are too few, whatever the configuration."""
 
 
 ROLES = ("train", "val", "test")
@@ -64,7 +75,7 @@ def check_clips(clip_set: Any) -> ClipSet:
     if not isinstance(clip_set, ClipSet):
         raise DataError(f"{type(clip_set).__name__} is no data set: return an audio_cls.ClipSet")
     root = None if clip_set.root is None else Path(clip_set.root)
-    classes = tuple(map(str, clip_set.classes))
+    classes = tuple(printable(str(name)) for name in clip_set.classes)
     if not clip_set.clips or not classes:
         raise DataError("no clips are listed: look at the folder that is searched")
     if len(classes) < 2:
@@ -83,7 +94,7 @@ def check_clips(clip_set: Any) -> ClipSet:
             raise DataError(f"{clip.name!r}: fold {fold} must be at least 1: folds are counted from 1")
         if clip.name in clips:
             raise DataError(f"two clips are called {clip.name!r}: give each a name of its own")
-        if not clip.name.isprintable():  # also what could not be decoded from the file system's bytes
+        if clip.name != printable(clip.name):
             raise DataError(f"{clip.name!r} has characters in its name that a table cannot hold: rename it")
         source = None if clip.source is None else str(clip.source)
         clips[clip.name] = Clip(Path(clip.path), clip.name, label, source, fold)

@@ -13,6 +13,7 @@ from audio_cls.data.formats import OPTIONAL_SUFFIXES, readable_suffixes
 from audio_cls.data.names import Finder, in_order, look_alikes
 from audio_cls.data.table import Table, at_lines, read_table
 from audio_cls.files import cell_of
+from audio_cls.terminal import printable
 from audio_cls.wording import did_you_mean, listed
 
 COLUMNS = ("file", "label", "source", "fold", "split")
@@ -105,7 +106,7 @@ def write_manifest(clip_set: ClipSet, path: Path) -> None:
 
 def name_below(path: Path, root: Path) -> str:
     """The POSIX path relative to the root, or from the very top for what lies elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    return printable((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 
 def _folds(manifest: Path, table: Table, column: str) -> Folds:

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from audio_cls.data.clips import ClipSet, DataError
+from audio_cls.data.clips import ClipSet, PlaceError
 from audio_cls.wording import shorten
 
 PARENT = "parent"
@@ -20,15 +20,15 @@ def with_sources(clip_set: ClipSet, pattern: str) -> ClipSet:
     name and `*` for any text, both within one part of the path and from the left as short as can be. A pattern without
     a dot is matched without the suffix, one with `/` with as many folders as it names, up from the file.
 
-    Raises DataError for clips that do not match, for a pattern without one `{source}`, and where sources are known.
+    Raises PlaceError for clips that do not match, for a pattern without one `{source}`, and where sources are known.
     """
     if any(clip.source is not None for clip in clip_set.clips):
-        raise DataError(f"data.source={pattern}: the data name their sources already: leave it out, or the column")
+        raise PlaceError(f"data.source={pattern}: the data name their sources already: leave it out, or the column")
     sources = [_parent(clip.name) if pattern == PARENT else _captured(clip.name, pattern) for clip in clip_set.clips]
     lost = [clip.name for clip, source in zip(clip_set.clips, sources, strict=True) if source is None]
     if lost:
         why = "lie in no folder below that of their class" if pattern == PARENT else "do not match"
-        raise DataError(
+        raise PlaceError(
             f"data.source={pattern}: {len(lost)} of {len(clip_set)} clips {why} ({shorten(lost, SHOWN)}): change the "
             f"pattern, or move them away"
         )
@@ -49,7 +49,7 @@ def _parent(name: str) -> str | None:
 
 def _captured(name: str, pattern: str) -> str | None:
     if pattern.count(FIELD) != 1:
-        raise DataError(f"data.source={pattern} must hold {FIELD} once, as in '*_{FIELD}_*', or be {PARENT}")
+        raise PlaceError(f"data.source={pattern} must hold {FIELD} once, as in '*_{FIELD}_*', or be {PARENT}")
     levels = pattern.strip("/").split("/")
     path = PurePosixPath(name)
     parts = (path if "." in levels[-1] else path.with_suffix("")).parts[-len(levels) :]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from audio_cls.data.class_folders import list_class_folders
-from audio_cls.data.clips import Clip, ClipSet, DataError, check_clips
+from audio_cls.data.clips import Clip, ClipSet, DataError, PlaceError, check_clips
 from audio_cls.data.folders import check_readable, look_through
 from audio_cls.data.manifest import list_manifest, name_below
 from audio_cls.data.names import look_alikes
@@ -27,7 +27,7 @@ def read_esc10(root: Path) -> ClipSet:
     root = _existing_folder(root)
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and ESC10_CLASS.fullmatch(path.name)]
     if len(folders) != NUM_ESC10_CLASSES:
-        raise DataError(
+        raise PlaceError(
             f"{root} holds {len(folders)} of the {NUM_ESC10_CLASSES} class folders of ESC-10 ('001 - Dog bark', ...): "
             f"point data.root at the folder that holds them, or use data=folder for a data set of your own"
         )
@@ -61,7 +61,7 @@ def read_esc50(root: Path) -> ClipSet:
     root = _existing_folder(root)
     table = root / "meta" / "esc50.csv"
     if not table.is_file():
-        raise DataError(f"{table} does not exist: point data.root at the folder of ESC-50 that holds meta/ and audio/")
+        raise PlaceError(f"{table} does not exist: point data.root at the folder of ESC-50 that holds meta/ and audio/")
     rows = read_table(table, required=ESC50_COLUMNS).rows
     present: list[Clip] = []
     missing: list[Clip] = []
@@ -110,7 +110,7 @@ def read_manifest(manifest: Path, root: Path | None = None) -> ClipSet:
     """The clips that a CSV file lists, relative to `root`, or else to its own folder: see `list_manifest`."""
     manifest = Path(manifest).expanduser()
     if not manifest.is_file():
-        raise DataError(f"{manifest} does not exist: data.root must be an existing CSV file or folder")
+        raise PlaceError(f"{manifest} does not exist: data.root must be an existing CSV file or folder")
     root = _existing_folder(root) if root is not None else manifest.absolute().parent
     name = f"{manifest.stem}-manifest" if manifest.stem in RESERVED_NAMES else manifest.stem
     return list_manifest(manifest, root, name)
@@ -126,9 +126,9 @@ def _existing_folder(root: Path) -> Path:
         beside = os.listdir(root.parent) if root.parent.is_dir() else []
         near = difflib.get_close_matches(root.name, beside, n=1)
         hint = f"; did you mean {root.parent / near[0]}?" if near else ""
-        raise DataError(f"{root} does not exist: data.root must be an existing folder or CSV file{hint}")
+        raise PlaceError(f"{root} does not exist: data.root must be an existing folder or CSV file{hint}")
     if not root.is_dir():
-        raise DataError(f"{root} is not a folder: data.root must be an existing folder or CSV file")
+        raise PlaceError(f"{root} is not a folder: data.root must be an existing folder or CSV file")
     return root
 
 

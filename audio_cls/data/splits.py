@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audio_cls.data.clips import ROLES, ClipSet, SplitError
+from audio_cls.data.clips import ROLES, ClipSet, FewSourcesError, SplitError
 from audio_cls.wording import shorten
 
 PROTOCOLS = ("holdout", "crossval", "all")
@@ -275,7 +275,7 @@ def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num
     sources_of_class = Counter(label for label, _ in set(zip(labels.tolist(), groups.tolist(), strict=True)))
     for label, name in enumerate(clip_set.classes):
         if sources_of_class[label] < 2:
-            raise SplitError(
+            raise FewSourcesError(
                 f"class {name!r} comes from {sources_of_class[label]} source recording, at least 2 are needed to train "
                 f"and to evaluate on it: add recordings of it, or use protocol=all"
             )

@@ -204,8 +204,8 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except (UserError, DataError) as error:
         signals.check()  # code of somebody else was interrupted
-        say(str(error) if isinstance(error, DataError) else printable(str(error)))
-        raise SystemExit(1 if isinstance(error, DataError) else 2) from None
+        say(printable(str(error)) if isinstance(error, UserError) else str(error))
+        raise SystemExit(2 if isinstance(error, UserError) else 1) from None
     except OSError as error:
         say(f"{error.filename} cannot be used ({error.strerror}); choose another output_dir=PATH")
         raise SystemExit(2) from None

@@ -19,7 +19,7 @@ from audio_cls.config.compose import combinations, compose_job, line_of, parse, 
 from audio_cls.config.dataset import resolve_auto
 from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads, sound_of
 from audio_cls.config.schema import TEXT_KEYS, BaselineConfig, Config, ConfigError, flatten, result_keys, shown
-from audio_cls.data.clips import SplitError
+from audio_cls.data.clips import DataError, SplitError
 from audio_cls.data.splits import Groups, make_split
 from audio_cls.wording import one_line
 
@@ -118,7 +118,8 @@ def thread_warning(jobs: Sequence[Job]) -> str:
 
 
 def check_split_exists(job: Job, identical: Groups = (), similar: Groups = ()) -> None:
-    """Raises ConfigError if the job's fold does not exist or its split cannot be made from the clips at hand."""
+    """Raises ConfigError if the job's fold does not exist or its split cannot be made from the clips at hand, DataError
+    where no other fold or key would help."""
     folds = num_folds(job)
     if job.config.fold >= folds:
         raise ConfigError(
@@ -133,7 +134,7 @@ def check_split_exists(job: Job, identical: Groups = (), similar: Groups = ()) -
             identical=identical, similar=similar,
         )  # fmt: skip
     except SplitError as error:
-        raise ConfigError(one_line(error)) from None
+        raise (DataError if isinstance(error, DataError) else ConfigError)(one_line(error)) from None
 
 
 def _check_together(overrides: Sequence[Override], multirun: bool) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -137,9 +138,14 @@ def test_folders_that_cannot_be_a_data_set_are_refused_with_a_remedy(tmp_path):
         read_folder(hollow / "a" / "1.wav")
 
 
-def test_a_name_that_a_table_cannot_hold_is_refused(tmp_path):
-    with pytest.raises(DataError, match="rename it"):
-        read_folder(touch(tmp_path, "a/1.wav", "b/new\nline.wav"))
+def test_a_name_that_a_table_cannot_hold_is_written_out_and_its_file_is_found(tmp_path):
+    latin1 = os.fsdecode(b"caf\xe9.wav")
+    clip_set = read_folder(
+        touch(tmp_path / "x", "a/1.wav", "b/new\nline.wav", f"b/{latin1}", "b/犬　می\u200cخواهم.wav")
+    )
+    names = [clip.name for clip in clip_set.clips]
+    assert names == ["a/1.wav", "b/caf\\udce9.wav", "b/new\\nline.wav", "b/犬　می\u200cخواهم.wav"]
+    assert all(clip.path.is_file() for clip in clip_set.clips)
 
 
 def test_data_root_may_be_a_folder_or_a_manifest(tmp_path):

@@ -10,7 +10,7 @@ from audio_cls.config.compose import compose_job, configuration
 from audio_cls.config.dataset import load_clips, resolve_auto
 from audio_cls.config.location import conf_dir
 from audio_cls.config.schema import ConfigError
-from audio_cls.data.clips import ClipSet
+from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.data.manifest import write_manifest
 from audio_cls.files import check_replaceable, unwritable
 from audio_cls.terminal import answer, say
@@ -90,10 +90,10 @@ def _load(kind: str, root: str | None, config_dir: Path | None, source: str | No
             raise ConfigError(f"--source belongs to data=folder, not to data={kind}; leave it out")
         given = {"root": root, "source": source}
         clip_set = load_clips(check_data(block | {key: value for key, value in given.items() if key in block}))
-    except ConfigError as error:
+    except (ConfigError, DataError) as error:
         message = str(error).replace("data.root=", "").replace("data.root", "PATH")  # options of this command
         message = message.replace("data.source=", "--source ")
-        raise ConfigError(re.sub(r"\bdata=", "--data ", message)) from None
+        raise type(error)(re.sub(r"\bdata=", "--data ", message)) from None
     if notice:
         say(f"\n*** {notice.replace('TRAINING ON', 'EXPLORING')} ***\n")
     return clip_set, root is not None and Path(root).is_file()
