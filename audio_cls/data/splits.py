@@ -12,6 +12,7 @@ from audio_cls.wording import shorten
 
 PROTOCOLS = ("holdout", "crossval", "all")
 MIN_FOLDS = 2
+MANY_CLIPS = 10_000  # from here on scikit-learn's splitter of groups takes minutes
 MAX_SHUFFLES = 20  # scikit-learn may leave a part empty or a class out; another shuffle of the same clips may not
 
 Groups = Sequence[Sequence[int]]  # of clips, by index
@@ -235,10 +236,15 @@ def _stratified_parts(
     keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
     groups = _joined(np.array([numbers.setdefault(key, len(numbers)) for key in keys]), identical)
     _check_groups(clip_set, labels, groups, num_parts, protocol)
+    if len(labels) > MANY_CLIPS and all(clip.source is None for clip in clip_set.clips):
+        firsts = np.unique(groups, return_index=True)[1]  # dealt as if alone, the few copies follow
+    else:
+        firsts = np.arange(len(labels))
     for deal in (_stratified_deal, _plain_deal):
         for shuffle in range(MAX_SHUFFLES):
             seed = int(np.random.SeedSequence([split_seed, shuffle]).generate_state(1)[0])
-            parts = deal(labels, groups, num_parts, seed)
+            parts = deal(labels[firsts], groups[firsts], num_parts, seed)
+            parts = parts[groups] if len(firsts) < len(labels) else parts
             if _is_usable(parts, labels, num_parts, protocol, len(clip_set.classes)):
                 return parts
     raise SplitError(

@@ -1,6 +1,7 @@
 """What a plan learns from the sound of its clips, before anything is trained or written: what to keep together, what to
 say."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -63,8 +64,9 @@ def _notes(job: Job, clip_set: ClipSet, heard: Sound) -> Iterator[str]:
     for kind, indices in found.items():
         if indices:
             yield f"{_count(len(indices), 'clip')} {_KINDS[kind]} ({names(sorted(indices))})"
-    for said, noted in _by_kind(store.notes).items():
-        yield f"{_count(len(noted), 'clip')}: {said} ({names(noted)})"
+    for said in _by_kind(store.notes).values():
+        more = ", and the like" if len(set(said.values())) > 1 else ""
+        yield f"{_count(len(said), 'clip')}: {next(iter(said.values()))}{more} ({names(list(said))})"
     together = job.config.protocol != "all" and published_folds(clip_set) is None
     stays = ", each of which stays on one side of every split" if together else ""
     if heard.identical:
@@ -81,12 +83,12 @@ def _notes(job: Job, clip_set: ClipSet, heard: Sound) -> Iterator[str]:
         )
 
 
-def _by_kind(notes: dict[int, list[str]]) -> dict[str, list[int]]:
-    """What readers assumed, up to the colon after which it says how much, and the clips that they say it of."""
-    kinds: dict[str, list[int]] = {}
+def _by_kind(notes: dict[int, list[str]]) -> dict[str, dict[int, str]]:
+    """What readers assumed, by clip; of one kind is what differs in its numbers only."""
+    kinds: dict[str, dict[int, str]] = {}
     for index, said in notes.items():
         for note in said:
-            kinds.setdefault(note.partition(":")[0], []).append(index)
+            kinds.setdefault(re.sub(r"\d+", "0", note), {})[index] = note
     return kinds
 
 

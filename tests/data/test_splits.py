@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from audio_cls.data import splits
 from audio_cls.data.clips import Clip, ClipSet, SplitError
 from audio_cls.data.splits import Split, check_split, make_split, num_folds, published_folds
 
@@ -294,6 +295,15 @@ def test_clips_that_hold_the_same_sound_stay_on_one_side_of_every_split(protocol
             check_split(clips, kept)
     loose = [split(clips, protocol, fold, 3) for fold in range(3)]
     assert any(parted(each, groups[0]) for each in loose)
+
+
+def test_a_few_copies_among_very_many_clips_cost_no_time_and_change_nothing_else(monkeypatch):
+    monkeypatch.setattr(splits, "MANY_CLIPS", 100)
+    clips = alternating(400)
+    kept = split(clips, "crossval", 1, 4, identical=[[0, 10, 20], [5, 7]])
+    assert not parted(kept, [0, 10, 20]) and not parted(kept, [5, 7])
+    assert abs(len(kept.test) - 100) <= 4
+    check_split(clips, kept)
 
 
 def test_the_same_sound_within_a_source_does_not_change_the_split():

@@ -1,16 +1,21 @@
 """What train says of the sound of its clips before it trains, and what it keeps together."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from support.command_line import CONF, write_sounds
+from support.command_line import CONF, forbid_heavy_imports, write_sounds
 
-from audio_cls.config.job import Job, clips
+from audio_cls.config.job import Job, clips, sound
+from audio_cls.data import content, fingerprint
+from audio_cls.data import sound as data_sound
+from audio_cls.data.decode import Recording
 from audio_cls.data.splits import make_split
 from audio_cls.experiment import launch, signals, sweep
+from audio_cls.experiment import sound as experiment_sound
 from audio_cls.experiment.compatibility import listing_digest, split_digest
 from audio_cls.experiment.sound import same_sound
 
@@ -156,3 +161,102 @@ def test_copies_in_published_folds_are_noted_only(capsys: pytest.CaptureFixture)
     assert [line for line in said(capsys, *published) if "the same" in line] == [
         "1 group of clips with the same sound: 001 - Class 1/1-11-A.ogg = 001 - Class 1/3-31-A.ogg"
     ]
+
+
+# --- nearly the same sound ---
+
+
+def recording(seed: int, seconds: float = 2.5) -> np.ndarray:
+    """Noise with a spectrum of its own that changes every tenth of a second."""
+    random = np.random.default_rng(seed)
+    pieces = []
+    for _ in range(round(10 * seconds)):
+        spectrum = np.fft.rfft(random.standard_normal(800))
+        pieces.append(np.fft.irfft(spectrum * np.exp(random.normal(0, 1.5, 40)).repeat(11)[: len(spectrum)], 800))
+    waveform = np.concatenate(pieces)
+    return 0.3 * waveform / np.abs(waveform).max()
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """Six of each class, 2.5 s at 8 kHz, and copies of one of them."""
+    shutil.rmtree("sounds")
+    for index in range(12):
+        path = Path("sounds", ("cat", "dog")[index % 2], f"{index}.wav")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, recording(index), 8_000)
+    waveform = recording(0)
+    soundfile.write("sounds/cat/shifted.wav", waveform[2_000:], 8_000)
+    soundfile.write("sounds/cat/softer.flac", 0.1 * waveform, 8_000)
+    soundfile.write("sounds/cat/encoded.ogg", waveform, 8_000)
+    return Path("sounds")
+
+
+NEAR = ("input.sample_rate=8000",)
+COPIES = ("cat/0.wav", "cat/encoded.ogg", "cat/shifted.wav", "cat/softer.flac")
+
+
+@pytest.mark.parametrize("protocol", ["holdout", "crossval"])
+def test_without_sources_copies_that_were_cut_or_encoded_stay_on_one_side(
+    protocol: str, recordings: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (note,) = said(capsys, *NEAR, f"protocol={protocol}", "jobs=1", "-m")
+    assert note.startswith("6 pairs of clips with nearly the same sound, each of which stays on one side")
+    assert "cat/0.wav ~ cat/encoded.ogg" in note
+    for job in prepare(*NEAR, f"protocol={protocol}", "jobs=1", "-m"):
+        assert kept_together(job, *COPIES) and split_digest(job) != listing_digest(job)
+
+
+def test_what_clips_are_similar_is_found_once(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    prepare(*NEAR)
+    assert "comparing 15 clips with each other, once" in capsys.readouterr().err
+    monkeypatch.setattr(fingerprint, "find_similar", lambda _: pytest.fail("compared again"))
+    (job,) = prepare(*NEAR, "protocol=crossval")
+    assert "comparing" not in capsys.readouterr().err
+    (sound(job).store.folder / "similar.json").write_text("{")
+    monkeypatch.setattr(fingerprint, "find_similar", lambda _: [(0, 2)])
+    (job,) = prepare(*NEAR)
+    assert len(same_sound(job)[1]) == 1
+
+
+def test_where_sources_are_known_they_alone_say_what_belongs_together(
+    recordings: Path, capsys: pytest.CaptureFixture
+) -> None:
+    paths = sorted(path.as_posix() for path in recordings.rglob("*.*"))
+    rows = [f"{path},{path.split('/')[1]},{number}" for number, path in enumerate(paths)]
+    Path("list.csv").write_text("\n".join(["file,label,source", *rows]))
+    (job,) = prepare("data.root=list.csv", *NEAR)
+    assert same_sound(job)[1] == () and split_digest(job) == listing_digest(job)
+    Path("list.csv").write_text("\n".join(["file,label,source", *rows]).replace("cat/0.wav,cat,0", "cat/0.wav,cat,"))
+    (job,) = prepare("data.root=list.csv", *NEAR)
+    assert {clips(job).clips[one].name for one, _ in same_sound(job)[1]} == {"sounds/cat/0.wav"}
+
+
+def test_more_clips_than_can_be_compared_are_not_and_it_is_said(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for module in (data_sound, experiment_sound):
+        monkeypatch.setattr(module, "MAX_COMPARED", 10)
+    (note,) = said(capsys, *NEAR)
+    assert note.startswith("more than 10 clips, some of unknown source: looked for identical clips only")
+
+
+def test_what_the_reader_of_a_file_assumed_is_said_in_one_line_for_each_kind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    real = content.read_audio
+
+    def noted(path: Path, *most: int) -> Recording:
+        number = int(path.stem)
+        return replace(real(path, *most), notes=(f"{number} bytes were left out",) if number < 2 else ())
+
+    monkeypatch.setattr(content, "read_audio", noted)
+    assert said(capsys) == ["4 clips: 0 bytes were left out, and the like (cat/0.wav, cat/1.wav, dog/0.wav and 1 more)"]
+
+
+def test_what_is_known_is_opened_again_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare()
+    forbid_heavy_imports(monkeypatch)
+    assert prepare("heads=1")[0].content_digest

@@ -79,12 +79,14 @@ def hidden_copies(survey: Survey) -> Iterator[Finding]:
         (apart if parted else together).append((one.name, f"{how} as {other.name}{folds}"))
     if apart:
         where = ", in different folds" if survey.has_folds else ""
+        kept = "Training keeps identical clips on one side of every split, and similar ones where sources are unknown."
+        kept = "Training refuses identical clips in two folds of your own." if survey.has_folds else kept
         how = "put both into one fold" if survey.has_folds else f"give both the same source in {MANIFEST}"
         yield Finding(
             WARNING,
             f"{_pairs(len(apart))}{where}",
-            "A model that trains on one has seen the other, so its accuracy is a little too high. Listen to both, "
-            f"and {how}, or remove one.",
+            "A model that trains on one has seen the other, so tested on the other its accuracy is too high. "
+            f"{kept} Listen to both, and {how}, or remove one.",
             tuple(apart),
         )
     if together:

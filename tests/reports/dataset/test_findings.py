@@ -69,6 +69,7 @@ def test_in_a_clean_data_set_nothing_is_found():
 
 MEASURED = [
     ({"silent": 1.0, "leading_seconds": 5.0}, WARNING, "2 clips hold nothing but digital silence"),
+    ({"constant": True, "offset": 0.3}, WARNING, "2 clips hold one value all along, which is no sound"),
     ({"silent": 0.7, "trailing_seconds": 3.5}, WARNING, "2 clips are digital silence for more than half"),
     ({"silent": 0.3, "leading_seconds": 1.5}, WARNING, "The first second of 2 clips is digital silence"),
     ({"cancelled_db": 30.0, "channels": 2}, WARNING, "The channels of 2 clips cancel each other"),
