@@ -14,6 +14,7 @@ RULES: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
     recording_rules.contradictions,
     recording_rules.hidden_copies,
     recording_rules.unknown_sources,
+    sound_rules.assumed,
     sound_rules.silent_clips,
     sound_rules.constant,
     sound_rules.cancelled,

@@ -40,6 +40,7 @@ class Measures:
     digest: str  # as `content.Content` has it
     fingerprint: Fingerprint | None
     bands: np.ndarray | None  # mean power in mel bands, (NUM_BANDS,), sum 1; None where not sampled or silent
+    notes: tuple[str, ...] = ()  # what was assumed to read the file
 
     @property
     def seconds(self) -> float:
@@ -94,6 +95,7 @@ def measure(clip: Clip, sampled: bool, highest: float, synthetic: bool = False) 
         constant=content.constant, digest=content.digest,
         fingerprint=fingerprint(waveform, recording.sample_rate) if sampled else None,
         bands=bands / max(float(bands.sum()), 1e-30) if bands is not None else None,
+        notes=recording.notes,
     )  # fmt: skip
 
 

@@ -24,6 +24,12 @@ def unusable(survey: Survey) -> Iterator[Finding]:
     yield from about_clips(survey, survey.bad, ERROR, "{clips} cannot be used", advice)
 
 
+def assumed(survey: Survey) -> Iterator[Finding]:
+    noted = _details(survey, lambda each: bool(each.notes), lambda each: "; ".join(each.notes))
+    advice = "All that is there was read. Listen whether it is what you recorded, or write these files anew."
+    yield from about_clips(survey, noted, WARNING, "{clips} {is} not quite what the file says", advice)
+
+
 def silent_clips(survey: Survey) -> Iterator[Finding]:
     silent = _details(
         survey,

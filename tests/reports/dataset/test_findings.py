@@ -121,6 +121,13 @@ def test_unreadable_files_come_first_with_their_reasons():
     assert first.clips == (("a/05.wav", "empty: the file has no bytes"),)
 
 
+def test_what_was_assumed_to_read_a_file_is_a_warning():
+    noted = with_measures(3, notes=("the header was never closed: the 1.0 s that are there were read",))
+    finding = the_finding(noted, "1 clip is not quite what the file says")
+    assert finding.severity == WARNING
+    assert finding.clips == (("a/03.wav", "the header was never closed: the 1.0 s that are there were read"),)
+
+
 def test_findings_are_sorted_by_severity():
     measures = clean_measures()
     measures[0] = replace(measures[0], offset=0.5)
