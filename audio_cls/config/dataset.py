@@ -40,7 +40,8 @@ def load_clips(data: DataConfig) -> ClipSet:
                 f"data={data.kind} needs to know where the clips are:"
                 " data.root=PATH, or AUDIO_CLS_DATA=PATH in the environment"
             )
-        offered = data.model_dump(exclude={"root", *data.arguments})
+        unset = {"source"} if data.source is None else set()  # so that a function of one's own may have its own default
+        offered = data.model_dump(exclude={"root", *unset, *data.arguments})
         offered |= {} if root is None else {"root": Path(root).absolute()}
         arguments = arguments_for(reader, data.arguments, offered)
         clip_set = reader(**arguments)

@@ -54,7 +54,7 @@ def read_folds(path: Path, what: str, values: dict[int, str]) -> Folds:
         raise DataError(f"{path}, line {other}: {what} says {values[other]!r} among others: use numbers, or words only")
     if roles:
         of = {line: 1 + ROLES.index(role) for line, role in roles.items()}
-        return Folds(of, True, (f"{path.name}: clips have roles by {what}: {_shares(counts)}",))
+        return Folds(of, True, (f"clips of {path.name} have roles by {what}: {_shares(counts)}",))
     numbers = {line: int(value.partition(".")[0]) for line, value in values.items()}
     distinct = sorted(set(numbers.values()))
     if len(distinct) < MIN_FOLDS:
@@ -63,7 +63,7 @@ def read_folds(path: Path, what: str, values: dict[int, str]) -> Folds:
             f"needed: add folds, or remove it and set data.num_folds"
         )
     of = {line: 1 + distinct.index(number) for line, number in numbers.items()}
-    counted = f"{path.name}: folds {ranges(distinct)} by {what} are counted as published folds 1 to {len(distinct)}"
+    counted = f"folds {ranges(distinct)} by {what} of {path.name} are counted as published folds 1 to {len(distinct)}"
     return Folds(of, notes=() if distinct[-1] == len(distinct) and distinct[0] == 1 else (counted,))
 
 

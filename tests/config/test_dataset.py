@@ -1,5 +1,6 @@
 """Functions of somebody else that list clips: whatever they do is one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,11 @@ def test_what_goes_wrong_in_ones_own_function_is_one_line(function: str, problem
     with pytest.raises(ConfigError) as error:
         load_clips(data(function))
     assert problem in str(error.value) and "\n" not in str(error.value)
+
+
+def takes_source(source: str = "own") -> ClipSet:
+    return replace(lists_two(), name=source)
+
+
+def test_a_function_of_ones_own_may_have_an_argument_called_as_a_key_of_ours() -> None:
+    assert load_clips(data("takes_source")).name == "own"

@@ -35,7 +35,7 @@ def test_folders_called_train_val_and_test_are_roles_above_or_below_the_classes(
     for fold, word in enumerate(words, 1):
         assert by_fold(clips)[fold] and all(word in name.split("/") for name in by_fold(clips)[fold])
     (note,) = clips.notes
-    assert "clips have roles by the folders" in note and "val" in note
+    assert "have roles by the folders" in note and "val" in note
 
 
 def test_numbered_fold_folders_are_folds(tmp_path):

@@ -22,7 +22,9 @@ def test_folds_are_counted_in_the_order_of_their_numbers(values):
 def test_numbers_that_do_not_count_from_one_are_noted():
     assert folds("1", "2", "3").notes == ()
     assert (
-        folds("1", "2", "10").notes[0].endswith("folds 1, 2, 10 by column 'fold' are counted as published folds 1 to 3")
+        folds("1", "2", "10")
+        .notes[0]
+        .endswith("folds 1, 2, 10 by column 'fold' of x.csv are counted as published folds 1 to 3")
     )
 
 
@@ -34,7 +36,7 @@ def test_words_are_roles_in_any_case_and_what_they_are_taken_for_is_noted():
     found = folds("train", "Training", "VAL", "valid", "validation", "dev", "test", "Testing", "eval")
     assert found.has_roles and list(found.of.values()) == [1, 1, 2, 2, 2, 2, 3, 3, 3]
     assert found.notes == (
-        "x.csv: clips have roles by column 'fold': 2 train (Training, train), 4 val (VAL, dev, valid, validation), "
+        "clips of x.csv have roles by column 'fold': 2 train (Training, train), 4 val (VAL, dev, valid, validation), "
         "3 test (Testing, eval, test)",
     )
 
