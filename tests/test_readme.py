@@ -31,7 +31,7 @@ def test_every_training_command_is_accepted_and_names_its_jobs(arguments: list[s
         arguments = []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plan = make_plan([word for word in arguments if word != "-m"], "-m" in arguments)
-    assert len(plan.jobs) >= (4 if "-m" in arguments else 1)
+    assert len(plan.jobs) >= (3 if "-m" in arguments else 1)
 
 
 @pytest.mark.parametrize("arguments", other_commands(README), ids=" ".join)

@@ -6,10 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from audio_cls.config.checks import check_config
+from audio_cls.config.auto import filled, needs_clips
+from audio_cls.config.checks import check_config, check_data
 from audio_cls.config.dataset import load_clips
+from audio_cls.config.recommend import Setting, recommend
 from audio_cls.config.schema import Config, DataConfig
 from audio_cls.data.clips import ClipSet
+from audio_cls.data.headers import Headers, read_headers
 from audio_cls.data.sound import Sound, read_sound
 from audio_cls.data.splits import num_folds as count_folds
 from audio_cls.data.splits import published_folds
@@ -31,6 +34,7 @@ class Job:
     overrides: tuple[str, ...]
     config_dir: str | None = None  # of the user's own options
     content_digest: str | None = None  # of the clips when the plan was made; None where they were not read then
+    automatic: tuple[str, ...] = ()  # keys that were `auto`
 
     @property
     def study_folder(self) -> Path:
@@ -52,7 +56,14 @@ class Job:
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> "Job":
         """The job of `to_values`. Raises ConfigError for values that no job has."""
-        return cls(**{**values, "config": check_config(values["config"]), "overrides": tuple(values["overrides"])})
+        return cls(
+            **{
+                **values,
+                "config": check_config(values["config"]),
+                "overrides": tuple(values["overrides"]),
+                "automatic": tuple(values["automatic"]),
+            }
+        )
 
     @property
     def heads(self) -> int | None:
@@ -79,6 +90,26 @@ def sound(job: Job) -> Sound:
 def sound_of(data: DataConfig, sample_rate: int) -> Sound:
     """What is in the clips that a data block stands for, read once a process."""
     return read_sound(clips_of(data), sample_rate)
+
+
+@cache
+def headers_of(data: DataConfig) -> Headers | None:
+    """What the files of these clips say of themselves, read once a process."""
+    return read_headers(clips_of(data))
+
+
+@cache
+def recommended(data: DataConfig) -> tuple[Setting, ...]:
+    """The settings that fit the clips."""
+    return recommend(clips_of(data), headers_of(data))
+
+
+def fitting(values: dict[str, Any]) -> dict[str, int | float]:
+    """What keys that are `auto` in a composed configuration stand for, where it takes the clips to know it; else none.
+    Raises ConfigError where these cannot be listed."""
+    if not needs_clips(values):
+        return {}
+    return {setting.key: setting.value for setting in recommended(check_data(filled(values)["data"]))}
 
 
 def num_cores() -> int:

@@ -59,6 +59,7 @@ class DataConfig(OpenSection):
     source: Annotated[Text, Field(min_length=1)] | None = None
     allow_missing: bool = False
     num_folds: int = Field(default=4, ge=2, le=100)
+    balance: Literal["none", "weights", "sampling"] = "none"
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     clips_per_class: int = Field(default=40, ge=20, le=100_000, multiple_of=20)
     synthesis_seed: int = Field(default=0, ge=0, lt=2**32)

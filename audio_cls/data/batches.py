@@ -42,7 +42,8 @@ class TrainBatches(ABC):
     Every clip gives `crops_per_clip` crops an epoch: random ones, or the same evenly spaced ones in each epoch. What an
     epoch contains follows from the seed and its number alone, so that a resumed run sees the same batches. A last batch
     that is not full is left out, unless it is the only one: each epoch is shuffled anew, and batch normalisation should
-    not see a batch of one.
+    not see a batch of one. With `balanced`, as many crops are drawn, but of each class equally many on average: a clip
+    of a small class comes several times an epoch, one of a large class in some of the epochs.
     """
 
     clips: np.ndarray  # that are trained on, by their index
@@ -52,13 +53,18 @@ class TrainBatches(ABC):
     random_crop: bool
     seed: int
     epoch: Callable[[], int]
+    balanced: bool = False
 
     def __len__(self) -> int:
         return max(1, len(self.clips) * self.crops_per_clip // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self.seed, self.epoch()])
-        if self.random_crop:
+        if self.balanced:
+            order = self._drawn_by_class(rng)
+            numbers = None if self.random_crop else rng.integers(self.crops_per_clip, size=len(order))
+            places = self._places(order, numbers, rng)
+        elif self.random_crop:
             order = np.concatenate([rng.permutation(self.clips) for _ in range(self.crops_per_clip)])
             places = self._places(order, None, rng)
         else:
@@ -69,6 +75,20 @@ class TrainBatches(ABC):
             clips = order[first : first + self.batch_size]
             crops = self._crops(clips, *(place[first : first + self.batch_size] for place in places))
             yield {**crops, "label": torch.from_numpy(self.labels[clips]), "clip": torch.from_numpy(clips)}
+
+    def _drawn_by_class(self, rng: np.random.Generator) -> np.ndarray:
+        """As many clips as an epoch has crops, classes alike. The clips of a class come in turn, each round shuffled
+        anew, so that they are drawn equally often as far as that is possible."""
+        labels = self.labels[self.clips]
+        classes = np.unique(labels)
+        total = len(self.clips) * self.crops_per_clip
+        drawn = []
+        for place, label in enumerate(rng.permutation(classes)):
+            members = self.clips[labels == label]
+            count = total // len(classes) + (place < total % len(classes))
+            rounds = -(-count // len(members))
+            drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)])[:count])
+        return rng.permutation(np.concatenate(drawn))
 
     @abstractmethod
     def _places(

@@ -67,6 +67,7 @@ def make_datamodule(job: Job, folds: int) -> ClipDataModule:
         crops_per_clip=config.trainer.crops_per_clip,
         random_crop=config.augment.random_crop,
         circular=config.augment.circular,
+        balanced=config.data.balance == "sampling",
         front_end=make_front_end(config) if config.augment.domain == "power" else None,
         time_scale=time_scale,
         eval_crops=config.input.eval_crops,

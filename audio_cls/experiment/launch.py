@@ -24,6 +24,7 @@ from audio_cls.config.schema import ConfigError
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import signals, sweep
 from audio_cls.experiment.compatibility import check_comparable, check_content
+from audio_cls.experiment.fit import remarks
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.experiment.sound import listen, notes
 from audio_cls.files import unwritable, write_text
@@ -92,6 +93,8 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
         alike = {(job.config.data, job.config.protocol): job for job in plan.jobs}.values()
         for note in dict.fromkeys(note for job in alike for note in (*clips(job).notes, *notes(job))):
             say(f"note: {note}")
+        for line in remarks(plan.jobs):
+            say(line)
         for study in plan.studies:
             job_files.record_command(study, arguments)
     sweep_folder.begin(plan.jobs)

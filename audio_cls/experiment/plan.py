@@ -6,18 +6,31 @@ Nothing here writes to disk, so that a mistake leaves nothing behind.
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 
 from audio_cls.config import naming
+from audio_cls.config.auto import automatic_keys, filled
 from audio_cls.config.checks import check_config
 from audio_cls.config.compose import combinations, compose_job, line_of, parse, parse_all, quoted
 from audio_cls.config.dataset import resolve_auto
-from audio_cls.config.job import Job, clips, clips_of, num_cores, num_folds, num_threads, sound_of
+from audio_cls.config.job import (
+    Job,
+    clips,
+    clips_of,
+    fitting,
+    headers_of,
+    num_cores,
+    num_folds,
+    num_threads,
+    recommended,
+    sound_of,
+)
 from audio_cls.config.schema import TEXT_KEYS, BaselineConfig, Config, ConfigError, flatten, result_keys, shown
 from audio_cls.data.clips import DataError, SplitError
 from audio_cls.data.splits import Groups, make_split
@@ -47,8 +60,8 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     Raises ConfigError for a mistake of the user, DataError where ESC-10 is asked for and cannot be downloaded.
     """
     describe.cache_clear()
-    clips_of.cache_clear()
-    sound_of.cache_clear()
+    for cached in (clips_of, headers_of, recommended, sound_of):
+        cached.cache_clear()
     overrides = parse_all(arguments)
     _check_together(overrides, multirun)
     overrides, notices = _with_data_resolved(overrides)
@@ -79,23 +92,25 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
 def describe(overrides: tuple[str, ...]) -> Job:
     """Composes, checks and names one job. Raises ConfigError in one line."""
     values, choices = compose_job(overrides)
-    config = check_config(values)
+    automatic, settings = automatic_keys(values), fitting(values)
+    config = check_config(filled(values, settings))
     if isinstance(config.model, BaselineConfig):
-        _check_only_fitted(config)
+        _check_only_fitted(config, settings)
     dataset = clips_of(config.data).name
     return Job(
         config=config,
         preset=choices.get("experiment"),
         study=config.study or naming.study_name(dataset, config.protocol),
-        variant=config.variant or naming.variant_name(config, overrides, choices),
+        variant=config.variant or naming.variant_name(config, overrides, choices, automatic, settings),
         dataset=dataset,
         overrides=overrides,
+        automatic=tuple(automatic),
     )
 
 
-def _check_only_fitted(config: Config) -> None:
+def _check_only_fitted(config: Config, settings: Mapping[str, Any]) -> None:
     """Raises ConfigError for a changed key of training in steps, which the baseline is not."""
-    usual = result_keys(compose_job(("model=baseline",))[0])
+    usual = result_keys(filled(compose_job(("model=baseline",))[0], settings))
     for key, value in result_keys(config.model_dump()).items():
         if key.startswith(("augment.", "optimizer.", "trainer.")) and value != usual[key]:
             raise ConfigError(
@@ -222,7 +237,7 @@ def _with_data_resolved(overrides: list[Override]) -> tuple[list[Override], list
             )
     # The mistakes first: finding the data may take a download.
     for combination in combinations(overrides):
-        check_config(compose_job(combination)[0])
+        check_config(filled(compose_job(combination)[0]))
     values, _ = compose_job([line_of(override) for override in of_data])
     kind, notice = resolve_auto(values["data"]["root"])
     known = flatten(compose_job((f"data={kind}",))[0])

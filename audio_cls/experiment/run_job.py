@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.job import Job, JobBusy, clips, num_folds
 from audio_cls.config.schema import BaselineConfig, OtherModel
+from audio_cls.data.balance import class_weights
 from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
@@ -80,6 +81,9 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
             check_network(module.network, len(clip_set.classes), config.input.crop_samples)
         record |= _heard(job)
         datamodule = make_datamodule(job, folds)
+        if config.data.balance == "weights":
+            training_labels = datamodule.labels[datamodule.split.train]
+            module.class_weights = torch.from_numpy(class_weights(training_labels, len(clip_set.classes)))
         datamodule.prepare_data()
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, datamodule, module)

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from audio_cls.config.auto import filled, needs_clips
 from audio_cls.config.compose import compose_job, configuration, quoted, takes_heads
 from audio_cls.config.location import conf_dir, train_command
 from audio_cls.config.schema import ConfigError, flatten, result_keys
@@ -120,7 +121,9 @@ def _arguments(stored: dict[str, Any]) -> list[str]:
     if own and not Path(own).is_dir():
         raise ConfigError(f"its options stand in --config-dir {own}, which is not a folder here")
     with configuration(conf_dir(), Path(own) if own else None):
-        usual = flatten(compose_job(options)[0])
+        values = compose_job(options)[0]
+        # What follows from the clips is written out: they may have changed since.
+        usual = flatten(values if needs_clips(values) else filled(values))
         names = {"model.num_heads": "heads"} if takes_heads(options) else {}
     now = result_keys(stored)
     # None of these changes what is trained, but the name of the data is part of the split's digest.

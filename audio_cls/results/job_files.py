@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from audio_cls.config.job import Job
 from audio_cls.config.location import train_command
-from audio_cls.config.schema import ConfigError, differing_keys, result_keys
+from audio_cls.config.schema import EXECUTION_KEYS, ConfigError, DataConfig, differing_keys, result_keys
 from audio_cls.data.clips import ClipSet
 from audio_cls.files import check_replaceable, write_text
 from audio_cls.wording import shorten
@@ -26,6 +26,12 @@ from audio_cls.wording import shorten
 METRICS, CONFIG = "metrics.json", "config.yaml"
 PREDICTIONS, HISTORY, SPLIT = "predictions.csv", "history.csv", "split.csv"
 COMMANDS, SUMMARY, SUMMARY_TEXT = "commands.txt", "summary.json", "summary.md"  # of a study
+# A result that was stored before one of these keys existed was made with its default.
+_DEFAULTS = {
+    key: field.default
+    for name, field in DataConfig.model_fields.items()
+    if not field.is_required() and (key := f"data.{name}") not in EXECUTION_KEYS
+}
 LOCK = ".lock"  # held while a job is trained, or while a study's commands are written
 ERROR_TRACE = "error.txt"
 _HYDRA_SWEEP = "multirun.yaml"
@@ -127,7 +133,7 @@ def check_folder(job: Job) -> None:
         return
     try:
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-        before = result_keys(stored)
+        before = _DEFAULTS | result_keys(stored)
     except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError):
         raise ConfigError(f"{path} cannot be read; move {job.folder} away, or choose another variant=NAME") from None
     now = result_keys(job.config.model_dump())

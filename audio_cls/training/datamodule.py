@@ -26,6 +26,7 @@ class ClipDataModule(pl.LightningDataModule):
         train_samples: length of a training crop; longer than T where augmentation cuts it down.
         batch_size, crops_per_clip, random_crop: of training.
         circular: training crops go on with the clip's beginning where they reach its end, rather than with zeros.
+        balanced: training draws crops of all classes equally often.
         front_end, time_scale: train on the power that this front end computes, of clips repeated at speeds of up to
             `time_scale`; it is made once and kept beside the store. None: train on waveforms.
         eval_crops: crops of a clip at evaluation.
@@ -52,6 +53,7 @@ class ClipDataModule(pl.LightningDataModule):
         crops_per_clip: int = 1,
         random_crop: bool = True,
         circular: bool = False,
+        balanced: bool = False,
         front_end: MelPower | None = None,
         time_scale: float = 1.0,
         eval_crops: int = 10,
@@ -66,6 +68,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.labels = np.array([clip.label for clip in clip_set.clips], dtype=np.int64)
         self.sample_rate, self.crop_samples = store.sample_rate, crop_samples
         self.train_samples = train_samples or crop_samples
+        self.balanced = balanced
         self.batch_size, self.crops_per_clip, self.random_crop = batch_size, crops_per_clip, random_crop
         self.circular, self.front_end, self.time_scale = circular, front_end, time_scale
         self.eval_crops, self.seed = eval_crops, seed
@@ -100,6 +103,7 @@ class ClipDataModule(pl.LightningDataModule):
             "random_crop": self.random_crop,
             "seed": self.seed,
             "epoch": self._epoch,
+            "balanced": self.balanced,
         }
         if self.front_end is not None:
             frames = num_frames(self.crop_samples, self.front_end.hop_length)

@@ -64,6 +64,9 @@ class ClassifierModule(pl.LightningModule):
         self.optimizer_settings = optimizer
         self.loss_on = loss_on
         self.seed = seed
+        # (K,) of the loss, set before training; not a part of the weights, as they follow from the clips.
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", None, persistent=False)
         self.val_metrics = ClipMetrics(len(classes))
         self._sums: dict[str, Any] = {}
 
@@ -149,7 +152,9 @@ class ClassifierModule(pl.LightningModule):
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         if logits.ndim == 3:  # (B, P, K) of segments
             logits, targets = logits.flatten(0, 1), targets.repeat_interleave(logits.shape[1], dim=0)
-        return F.cross_entropy(logits.softmax(-1) if self.loss_on == "probabilities" else logits, targets)
+        # A class weighs by its share of a mixed label. The mean is over clips, hence weights of 1 on average.
+        logits = logits.softmax(-1) if self.loss_on == "probabilities" else logits
+        return F.cross_entropy(logits, targets, weight=self.class_weights)
 
     def _add(self, **values: Tensor | int) -> None:
         for name, value in values.items():

@@ -14,6 +14,7 @@ from hydra.utils import get_method
 from support.command_line import CONF, REPOSITORY
 from torch import nn
 
+from audio_cls.config.auto import filled
 from audio_cls.config.checks import check_config
 from audio_cls.config.compose import compose_job
 from audio_cls.config.job import Job
@@ -67,7 +68,7 @@ def _hydra(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def make_job(*overrides: str) -> Job:
     """A checked job; its data are not looked at."""
     values, choices = compose_job(overrides)
-    return Job(check_config(values), choices.get("experiment"), "study", "variant", "data", overrides)
+    return Job(check_config(filled(values)), choices.get("experiment"), "study", "variant", "data", overrides)
 
 
 def parts_of(annotation: Any) -> Iterator[Any]:
@@ -230,6 +231,7 @@ class WithSpectrogram(nn.Module):
 @pytest.mark.parametrize(("target", "masked"), [("WithSpectrogram", True), ("Waveforms", False)])
 def test_a_network_of_ones_own_that_extracts_features_may_be_masked(target: str, masked: bool) -> None:
     values, _ = compose_job(("model=cnn", "augment.spectrogram_masks=2", "augment.gain_db=0"))
+    values = filled(values)
     values["model"] = {"name": "mine", "_target_": f"{__name__}.{target}"}
     if masked:
         assert check_config(values).augment.spectrogram_masks == 2

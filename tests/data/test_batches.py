@@ -191,3 +191,22 @@ def test_evaluation_has_every_clip_once_in_order_in_however_many_batches(constan
 def test_one_clip_with_more_samples_than_a_batch_may_hold_is_evaluated_all_the_same(constants, monkeypatch):
     monkeypatch.setattr(batches_module, "EVALUATION_SAMPLES", 1)
     assert all_of(evaluation_batches(constants, 5), "clip").tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("random_crop", [True, False])
+def test_with_balance_an_epoch_has_as_many_crops_of_each_class_and_of_each_clip_of_a_class(constants, random_crop):
+    clips = np.array([0, 2, 4, 6, 8, 1])  # five of class 0, one of class 1
+    batches = train_batches(constants, clips=clips, batch_size=6, balanced=True, random_crop=random_crop)
+    assert Counter(all_of(batches, "label").tolist()) == {0: 9, 1: 9}
+    counts = Counter(all_of(batches, "clip").tolist())
+    assert counts[1] == 9
+    assert {counts[clip] for clip in (0, 2, 4, 6, 8)} == {1, 2}
+    torch.testing.assert_close(all_of(batches, "waveform").amax((1, 2)) * 100 - 1, all_of(batches, "clip").float())
+
+
+def test_with_balance_an_epoch_follows_from_seed_and_number_alone(constants):
+    def drawn(epoch, seed):
+        return all_of(train_batches(constants, epoch, seed=seed, balanced=True), "clip").tolist()
+
+    assert drawn(3, 1) == drawn(3, 1)
+    assert len({tuple(drawn(epoch, seed)) for epoch, seed in ((3, 1), (4, 1), (3, 2))}) == 3

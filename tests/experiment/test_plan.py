@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support.command_line import CONF, train, write_esc10
+from support.command_line import CONF, train, write_esc10, write_sounds
 
 from audio_cls.config import job as job_module
 from audio_cls.config.compose import compose_job
 from audio_cls.config.job import Job, clips, num_folds, num_threads
-from audio_cls.config.schema import Config, ConfigError
+from audio_cls.config.schema import Config, ConfigError, flatten
 from audio_cls.data import download
 from audio_cls.data.clips import DataError
 from audio_cls.experiment import launch, signals, sound
 from audio_cls.experiment import plan as plan_module
+from audio_cls.experiment.fit import remarks
 from audio_cls.experiment.plan import Plan, describe, make_plan, thread_warning
 from audio_cls.results import job_files
 
@@ -125,6 +126,96 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: 
     found = job("data=folder data.root=~/sounds output_dir=~/results")
     assert found.folder.is_relative_to(tmp_path / "home" / "results")
     assert len(clips(found)) == 12
+
+
+# --- settings that follow from the clips ---
+
+
+@pytest.fixture
+def digits() -> Path:
+    """Half-second clips at 4 kHz, far more of one class than of the other."""
+    return write_sounds(Path("digits"), {"one": 40, "two": 8}, seconds=0.5)
+
+
+FROM_DIGITS = {"input.sample_rate": 4_000, "input.crop_seconds": 0.5, "input.eval_crops": 2, "model.hop_length": 20}
+
+
+def numbers(found: Job) -> dict[str, object]:
+    values = flatten(found.config.model_dump())
+    return {key: values[key] for key in FROM_DIGITS}
+
+
+def test_a_folder_takes_its_settings_from_the_clips_and_stores_numbers(digits: Path) -> None:
+    found = job("data=folder data.root=digits")
+    assert numbers(found) == FROM_DIGITS
+    assert found.variant == "transformer_h4"
+    assert Job.from_values(found.to_values()) == found
+
+
+def test_what_is_given_goes_before_the_clips_and_names_the_variant_unless_it_is_the_same(digits: Path) -> None:
+    line = "data=folder data.root=digits"
+    given = job(f"{line} input.crop_seconds=1.0")
+    assert numbers(given) == FROM_DIGITS | {"input.crop_seconds": 1.0}
+    assert given.variant == "transformer_h4_crop_seconds-1"
+    same = job(f"{line} input.crop_seconds=0.5 input.sample_rate=4000")
+    assert (same.variant, numbers(same)) == ("transformer_h4", FROM_DIGITS)
+    both = plan(f"{line} input.crop_seconds=auto,0.25 fold=0 -m").jobs
+    assert [each.variant for each in both] == ["transformer_h4", "transformer_h4_crop_seconds-0.25"]
+
+
+def test_a_preset_goes_before_the_clips_and_is_warned_of_where_it_cannot_fit(digits: Path) -> None:
+    found = job("data=folder data.root=digits experiment=best")
+    assert (found.config.input.sample_rate, found.config.input.crop_seconds) == (44_100, 5.0)
+    crop, rate = [line for line in remarks([found]) if line.startswith("warning")]
+    assert "experiment=best: input.crop_seconds=5 is mostly padding" in crop
+    assert "input.sample_rate=44100 adds nothing" in rate
+    assert found.variant == "best_h4"
+
+
+def test_settings_from_the_clips_and_unequal_classes_are_said_once(digits: Path) -> None:
+    unequal, settings = remarks(plan("data=folder data.root=digits heads=1,2 -m").jobs)
+    assert "'one' has 40 clips, 'two' 8" in unequal and "data.balance=weights or sampling" in unequal
+    assert "input.sample_rate=4000, input.crop_seconds=0.5" in settings
+    assert "`audio-cls explore digits`" in settings
+    assert "makes up for" in remarks([job("data=folder data.root=digits data.balance=weights")])[0]
+
+
+def test_the_data_sets_of_this_project_keep_their_settings(downloads: list[Path]) -> None:
+    for line in ("", "data=esc10", "data=auto", "input.crop_seconds=auto"):
+        found = job(line)
+        assert numbers(found) == {
+            "input.sample_rate": 16_000, "input.crop_seconds": 1.0, "input.eval_crops": 10, "model.hop_length": 80,
+        }  # fmt: skip
+        assert (found.config.model.n_fft, found.config.trainer.batch_size) == (512, 32)
+        assert (found.variant, remarks([found])) == ("transformer_h4", [])
+
+
+def test_files_that_cannot_be_opened_leave_the_settings_as_usual() -> None:
+    make_folder(Path("sounds"))
+    assert numbers(job("data=folder data.root=sounds"))["input.sample_rate"] == 16_000
+
+
+def test_balance_names_the_variant() -> None:
+    assert job("data.balance=sampling").variant == "transformer_h4_balance-sampling"
+
+
+def test_clips_that_give_other_settings_later_are_refused(digits: Path) -> None:
+    found = job("data=folder data.root=digits")
+    found.folder.mkdir(parents=True)
+    job_files.write_config(found)
+    write_sounds(Path("digits"), {"three": 60}, seconds=1.5)
+    again = job("data=folder data.root=digits")
+    with pytest.raises(ConfigError, match=r"input\.crop_seconds \(0\.5 there, 1\.5 now\)"):
+        job_files.check_folder(again)
+
+
+def test_a_result_of_before_a_key_existed_was_made_with_its_default() -> None:
+    found = job("")
+    found.folder.mkdir(parents=True)
+    job_files.write_config(found)
+    path = found.folder / job_files.CONFIG
+    path.write_text("".join(line for line in path.open() if "balance" not in line))
+    job_files.check_folder(found)
 
 
 # --- which jobs ---

@@ -103,6 +103,18 @@ def test_with_the_loss_on_probabilities_even_sure_answers_cost_what_the_softmax_
     assert floor == pytest.approx(1.461, abs=5e-4)
 
 
+def test_a_class_weighs_in_the_loss_by_its_weight_also_in_mixed_labels():
+    module, logits = tiny.cnn(), torch.randn(4, 3)
+    alone = torch.stack([module._loss(logits, torch.eye(3)[[k]].expand(4, 3)) for k in range(3)])
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    module.class_weights = weights
+    for k in range(3):
+        torch.testing.assert_close(module._loss(logits, torch.eye(3)[[k]].expand(4, 3)), weights[k] * alone[k])
+    mixed = torch.tensor([[0.7, 0.3, 0.0]]).expand(4, 3)
+    torch.testing.assert_close(module._loss(logits, mixed), 0.7 * 0.5 * alone[0] + 0.3 * alone[1])
+    assert "class_weights" not in module.state_dict()
+
+
 def test_each_segment_of_a_crop_has_the_same_share_of_the_loss():
     module, targets = tiny.transformer(), torch.eye(3)[[0, 2]]
     segments = torch.randn(2, 4, 3)

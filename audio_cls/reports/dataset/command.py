@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from audio_cls.config.auto import filled
 from audio_cls.config.checks import check_data
 from audio_cls.config.compose import compose_job, configuration
 from audio_cls.config.dataset import load_clips, resolve_auto
@@ -85,7 +86,7 @@ def _load(kind: str, root: str | None, config_dir: Path | None, source: str | No
         if kind == "auto":
             kind, notice = resolve_auto(root)
         with configuration(conf_dir(), config_dir):
-            block = compose_job([f"data={kind}"])[0]["data"]
+            block = filled(compose_job([f"data={kind}"])[0])["data"]
         if source is not None and "source" not in block:
             raise ConfigError(f"--source belongs to data=folder, not to data={kind}; leave it out")
         given = {"root": root, "source": source}
