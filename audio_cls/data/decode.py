@@ -1,5 +1,6 @@
 """From an audio file to a mono waveform at the rate asked for, or the reason why not."""
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt
@@ -74,9 +75,9 @@ def read_audio(path: Path, max_frames: int | None = None) -> Recording:
     rate outside 4 to 384 kHz.
     """
     mix = _Mix()
-    with _open(path) as sound:
+    with _open(path) as sound, closing(sound.blocks()) as blocks:
         frames = None
-        for block in sound.blocks():
+        for block in blocks:
             if max_frames is not None and mix.frames + len(block) > max_frames:
                 mix.add(block[: max_frames - mix.frames])
                 frames = sound.frames

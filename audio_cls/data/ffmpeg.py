@@ -3,7 +3,7 @@
 One thread decodes, so that the samples are the same at every reading.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Decoder:
             return round(self._container.duration * self.sample_rate / 1_000_000)
         return None
 
-    def blocks(self) -> Iterator[np.ndarray]:
+    def blocks(self) -> Generator[np.ndarray, None, None]:
         """(frames, channels) float32. Raises BadAudio where packets are damaged or missing at the end."""
         read, said = 0, self.frames
         try:

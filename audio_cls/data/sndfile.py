@@ -1,6 +1,6 @@
 """Sound that libsndfile reads: wav, flac, ogg, mp3, aiff and others, block by block, checked to be whole."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Sndfile:
     def notes(self) -> list[str]:
         return self._layout.notes
 
-    def blocks(self) -> Iterator[np.ndarray]:
+    def blocks(self) -> Generator[np.ndarray, None, None]:
         """(frames, channels) float32. Raises BadAudio, at the latest after the last block, if some cannot be read."""
         with self._listening() as said:
             for part in self._layout.parts:
