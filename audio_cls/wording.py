@@ -62,6 +62,16 @@ def shorten(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def clips_and_sources(sources: Sequence[str | None], most: int = 12) -> str:
+    """'2 sources (80 clips): anna, ben' of the clips' sources; names where they are few, no sources where unknown."""
+    known = sorted({source for source in sources if source})
+    clips = f"{len(sources):,} clip{'s' * (len(sources) != 1)}"
+    if not known or not all(sources):
+        return clips
+    names = f": {', '.join(known)}" if len(known) <= most else ""
+    return f"{len(known):,} source{'s' * (len(known) > 1)} ({clips}){names}"
+
+
 def wrap_markdown(text: str, width: int = 120) -> str:
     """The text with its paragraphs and list items, of a line each, in lines of at most `width` characters.
 

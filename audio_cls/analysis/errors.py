@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from audio_cls.analysis.summary import Confusion, Errors, MisclassifiedClip, VariantErrors
+from audio_cls.analysis.summary import Confusion, Errors, MisclassifiedClip, SourceAccuracy, VariantErrors
 from audio_cls.results.predictions import Predictions
 
 MOST_CONFUSIONS = 10
@@ -19,6 +19,7 @@ def find_errors(variants: Mapping[str, Sequence[Predictions]], classes: Sequence
     pooled = [job for predictions in variants.values() for job in predictions]
     return Errors(
         confusions=confusions(variants, classes),
+        sources=source_accuracies(pooled, classes),
         num_clips=_num_clips(pooled),
         clips=always_misclassified(pooled, classes),
         variants=[
@@ -50,6 +51,24 @@ def confusions(
         )
         for (label, predicted), count in sorted(wrong, key=lambda item: (-item[1], item[0]))[:most]
     ]
+
+
+def source_accuracies(predictions: Iterable[Predictions], classes: Sequence[str]) -> list[SourceAccuracy]:
+    """Of each known source with several clips, the least accurate first."""
+    clips: dict[str, dict[str, int]] = defaultdict(dict)
+    correct: dict[str, list[float]] = defaultdict(list)
+    for job in predictions:
+        for source, clip, label, right in zip(
+            job.sources, job.clips, job.labels.tolist(), job.correct.tolist(), strict=True
+        ):
+            clips[source][clip] = label
+            correct[source].append(right)
+    found = []
+    for source, labels in clips.items():
+        if source and len(labels) > 1:
+            names = [classes[label] for label in sorted(set(labels.values()))]
+            found.append(SourceAccuracy(source, names, len(labels), float(np.mean(correct[source]))))
+    return sorted(found, key=lambda each: (each.accuracy, -each.num_clips, each.source))
 
 
 def misclassified(predictions: Iterable[Predictions], classes: Sequence[str]) -> list[MisclassifiedClip]:

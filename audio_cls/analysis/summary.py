@@ -114,6 +114,16 @@ class MisclassifiedClip:
 
 
 @dataclass(frozen=True)
+class SourceAccuracy:
+    """Of the held-out clips of one source recording, over all variants and seeds."""
+
+    source: str
+    labels: list[str]
+    num_clips: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class VariantErrors:
     variant: str
     seeds: list[int]
@@ -126,6 +136,7 @@ class Errors:
     """Where the trained variants err on the ranking split; ensembles are left out, being made of them."""
 
     confusions: list[Confusion]  # the most frequent
+    sources: list[SourceAccuracy]  # those with several clips, the least accurate first
     num_clips: int
     clips: list[MisclassifiedClip]  # wrong with every variant and seed
     variants: list[VariantErrors]

@@ -290,7 +290,8 @@ def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num
 def _stratified_deal(labels: np.ndarray, groups: np.ndarray, num_parts: int, seed: int) -> np.ndarray:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    if np.bincount(labels).max() < num_parts:  # scikit-learn refuses to begin
+    # scikit-learn refuses to begin, or leaves parts empty where each source is to be one.
+    if np.bincount(labels).max() < num_parts or groups.max() + 1 == num_parts:
         return _plain_deal(labels, groups, num_parts, seed)
     alone = len(np.unique(groups)) == len(groups)  # then the plain splitter does the same, in a fraction of the time
     splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(num_parts, shuffle=True, random_state=seed)

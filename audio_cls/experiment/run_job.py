@@ -37,7 +37,7 @@ from audio_cls.training.baseline import fit_baseline
 from audio_cls.training.datamodule import ClipDataModule
 from audio_cls.training.history import read_history
 from audio_cls.training.modules import ClassifierModule
-from audio_cls.wording import one_line
+from audio_cls.wording import clips_and_sources, one_line
 
 MakeLoggers = Callable[[Job], list[Logger]]
 
@@ -86,7 +86,7 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
             module.class_weights = torch.from_numpy(class_weights(training_labels, len(clip_set.classes)))
         datamodule.prepare_data()
         record |= _sizes(module, datamodule)
-        _announce(job, folds, record, datamodule, module)
+        _announce(job, folds, record, clip_set, datamodule, module)
         loggers = make_loggers(job)
         wandb_logger.log_start(loggers, record)
         train = _training(job, module, datamodule, loggers)
@@ -174,7 +174,12 @@ def _sizes(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, in
 
 
 def _announce(
-    job: Job, folds: int, record: dict[str, Any], datamodule: ClipDataModule, module: ClassifierModule
+    job: Job,
+    folds: int,
+    record: dict[str, Any],
+    clip_set: ClipSet,
+    datamodule: ClipDataModule,
+    module: ClassifierModule,
 ) -> None:
     """Says once what is trained, on what, and how large it is."""
     crop = torch.zeros(1, 1, job.config.input.crop_samples)
@@ -190,5 +195,10 @@ def _announce(
         f" | {record['num_parameters']:,} parameters, {counter.get_total_flops() / 1e6:,.1f} MFLOP a crop"
         f" | {torch.get_num_threads()} threads"
     )
+    parts = {"trains": datamodule.split.train, "validates": datamodule.split.val, "tests": datamodule.split.test}
+    listed = {
+        verb: [clip_set.clips[place].source for place in part] for verb, part in parts.items() if part is not None
+    }
+    say("; ".join(f"{verb} on {clips_and_sources(sources)}" for verb, sources in listed.items()))
     for note in datamodule.split.notes:
         say(f"note: {note}")

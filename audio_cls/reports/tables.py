@@ -5,10 +5,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from audio_cls.analysis.summary import Comparison, MisclassifiedClip, Scores, Spread, Summary, VariantRow, known
+from audio_cls.analysis.summary import (
+    Comparison,
+    MisclassifiedClip,
+    Scores,
+    SourceAccuracy,
+    Spread,
+    Summary,
+    VariantRow,
+    known,
+)
 from audio_cls.analysis.verdict import could_be_shown
 from audio_cls.results.job_folder import StudyJob, fold_and_seed
-from audio_cls.wording import duration, p_value, ranges
+from audio_cls.wording import clips_and_sources, duration, p_value, ranges, shorten
 
 NONE = "-"  # where there is no value
 LOW_FIRST = frozenset(
@@ -168,6 +177,36 @@ def clip_table(clips: Sequence[MisclassifiedClip]) -> Table:
         "Probability of the label": lambda each: number_cell(f"{each.probability:.0%}", each.probability),
     }
     return column_table(columns, clips, "Misclassified clips")
+
+
+def source_table(sources: Sequence[SourceAccuracy]) -> Table:
+    """The least accurate sources first."""
+    columns: Columns[SourceAccuracy] = {
+        "Source": lambda each: Cell(each.source, code=True),
+        "Labels": lambda each: shorten(each.labels, 5),
+        "Clips": lambda each: number_cell(each.num_clips, each.num_clips),
+        "Accuracy": lambda each: percent_cell(each.accuracy),
+    }
+    return column_table(columns, sources, "Accuracy by source, worst first")
+
+
+def part_table(jobs: Sequence[StudyJob]) -> Table:
+    """Who validates and tests in each fold; the other clips train."""
+    folds = {job.fold: job for job in jobs if job.predictions}
+    verbs = {"val": "Validates on", "test": "Tests on"}
+    verbs = {split: verb for split, verb in verbs.items() if any(split in job.predictions for job in folds.values())}
+    rows = [
+        [
+            number_cell(fold, fold),
+            Cell(f"the others ({job.metrics['num_train']} clips)"),
+            *(
+                clips_and_sources(job.predictions[split].sources) if split in job.predictions else NONE
+                for split in verbs
+            ),
+        ]
+        for fold, job in sorted(folds.items())
+    ]
+    return make_table(["Fold", "Trains on", *verbs.values()], rows, "Who trains, validates and tests")
 
 
 def counts(numbers: dict[str, int]) -> str:

@@ -137,3 +137,14 @@ def test_many_variants_have_no_columns_of_their_own(tmp_path):
     assert "| Label | Predicted as | Predictions |\n" in (tmp_path / "summary.md").read_text()
     write_job(tmp_path / "all", "cnn", protocol="all")
     assert write_summary(tmp_path / "all").errors is None
+
+
+def test_sources_with_several_clips_are_listed_the_least_accurate_first(tmp_path):
+    write_variant(tmp_path, "cnn", chance=0.6)
+    sources = write_summary(tmp_path).errors.sources
+    assert len(sources) == 40
+    assert [each.accuracy for each in sources] == sorted(each.accuracy for each in sources)
+    assert (sources[0].num_clips, sources[0].labels) == (4, ["Dog", "Rain"])
+    for path in tmp_path.rglob("split.csv"):
+        path.unlink()
+    assert write_summary(tmp_path).errors.sources == []

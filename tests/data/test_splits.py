@@ -340,3 +340,20 @@ def test_identical_clips_in_two_roles_are_refused_where_the_protocol_parts_them(
     assert not parted(split(clips, "crossval", 0, identical=[[0, 2]]), [0, 2])
     with pytest.raises(SplitError, match="are in train and in test"):
         split(clips, "crossval", 0, identical=[[0, 4]])
+
+
+@pytest.mark.parametrize(("num_sources", "num_classes"), [(4, 2), (7, 2), (12, 3)])
+def test_with_as_many_folds_as_sources_each_source_is_tested_alone_once(num_sources, num_classes):
+    rows = [(label, f"s{s}", None) for s in range(num_sources) for label in range(num_classes) for _ in range(3)]
+    clips = clip_set(rows)
+    tested = []
+    for fold in range(num_sources):
+        (source,) = {clips.clips[i].source for i in split(clips, "crossval", fold, num_folds=num_sources).test}
+        tested.append(source)
+    assert sorted(tested) == sorted({source for _, source, _ in rows})
+
+
+def test_leaving_one_source_out_refuses_a_class_that_one_source_alone_has():
+    rows = [(label, f"s{s}", None) for s in range(4) for label in range(2)] + [(2, "s0", None)]
+    with pytest.raises(SplitError, match="class 'class 2' comes from 1 source recording, at least 2 are needed"):
+        split(clip_set(rows), "crossval", 0, num_folds=4)

@@ -62,6 +62,7 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
     curves, num_more_curves = charts.curves()
     split = summary.ranking_split
     colours = {name: style.colour for name, style in styles.items()}
+    sources = summary.errors.sources if summary.errors else []
     job_table = tables.job_table(study.jobs, summary.missing, split, colours)
     return {
         "generator": GENERATOR,
@@ -75,6 +76,9 @@ def _context(study: Study, summary: Summary, root: str | None) -> dict[str, Any]
         "variant_table": tables.variant_table(summary, colours),
         "table_lines": [*filter(None, [tables.interval_line(summary.rows), tables.guessing_line(summary)])],
         "comparison_table": tables.comparison_table(summary.comparisons, colours) if summary.comparisons else None,
+        "part_table": tables.part_table([job for job in study.jobs if job.status == "done"]),
+        "source_table": tables.source_table(sources[:MAX_LISTED]) if sources else None,
+        "num_more_sources": max(0, len(sources) - MAX_LISTED),
         "job_table": job_table if study.jobs else None,
         "job_table_open": len(job_table.rows) <= MAX_OPEN_ROWS,
         "class_table": tables.class_table(summary, colours) if any(row.f1_per_class for row in summary.rows) else None,
