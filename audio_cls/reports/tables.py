@@ -195,10 +195,10 @@ def part_table(jobs: Sequence[StudyJob]) -> Table:
     folds = {job.fold: job for job in jobs if job.predictions}
     verbs = {"val": "Validates on", "test": "Tests on"}
     verbs = {split: verb for split, verb in verbs.items() if any(split in job.predictions for job in folds.values())}
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             number_cell(fold, fold),
-            Cell(f"the others ({job.metrics['num_train']} clips)"),
+            Cell(f"the others ({job.metrics.get('num_train')} clips)"),
             *(
                 clips_and_sources(job.predictions[split].sources) if split in job.predictions else NONE
                 for split in verbs
