@@ -88,13 +88,7 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
             job_files.check_study(study)
         plan = replace(plan, jobs=listen(plan.jobs))
         check_content(plan.jobs)
-        for notice in plan.notices:
-            say(f"\n*** {notice} ***\n")
-        alike = {(job.config.data, job.config.protocol): job for job in plan.jobs}.values()
-        for note in dict.fromkeys(note for job in alike for note in (*clips(job).notes, *notes(job))):
-            say(f"note: {note}")
-        for line in remarks(plan.jobs):
-            say(line)
+        _say_notes(plan)
         for study in plan.studies:
             job_files.record_command(study, arguments)
     sweep_folder.begin(plan.jobs)
@@ -106,6 +100,17 @@ def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:
     _find_wandb_mode(plan.jobs)
     signals.handle(plan.jobs)
     return plan
+
+
+def _say_notes(plan: Plan) -> None:
+    """What is to be known of the data, each once."""
+    for notice in plan.notices:
+        say(f"\n*** {notice} ***\n")
+    alike = {(job.config.data, job.config.protocol): job for job in plan.jobs}.values()
+    for note in dict.fromkeys(note for job in alike for note in (*clips(job).notes, *notes(job))):
+        say(f"note: {note}")
+    for line in remarks(plan.jobs):
+        say(line)
 
 
 def run(overrides: Sequence[str], number: int) -> None:
