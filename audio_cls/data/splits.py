@@ -2,20 +2,17 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from audio_cls.data.clips import ROLES, ClipSet, FewSourcesError, SplitError
-from audio_cls.wording import shorten
+from audio_cls.data.same_sound import Groups, joined, note_parted
 
 PROTOCOLS = ("holdout", "crossval", "all")
 MIN_FOLDS = 2
 MANY_CLIPS = 10_000  # from here on scikit-learn's splitter of groups takes minutes
 MAX_SHUFFLES = 20  # scikit-learn may leave a part empty or a class out; another shuffle of the same clips may not
-
-Groups = Sequence[Sequence[int]]  # of clips, by index
 
 
 @dataclass(frozen=True)
@@ -97,14 +94,7 @@ def make_split(
     check_split(clip_set, split)
     if protocol == "all":
         return split
-    places = _places(clip_set, split)
-    for one, other in _parted(identical, places):
-        first, second = clip_set.clips[one].name, clip_set.clips[other].name
-        raise SplitError(
-            f"{first!r} and {second!r} hold the same sound and are in {places[one]} and in {places[other]}: "
-            f"put them into one {'part' if clip_set.has_roles else 'fold'} or remove one"
-        )
-    return replace(split, notes=split.notes + _note_parted(clip_set, _parted(similar, places)))
+    return replace(split, notes=split.notes + note_parted(clip_set, _places(clip_set, split), identical, similar))
 
 
 def check_split(clip_set: ClipSet, split: Split) -> None:
@@ -205,22 +195,6 @@ def _places(clip_set: ClipSet, split: Split) -> list[str]:
     return places
 
 
-def _parted(groups: Groups, places: Sequence[str]) -> list[tuple[int, int]]:
-    """Of each group with clips in different places, a pair of them."""
-    pairs = [(group[0], next((clip for clip in group if places[clip] != places[group[0]]), None)) for group in groups]
-    return [(one, other) for one, other in pairs if other is not None]
-
-
-def _note_parted(clip_set: ClipSet, pairs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
-    if not pairs:
-        return ()
-    named = [f"{clip_set.clips[one].name} ~ {clip_set.clips[other].name}" for one, other in pairs]
-    return (
-        f"clips that seem to hold the same sound could not be kept on one side of the split ({shorten(named, 3)}): "
-        "listen, then put them into one fold, remove one, or say in a column source that they are two recordings",
-    )
-
-
 def _stratified_parts(
     clip_set: ClipSet, num_parts: int, protocol: str, split_seed: int, identical: Groups, similar: Groups
 ) -> np.ndarray:
@@ -234,7 +208,7 @@ def _stratified_parts(
     labels = np.array([clip.label for clip in clip_set.clips])
     numbers: dict[tuple[str, str], int] = {}
     keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
-    groups = _joined(np.array([numbers.setdefault(key, len(numbers)) for key in keys]), identical)
+    groups = joined(np.array([numbers.setdefault(key, len(numbers)) for key in keys]), identical)
     _check_groups(clip_set, labels, groups, num_parts, protocol)
     if len(labels) > MANY_CLIPS and all(clip.source is None for clip in clip_set.clips):
         firsts = np.unique(groups, return_index=True)[1]  # dealt as if alone, the few copies follow
@@ -251,23 +225,6 @@ def _stratified_parts(
         f"no split into {num_parts} parts leaves every class in training and no part empty, as sources are kept whole: "
         f"use fewer folds (data.num_folds) or add recordings"
     )
-
-
-def _joined(groups: np.ndarray, together: Groups) -> np.ndarray:
-    """The group of each clip, (clips,), after all groups that `together` connects became one."""
-    parent = list(range(len(groups)))
-
-    def root(group: int) -> int:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
-
-    for first, *others in together:
-        for other in others:
-            low, high = sorted((root(groups[first]), root(groups[other])))
-            parent[high] = low
-    return np.unique([root(group) for group in groups.tolist()], return_inverse=True)[1] if together else groups
 
 
 def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str) -> None:

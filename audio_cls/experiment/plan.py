@@ -33,7 +33,8 @@ from audio_cls.config.job import (
 )
 from audio_cls.config.schema import TEXT_KEYS, BaselineConfig, Config, ConfigError, flatten, result_keys, shown
 from audio_cls.data.clips import DataError, SplitError
-from audio_cls.data.splits import Groups, make_split
+from audio_cls.data.same_sound import Groups
+from audio_cls.data.splits import make_split
 from audio_cls.wording import one_line
 
 JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included

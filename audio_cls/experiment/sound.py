@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from audio_cls.config.job import Job, clips, sound
 from audio_cls.data.clips import ClipSet
+from audio_cls.data.same_sound import Groups
 from audio_cls.data.sound import MAX_COMPARED, Sound
-from audio_cls.data.splits import Groups, published_folds
+from audio_cls.data.splits import published_folds
 from audio_cls.experiment.plan import check_split_exists
 from audio_cls.wording import listed, shorten
 

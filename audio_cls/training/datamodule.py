@@ -9,7 +9,8 @@ import numpy as np
 from audio_cls.data.batches import EvaluationBatches, PowerBatches, TrainBatches, WaveformBatches
 from audio_cls.data.clips import ClipSet, DataError
 from audio_cls.data.mel_power_store import MelPower, PowerStore, open_power_store
-from audio_cls.data.splits import Groups, make_split
+from audio_cls.data.same_sound import Groups
+from audio_cls.data.splits import make_split
 from audio_cls.data.waveform_store import WaveformStore
 from audio_cls.models.sizes import num_frames
 
