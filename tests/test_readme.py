@@ -19,7 +19,9 @@ def _sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of ESC-10, a folder of sounds and a manifest, where the README's commands look for them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUDIO_CLS_DATA", str(write_esc10(tmp_path / "esc10", (1, 2, 3, 4, 5))))
-    folder = write_sounds(tmp_path / "my_sounds", {"hum": 4, "hiss": 4})
+    folder = write_sounds(tmp_path / "my_sounds", {"hum": 6, "hiss": 6})
+    for path in sorted(folder.rglob("*.wav")):
+        path.rename(path.with_stem(f"speaker{path.stem}_1"))
     rows = [f"{path.relative_to(tmp_path)},{path.parent.name},{path}\n" for path in sorted(folder.rglob("*.wav"))]
     (tmp_path / "my_sounds.csv").write_text("file,label,source\n" + "".join(rows))
 
@@ -58,7 +60,7 @@ def test_sounds_of_ones_own_are_trained_on_and_compared_and_new_ones_are_predict
     (words,) = (words for words in other_commands(README) if words[0] == "predict")
     (tmp_path / "my_sounds").rename("new_recordings")
     assert main([word.replace("transformer_h4", "tiny") for word in words]) == 0
-    assert len(Path("predictions.csv").read_text().splitlines()) == 1 + 8
+    assert len(Path("predictions.csv").read_text().splitlines()) == 1 + 12
 
 
 def test_it_is_read_in_a_few_minutes() -> None:

@@ -35,5 +35,5 @@ def other_commands(text: str) -> list[list[str]]:
 
 
 def _braces(word: str) -> list[str]:
-    match = re.fullmatch(r"(.*)\{(.*)\}(.*)", word)
+    match = re.fullmatch(r"(.*)\{(.*,.*)\}(.*)", word)
     return [f"{match[1]}{middle}{match[3]}" for middle in match[2].split(",")] if match else [word]
