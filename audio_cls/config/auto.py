@@ -20,8 +20,8 @@ def automatic_keys(values: Mapping[str, Any]) -> list[str]:
 
 
 def needs_clips(values: Mapping[str, Any]) -> bool:
-    """Whether what a key stands for follows from the clips."""
-    return values["data"].get("kind") not in KINDS_AS_USUAL and bool(set(automatic_keys(values)) & USUAL.keys())
+    """Whether what `auto` stands for follows from the clips."""
+    return values["data"].get("kind") not in KINDS_AS_USUAL
 
 
 def filled(values: dict[str, Any], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def recommended(data: DataConfig) -> tuple[Setting, ...]:
 
 
 def fitting(values: dict[str, Any]) -> dict[str, int | float]:
-    """What keys that are `auto` in a composed configuration stand for, where it takes the clips to know it; else none.
+    """What `auto` stands for in a composed configuration, where it takes the clips to know it; else nothing.
     Raises ConfigError where these cannot be listed."""
     if not needs_clips(values):
         return {}

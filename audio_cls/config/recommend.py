@@ -94,7 +94,7 @@ def _whole_seconds(seconds: float, rate: int) -> float:
     of a waveform."""
     seconds = max(seconds, LEAST_SECONDS, WAVEFORM_TOKEN_SAMPLES / rate)
     samples = round(math.ceil(seconds * 20 - 1e-6) / 20 * rate)
-    return math.ceil(samples / POOLING) * POOLING / rate
+    return round(math.ceil(samples / POOLING) * POOLING / rate, 8)  # as it is written on the command line
 
 
 def _of_numbers(clip_set: ClipSet, headers: Headers) -> list[Setting]:

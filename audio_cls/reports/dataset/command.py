@@ -34,14 +34,14 @@ def explore(
     Raises ConfigError for a mistake, with nothing written, and DataError where no clip can be used or ESC-10 cannot be
     downloaded.
     """
-    clip_set, from_manifest = _load(kind, root, config_dir, source)
-    out = out or Path("outputs") / "explore" / clip_set.name
+    clip_set, from_manifest, kind, root = _load(kind, root, config_dir, source)
+    out = out or _own_folder(clip_set)
     _check_folder(out, clip_set, from_manifest)
     if manifest is not None:
         _write_manifest(clip_set, manifest)
 
     # matplotlib and scipy take a second to import
-    from audio_cls.reports.dataset import findings, page
+    from audio_cls.reports.dataset import findings, page, training
     from audio_cls.reports.dataset.finding import ERROR
     from audio_cls.reports.dataset.survey import survey
 
@@ -56,7 +56,16 @@ def explore(
     if len(found) > MANY_FINDINGS:
         answer(f"and {len(found) - MANY_FINDINGS} more findings on the page")
     answer(f"page: {written}")
+    for line in training.training_lines(surveyed, kind, root, source):
+        answer(line)
     return 1 if any(each.severity == ERROR for each in found) else 0
+
+
+def _own_folder(clip_set: ClipSet) -> Path:
+    from audio_cls.reports.dataset.page import data_id
+    from audio_cls.reports.dataset.training import default_folder
+
+    return default_folder(clip_set.name, f'content="{data_id(clip_set)}"')
 
 
 def _write_manifest(clip_set: ClipSet, path: Path) -> None:
@@ -69,8 +78,10 @@ def _write_manifest(clip_set: ClipSet, path: Path) -> None:
     answer(f"manifest: {path} (to correct, then to train on by data=folder data.root={path})")
 
 
-def _load(kind: str, root: str | None, config_dir: Path | None, source: str | None) -> tuple[ClipSet, bool]:
-    """The clips, and whether a CSV manifest lists them."""
+def _load(
+    kind: str, root: str | None, config_dir: Path | None, source: str | None
+) -> tuple[ClipSet, bool, str, str | None]:
+    """The clips, whether a CSV manifest lists them, what kind of data they are, and where."""
     if root == "":
         raise ConfigError("PATH is empty; give the folder with the clips, or a CSV file")
     if kind == "synthetic" and root is not None:
@@ -97,7 +108,7 @@ def _load(kind: str, root: str | None, config_dir: Path | None, source: str | No
         raise type(error)(re.sub(r"\bdata=", "--data ", message)) from None
     if notice:
         say(f"\n*** {notice.replace('TRAINING ON', 'EXPLORING')} ***\n")
-    return clip_set, root is not None and Path(root).is_file()
+    return clip_set, root is not None and Path(root).is_file(), kind, root
 
 
 def _check_folder(out: Path, clip_set: ClipSet, from_manifest: bool) -> None:

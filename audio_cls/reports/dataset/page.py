@@ -1,5 +1,6 @@
 """The page of a data set: findings, tables, pictures and sounds in one file."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from audio_cls.data.clips import ClipSet
 from audio_cls.data.excerpts import EXCERPT_SECONDS
 from audio_cls.data.fingerprint import MAX_DIFFERENCE, NUM_BITS
 from audio_cls.figures.clip import clip_figure
@@ -52,6 +54,12 @@ def write_page(survey: Survey, findings: list[Finding], folder: Path) -> Path:
     return page
 
 
+def data_id(clip_set: ClipSet) -> str:
+    """What tells the data from others of the same name: a digest, as a page is handed on without paths."""
+    place = "" if clip_set.root is None else str(clip_set.root.resolve())
+    return hashlib.sha256(f"{clip_set.name} {place}".encode(errors="surrogateescape")).hexdigest()[:16]
+
+
 class _Album:
     """Pictures, each written to a file and embedded into the page."""
 
@@ -71,6 +79,7 @@ def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str
     source_of = {clip.name: clip.source for clip in clip_set.clips}
     return {
         "generator": GENERATOR,
+        "data_id": data_id(clip_set),
         "survey": survey,
         "name": clip_set.name,
         "num_clips": len(clip_set),

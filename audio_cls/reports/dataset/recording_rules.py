@@ -120,7 +120,8 @@ def imbalance(survey: Survey) -> Iterator[Finding]:
             WARNING,
             f"Classes differ in size: {classes[largest]!r} has {count_clips(counts[largest])}, "
             f"{classes[smallest]!r} has {counts[smallest]}",
-            "Judge by macro F1 and per-class results rather than accuracy, and add recordings of the small classes.",
+            "Judge by balanced accuracy and per-class results, train with data.balance=weights or sampling, and add "
+            "recordings of the small classes.",
         )
 
 
