@@ -371,7 +371,7 @@ def test_the_jobs_that_hydra_runs_are_the_planned_ones(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(launch, "prepare", recording)
     monkeypatch.setattr(launch, "run", run)
-    monkeypatch.setattr(launch, "finish", lambda _: 0)
+    monkeypatch.setattr(launch, "finish", lambda *_: 0)
     monkeypatch.setattr(sound, "_has_files", lambda _: False)  # they are empty
     monkeypatch.setattr(signals, "handle", lambda *_: None)
     monkeypatch.setattr(launch.sweep, "announce", lambda _: None)
