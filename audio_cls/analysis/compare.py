@@ -205,10 +205,16 @@ def _corrected(tests: dict[tuple[str, str], PairedTest], num_tests: int) -> dict
 
 
 def _missing(study: Study) -> list[str]:
-    """Jobs without a folder that recorded sweeps planned, or that other variants have."""
-    there = {(job.variant, job.fold, job.seed) for job in study.jobs}
-    places = {(fold, seed) for _, fold, seed in there}
-    wanted = {*product(*map(set, zip(*places, strict=True))), *study.planned()}
-    variants = {variant for variant, _, _ in there}
-    absent = sorted({(variant, *place) for variant in variants for place in wanted} - there)
-    return [f"{variant}/fold{fold}-seed{seed}" for variant, fold, seed in absent]
+    """Jobs without a folder that recorded commands planned, or that other variants have. A variant with just the folds
+    and seeds that some of the commands asked for is whole."""
+    places: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for job in study.jobs:
+        places[job.variant].add((job.fold, job.seed))
+    everywhere = set().union(*places.values())
+    planned = study.planned()
+    wanted = everywhere.union(product(*map(set, zip(*everywhere, strict=True))), *planned)
+    missing = []
+    for variant, there in sorted(places.items()):
+        if there != set().union(*(asked for asked in planned if asked <= there)):
+            missing += [f"{variant}/fold{fold}-seed{seed}" for fold, seed in sorted(wanted - there)]
+    return missing

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,16 @@ class Study:
     def name(self) -> str:
         return self.path.resolve().name
 
-    def planned(self) -> set[tuple[int, int]]:
-        """Fold and seed of the jobs that the recorded sweeps asked for, of whichever variant."""
+    def planned(self) -> list[set[tuple[int, int]]]:
+        """Fold and seed of the jobs that each of the recorded commands asked for, of whichever variants."""
         path, every_fold = self.path / job_files.COMMANDS, list(range(self.num_folds or 0))
         commands = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         split = (command.replace("'", "").split() for command in commands)
-        sweeps = [words for words in split if {"-m", "--multirun"} & set(words)]
-        planned = (product(_numbers(words, "fold", every_fold), _numbers(words, "seed", [0])) for words in sweeps)
-        return set(chain.from_iterable(planned))
+        planned = []
+        for words in split:
+            folds = every_fold if {"-m", "--multirun"} & set(words) else [0]
+            planned.append(set(product(_numbers(words, "fold", folds), _numbers(words, "seed", [0]))))
+        return planned
 
     def check_variant(self, name: str) -> None:
         """Raises StudyError, with the nearest name, unless the study has a variant of this name."""

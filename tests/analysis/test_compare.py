@@ -175,6 +175,16 @@ def test_jobs_that_a_recorded_sweep_planned_are_missing(tmp_path, command, missi
     assert write_summary(tmp_path).missing == [f"cnn/{job}" for job in missing]
 
 
+def test_a_variant_that_a_command_of_its_own_trained_on_fewer_folds_or_seeds_is_whole(tmp_path):
+    write_variant(tmp_path, "cnn", folds=(0,))
+    write_variant(tmp_path, "transformer_h4", folds=range(4), seeds=(0, 1))
+    commands = "python train.py model=cnn\npython train.py seed=0,1 -m\n"
+    (tmp_path / "commands.txt").write_text(commands)
+    assert write_summary(tmp_path).headline == "All 9 jobs are done (2 variants)."
+    (tmp_path / "commands.txt").write_text(commands.replace("model=cnn", "model=cnn fold=0,1 -m"))
+    assert "cnn/fold1-seed0" in write_summary(tmp_path).missing
+
+
 def test_a_job_that_another_variant_has_is_missing(tmp_path):
     write_variant(tmp_path, "cnn", folds=(0, 1))
     write_variant(tmp_path, "transformer_h4", folds=(0,))
