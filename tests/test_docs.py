@@ -29,6 +29,8 @@ def names_in_code() -> frozenset[str]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 names.add(f"{path.stem}.{node.name}")
+            if isinstance(node, ast.Assign):
+                names |= {f"{path.stem}.{target.id}" for target in node.targets if isinstance(target, ast.Name)}
             if isinstance(node, ast.ClassDef):
                 names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
     return frozenset(names)

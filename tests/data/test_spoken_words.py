@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.documents import commands, text_of
 
 from audio_cls.data import spoken_words
 from audio_cls.data.sources import read_any_folder
@@ -52,10 +53,15 @@ def install(programs: Path, text: str = STAND_IN, missing: str = "", loudness: f
 
 @pytest.fixture(scope="module")
 def words(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The set, made as the lab notebook says."""
     install(programs)
-    folder = tmp_path_factory.mktemp("made") / "words"
-    assert make_words(folder) == 60
-    return folder
+    (arguments,) = commands("python -m audio_cls.data.spoken_words", text_of("docs/experiments.md"))
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["spoken_words", *arguments])
+        assert spoken_words.main() == 0
+    return folder / "words"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
