@@ -17,7 +17,7 @@ NEVER_CLOSED = "the header was never closed: the {seconds:.1f} s that are there 
 TOO_SHORT = "the header says less than is there"
 _TAIL_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _OUTER = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">", b"FORM": ">"}  # and their order of bytes
-_NAME = re.compile(rb"[ -~]{4}")
+CHUNK_NAME = re.compile(rb"[ -~]{4}")
 
 
 @dataclass
@@ -84,8 +84,8 @@ def _find_samples(file: Window) -> _Samples | None:
 def _next_chunk(file: Window, begin: int, length: int) -> int:
     """Chunks begin at even places; some programs forget that."""
     position = begin + length + length % 2
-    if length % 2 and not _NAME.fullmatch(file.at(position, 4)):
-        return position - 1 if _NAME.fullmatch(file.at(position - 1, 4)) else position
+    if length % 2 and not CHUNK_NAME.fullmatch(file.at(position, 4)):
+        return position - 1 if CHUNK_NAME.fullmatch(file.at(position - 1, 4)) else position
     return position
 
 
@@ -125,7 +125,7 @@ def _holds_chunks(file: Window, position: int) -> bool:
     while len(head := file.at(position, 8)) == 8:
         name, length = struct.unpack(f"{order}4sI", head)
         following = _next_chunk(file, position + 8, length)
-        if not _NAME.fullmatch(name) or name in SAMPLES or following > file.size + 1:
+        if not CHUNK_NAME.fullmatch(name) or name in SAMPLES or following > file.size + 1:
             return False
         position = following
     return True

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from audio_cls.data.clips import Clip, ClipSet, DataError, check_clips
 from audio_cls.data.folders import Contents, check_readable, is_hidden, left_out, look_through, subfolders
-from audio_cls.data.folds import Folds, read_folds, role_of
+from audio_cls.data.folds import FOLD, Folds, part_of, read_folds, role_of
 from audio_cls.data.formats import AUDIO_SUFFIXES
 from audio_cls.data.names import in_order, look_alikes
 from audio_cls.terminal import printable
 from audio_cls.wording import listed, shorten
 
-FOLD = re.compile(r"fold[ _-]?([0-9]+)", re.IGNORECASE)
 MANIFEST = "a CSV manifest (file, label, split) as data.root"
 SHOWN = 3
 
@@ -37,8 +36,8 @@ def list_class_folders(root: Path, name: str, has_source: bool = False) -> ClipS
     others = [folder for base in sorted({each.parent for each in sounding}) for folder in subfolders(base)]
     silent = [folder.name for folder in others if folder not in sounding and _is_silent(folder, contents)]
     classes = in_order(parts[depth] for parts in places.values())
-    if len(classes) == 1 and not stray and level is None:
-        _check_level(root, list(places.values()))
+    if len(classes) == 1 and not stray and level != 0:
+        _check_level(root, list(places.values()), least=2 if level is None else 3)
     folds = Folds({}) if level is None else _folds(root, [parts[level] for parts in places.values()])
     clips = [
         Clip(path, printable(path.relative_to(root).as_posix()), classes.index(parts[depth]), fold=folds.of.get(number))
@@ -54,15 +53,9 @@ def list_class_folders(root: Path, name: str, has_source: bool = False) -> ClipS
         notes.append(f"{shorten(list(map(repr, silent)), SHOWN)} {hold}")
     notes += look_alikes("classes", classes)
     if level is None and not has_source:
-        notes += _same_folders_in_each(list(places.values()))
+        notes += _same_folders_in_each(root, list(places.values()))
     ordered = tuple(sorted(clips, key=lambda clip: clip.name))
     return check_clips(ClipSet(name, root, tuple(classes), ordered, None, tuple(notes), folds.has_roles))
-
-
-def _meaning(word: str) -> str | None:
-    """The role, or the number of the fold, that a folder's name says."""
-    match = FOLD.fullmatch(word)
-    return match[1] if match else role_of(word)
 
 
 def _level_of_parts(root: Path, places: list[tuple[str, ...]]) -> int | None:
@@ -98,7 +91,7 @@ def _telling(names: set[str]) -> set[str]:
     """Those of the names that say roles, or else folds; none unless at least two different ones do."""
     for kind in (role_of, FOLD.fullmatch):
         words = {name for name in names if kind(name)}
-        if len({_meaning(word) for word in words}) > 1:
+        if len({part_of(word) for word in words}) > 1:
             return words
     return set()
 
@@ -112,7 +105,7 @@ def _check_all_tell(names: set[str], words: set[str], where: str) -> None:
 
 
 def _folds(root: Path, names: list[str]) -> Folds:
-    values = [name if role_of(name) else _meaning(name) or "" for name in names]
+    values = [name if role_of(name) else part_of(name) or "" for name in names]
     return read_folds(root, f"the folders {_names(set(names))}", dict(enumerate(values)))
 
 
@@ -134,7 +127,9 @@ def _is_silent(folder: Path, contents: Contents) -> bool:
             f"folder away"
         )
     if not any(names for _, _, names in os.walk(folder) if any(not is_hidden(name) for name in names)):
-        raise DataError(f"class folder {folder} is empty: add clips to it or remove it")
+        hidden = any(path.is_relative_to(folder) for path in contents.hidden)
+        held = "holds hidden sounds only" if hidden else "is empty"
+        raise DataError(f"class folder {folder} {held}: add clips to it or remove it")
     return True
 
 
@@ -160,25 +155,33 @@ def _holds_classes(folder: Path) -> bool:
     return sum(any(suffix in AUDIO_SUFFIXES for suffix in suffixes) for suffixes in within) > 1
 
 
-def _check_level(root: Path, places: list[tuple[str, ...]]) -> None:
-    """Raises DataError where all sounds lie in one folder, in which there are several with sounds."""
+def _check_level(root: Path, places: list[tuple[str, ...]], least: int) -> None:
+    """Raises DataError where all sounds lie in one folder, in which there are several with sounds. `least`: how many
+    folders must lie above a sound for that to be so."""
     shared = os.path.commonpath([os.path.join(*parts[:-1]) for parts in places])
     depth = len(Path(shared).parts)
     within = {parts[depth] for parts in places if len(parts) > depth + 1}
-    if len(within) > 1 and all(len(parts) > depth + 1 for parts in places):
+    if len(within) > 1 and all(len(parts) > max(depth + 1, least) for parts in places):
         raise DataError(
             f"{root} holds one folder with sounds, {shared!r}, and the folders in it ({_names(within)}) seem to be the "
-            f"classes: data.root={root / shared}"
+            f"{'parts of a split' if _telling(within) else 'classes'}: data.root={root / shared}"
         )
 
 
-def _same_folders_in_each(places: list[tuple[str, ...]]) -> list[str]:
+def _same_folders_in_each(root: Path, places: list[tuple[str, ...]]) -> list[str]:
+    """A note where what is taken for the classes may be something else. Raises DataError for 'train-a' and 'test-a'."""
     below = defaultdict(set)
     for parts in places:
         below[parts[0]].add(parts[1] if len(parts) > 2 else "")
     first = next(iter(below.values()))
     if len(below) < 2 or len(first) < 2 or "" in first or any(names != first for names in below.values()):
         return []
+    roles = {role_of(re.split("[^a-z]", name.casefold())[0]) for name in below}
+    if len(roles) > 1 and None not in roles:
+        raise DataError(
+            f"{root} holds {_names(set(below))}, each with the folders {_names(first)}: if they are parts of a split, "
+            f"call them train, val and test; if they are the classes, give {MANIFEST}"
+        )
     return [
         f"each of the {len(below)} class folders holds the folders {_names(first)}: if these are the recordings, set "
         f"data.source=parent; if these are the classes, list the clips in a CSV manifest"

@@ -25,6 +25,10 @@ class FewSourcesError(SplitError, DataError):
     """A class that no split can both train and evaluate: its data are too few, whatever the configuration."""
 
 
+class SameSoundError(SplitError, DataError):
+    """Clips that hold the same sound lie in parts of the data's own split that must not share any."""
+
+
 ROLES = ("train", "val", "test")
 
 

@@ -173,7 +173,8 @@ class _Mix:
         magnitude = np.abs(block)
         self._peak = max(self._peak, float(magnitude.max()))
         self._clipped += int(np.count_nonzero(magnitude >= FULL_SCALE))
-        self._energy += float(np.square(block, dtype=np.float64).sum())
+        with np.errstate(invalid="ignore"):  # what is not finite is refused in `recording`
+            self._energy += float(np.square(block, dtype=np.float64).sum())
 
     def recording(self, sample_rate: int, frames: int) -> Recording:
         waveform = np.concatenate(self.blocks)

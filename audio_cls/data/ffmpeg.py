@@ -43,9 +43,13 @@ class Decoder:
             self._container.close()
             raise BadAudio("it has no sound track")
         self._stream = self._container.streams.audio[0]
-        self._stream.codec_context.thread_count = 1
-        self.sample_rate: int = self._stream.codec_context.sample_rate
-        self.channels: int = self._stream.codec_context.channels
+        codec = self._stream.codec_context
+        if codec is None or not codec.channels:
+            self._container.close()
+            raise BadAudio(f"unreadable: {kind.name} whose header names no codec that is known, or no channels")
+        codec.thread_count = 1
+        self.sample_rate: int = codec.sample_rate
+        self.channels: int = codec.channels
         if not self.sample_rate:
             self._container.close()
             raise BadAudio(f"{kind.name} without a packet that can be decoded")
@@ -126,4 +130,5 @@ def _cut_avi(path: Path) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    return one_line(error).partition(": '")[0].partition("] ")[2] or one_line(error)
+    words = one_line(error).partition(": '")[0]
+    return words.partition("] ")[2] or words

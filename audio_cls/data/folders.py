@@ -19,7 +19,10 @@ BYSTANDERS = frozenset(
         "lab textgrid rttm stm ctm eaf jams cha trs srt vtt lrc mid midi asd sfk pkf reapeaks sha1 sha256 md5 license"
     ).split()
 )
-BYSTANDER_NAMES = frozenset({"readme", "license", "licence", "copying", "makefile", "icon\r"})
+BYSTANDER_NAMES = frozenset(
+    "readme license licence copying copyright notice authors contributors changes changelog history news version todo "
+    "manifest index checksums md5sum md5sums sha1sum sha1sums sha256sum sha256sums makefile dockerfile".split()
+) | {"icon\r"}
 
 
 @dataclass
@@ -42,14 +45,10 @@ class Contents:
                 self.hidden.append(path)
         elif path.is_symlink() and not path.exists():
             raise DataError(f"{path} is a link to what does not exist: restore it or remove the link")
-        elif is_sound:
+        elif is_sound and path.is_file():
             (self.sounds if suffix in readable_suffixes() else self.unreadable).append(path)
-        elif suffix not in BYSTANDERS and not (suffix == "" and _is_document(path.name)):
+        elif suffix not in BYSTANDERS and path.name.casefold() not in BYSTANDER_NAMES:
             self.strange.append(path)
-
-
-def _is_document(name: str) -> bool:
-    return name.isupper() or name.casefold() in BYSTANDER_NAMES  # SHA256SUMS
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -13,7 +13,9 @@ ROLE_OF = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
+_AROUND = re.compile(r"^x[ _-]|[ _-]?(set|data|dataset|split|part|clips|audio|wavs?)$")
 MIN_FOLDS = 3  # one to test on, one to validate on, one to train on
+FOLD = re.compile(r"fold[ _-]?([0-9]+)", re.IGNORECASE)  # the name of a folder
 WHOLE = re.compile(r"([0-9]+)(\.0+)?")  # 1.0: as tables with gaps are written
 
 
@@ -27,8 +29,14 @@ class Folds:
 
 
 def role_of(word: str) -> str | None:
-    """'train', 'val' or 'test' for a word that means it in any case."""
-    return ROLE_OF.get(word.casefold())
+    """'train', 'val' or 'test' for a word that means it in any case, also as in 'train_set', 'test data' or 'X_val'."""
+    return ROLE_OF.get(_AROUND.sub("", word.casefold()))
+
+
+def part_of(word: str) -> str | None:
+    """The role, or the number of the fold, that a folder's name says."""
+    match = FOLD.fullmatch(word)
+    return match[1] if match else role_of(word)
 
 
 def read_folds(path: Path, what: str, values: dict[int, str]) -> Folds:

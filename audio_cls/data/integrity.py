@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from audio_cls.data.chunks import NEVER_CLOSED, SLACK, TOO_SHORT, examine_chunks, is_chunked
+from audio_cls.data.chunks import CHUNK_NAME, NEVER_CLOSED, SLACK, TOO_SHORT, examine_chunks, is_chunked
 from audio_cls.data.mpeg import Mpeg, begins_with_frames, tag_size, take_apart
 from audio_cls.data.window import Window
 
@@ -172,8 +172,10 @@ def _cut_caf(file: Window) -> str | None:
     while len(head := file.at(position, 12)) == 12:
         name, length = struct.unpack(">4sq", head)
         held = file.size - position - 12
+        if not CHUNK_NAME.fullmatch(name):
+            return None  # bytes behind the last chunk
         if length > held:
-            return f"truncated: the header says {length} bytes of {name.decode(errors='replace')!r}, {held} are there"
+            return f"truncated: the header says {length} bytes of {name.decode()!r}, {held} are there"
         position += 12 + length if length >= 0 else file.size  # -1: up to the end
     return None
 

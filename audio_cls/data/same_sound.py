@@ -4,19 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audio_cls.data.clips import ClipSet, SplitError
+from audio_cls.data.clips import ClipSet, SameSoundError
 from audio_cls.wording import shorten
 
 Groups = Sequence[Sequence[int]]  # of clips, by index
 
 
 def note_parted(clip_set: ClipSet, places: Sequence[str], identical: Groups, similar: Groups) -> tuple[str, ...]:
-    """Raises SplitError for identical clips in different `places`, which has an entry for each clip; notes similar
+    """Raises SameSoundError for identical clips in different `places`, which has an entry for each clip; notes similar
     ones."""
-    for one, other in _parted(identical, places):
+    if copies := _parted(identical, places):
+        one, other = copies[0]
         first, second = clip_set.clips[one].name, clip_set.clips[other].name
-        raise SplitError(
-            f"{first!r} and {second!r} hold the same sound and are in {places[one]} and in {places[other]}: "
+        rest = f", and there are {len(copies) - 1} more groups of clips like them" if len(copies) > 1 else ""
+        raise SameSoundError(
+            f"{first!r} and {second!r} hold the same sound and are in {places[one]} and in {places[other]}{rest}: "
             f"put them into one {'part' if clip_set.has_roles else 'fold'} or remove one"
         )
     pairs = _parted(similar, places)

@@ -71,7 +71,9 @@ class Sndfile:
                 read += len(block)
                 yield block
         except soundfile.SoundFileError as error:
-            raise BadAudio(f"unreadable or truncated: {_reason(error)}") from None
+            known = 0 <= sound.frames < UNKNOWN_FRAMES
+            held = f"the header says {sound.frames} frames, {read} could be read" if known else _reason(error)
+            raise BadAudio(f"unreadable or truncated: {held}") from None
         if self._layout.log and (damage := find_damage(sound.extra_info, read)) is not None:
             raise BadAudio(damage)
         tolerance = (

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from audio_cls.data.clips import ClipSet, PlaceError
+from audio_cls.data.folds import part_of
 from audio_cls.wording import shorten
 
 PARENT = "parent"
@@ -24,7 +25,10 @@ def with_sources(clip_set: ClipSet, pattern: str) -> ClipSet:
     """
     if any(clip.source is not None for clip in clip_set.clips):
         raise PlaceError(f"data.source={pattern}: the data name their sources already: leave it out, or the column")
-    sources = [_parent(clip.name) if pattern == PARENT else _captured(clip.name, pattern) for clip in clip_set.clips]
+    sources = [
+        _parent(clip.name, clip_set.classes[clip.label]) if pattern == PARENT else _captured(clip.name, pattern)
+        for clip in clip_set.clips
+    ]
     lost = [clip.name for clip, source in zip(clip_set.clips, sources, strict=True) if source is None]
     if lost:
         why = "lie in no folder below that of their class" if pattern == PARENT else "do not match"
@@ -42,9 +46,10 @@ def with_sources(clip_set: ClipSet, pattern: str) -> ClipSet:
     return replace(clip_set, clips=clips, notes=(*clip_set.notes, noted))
 
 
-def _parent(name: str) -> str | None:
-    folders = PurePosixPath(name).parts[:-1]
-    return folders[-1] if len(folders) > 1 else None
+def _parent(name: str, label: str) -> str | None:
+    """The folder of a clip, unless it is that of its class, of its fold or of its part of the split."""
+    *above, folder = PurePosixPath(name).parts[:-1] or ("",)
+    return folder if above and folder != label and part_of(folder) is None else None
 
 
 def _captured(name: str, pattern: str) -> str | None:

@@ -122,8 +122,10 @@ def _check_begun(job: Job) -> None:
 def _differences(before: dict[str, Any], after: dict[str, Any], there: str) -> str:
     """What differs where both sides say it: 'protocol holdout there, crossval'."""
     known = [key for key in after if before.get(key) is not None and after[key] is not None]
-    differing = [f"{key} {before[key]} {there}, {after[key]}" for key in known if before[key] != after[key]]
-    return " and ".join(differing) or f"other clips (files, labels, sources or folds) {there} than"
+    differing = {key: f"{key} {before[key]} {there}, {after[key]}" for key in known if before[key] != after[key]}
+    if differing.keys() <= {"data.root"}:  # the same clips may lie anywhere
+        return f"other clips (files, labels, sources or folds) {there} than"
+    return " and ".join(differing.values())
 
 
 def _of_plan(job: Job) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def load_classifier(folder: Path) -> LoadedClassifier:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise LoadError(f"{folder} does not exist; give a job's folder, as in {EXAMPLE}")
+        what = "is a file" if folder.exists() else "does not exist"
+        raise LoadError(f"{folder} {what}; give a job's folder, as in {EXAMPLE}")
     path = folder / "config.yaml"
     if not path.exists():
         jobs = sorted(found.parent for depth in ("*", "*/*") for found in folder.glob(f"{depth}/config.yaml"))

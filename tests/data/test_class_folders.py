@@ -27,6 +27,9 @@ def by_fold(clip_set) -> dict[int, list[str]]:
         ([name.replace("train", "Training").replace("val", "DEV") for name in PARTS], ("Training", "DEV", "test")),
         (["/".join([name.split("/")[1], name.split("/")[0], "x.wav"]) for name in PARTS], ("train", "val", "test")),
         ([name.replace("dog/", "dog/tape/") for name in PARTS], ("train", "val", "test")),
+        ([name.replace("/", "_set/", 1) for name in PARTS], ("train_set", "val_set", "test_set")),
+        ([name.replace("/", " Data/", 1) for name in PARTS], ("train Data", "val Data", "test Data")),
+        ([f"X_{name}" for name in PARTS], ("X_train", "X_val", "X_test")),
     ],
 )
 def test_folders_called_train_val_and_test_are_roles_above_or_below_the_classes(tmp_path, given, words):
@@ -69,6 +72,12 @@ def test_one_folder_called_like_a_role_is_a_class(tmp_path):
         (("dog/1.wav", "cat/1.xyz", "cat/2.xyz"), "cat holds 2 files but no sound that can be read .*xyz"),
         (("dog/1.wav", "cat/1"), "cat holds 1 file but no sound that can be read .no extension"),
         (("dog/1.wav", "bird/2.wav", "cat/.DS_Store"), "class folder .*cat is empty"),
+        (("dog/1.wav", "bird/2.wav", "cat/.1.wav"), "class folder .*cat holds hidden sounds only"),
+        (("dog/1.wav", "bird/2.wav", "cat/REC1", "cat/REC2"), "cat holds 2 files but no sound .*no extension"),
+        ([f"audio/{name}" for name in PARTS], "'audio', .*parts of a split: data.root=.*/audio$"),
+        ([f"a/b/{name}" for name in PARTS], "one folder with sounds, 'a/b', .*parts of a split: data.root=.*/a/b$"),
+        (("dog/train/1.wav", "dog/test/1.wav"), "one class only, 'dog'"),
+        ([name.replace("/", "-a/", 1) for name in PARTS], "'val-a', each with the folders .*: if .* call them train"),
     ],
 )
 def test_folders_on_another_level_are_refused_naming_what_to_do(tmp_path, names, problem):
@@ -91,6 +100,7 @@ def test_a_class_folder_alone_is_refused_naming_the_folder_above_or_the_table(tm
     [
         (("x.wav", "y.wav"), "2 sounds lie beside the class folders and are left out (first: x.wav)"),
         (("a/x.xyz", "a/y.xyz", "b/take"), "3 files are left out (first: a/take-) as no sound: 2 .xyz and 1 without"),
+        (("a/REC1", "a/REC2"), "2 files are left out (first: a/REC1) as no sound: 2 without an extension"),
         (("docs/about.md",), "'docs' holds no sounds and is no class"),
         (("a/.x.wav",), "1 hidden file or folder is left out (a/.x.wav)"),
         ((".old/a/x.wav", "a/.x.wav"), "2 hidden files or folders are left out (first: .old)"),
@@ -108,6 +118,13 @@ def test_what_usually_lies_beside_sounds_is_passed_over(tmp_path):
     names = "a/notes.txt a/1.json cover.JPG README LICENSE SHA256SUMS Thumbs.db .DS_Store a/._1.wav .git/x"
     names += " __MACOSX/a/._1.wav"
     assert read_folder(touch(tmp_path, "a/1.wav", "b/1.wav", *names.split())).notes == ()
+
+
+def test_a_named_pipe_is_no_sound(tmp_path):
+    root = touch(tmp_path, "a/1.wav", "b/1.wav")
+    os.mkfifo(root / "a" / "2.wav")  # opening it would wait for ever
+    clips = read_folder(root)
+    assert len(clips) == 2 and clips.notes == ("1 file is left out (a/2.wav) as no sound: 1 .wav",)
 
 
 def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path):

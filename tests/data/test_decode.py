@@ -236,6 +236,14 @@ def test_samples_that_are_not_finite_are_recognised_in_any_channel(tmp_path, val
         decode(write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT"), 16_000)
 
 
+def test_no_warning_is_printed_about_samples_that_are_not_finite(tmp_path, recwarn):
+    path = write(tmp_path / "a.wav", np.ones(100, np.float32), 16_000, subtype="FLOAT")
+    path.write_bytes(path.read_bytes()[:-4] + b"\x01\0\x80\x7f")  # a NaN that signals
+    with pytest.raises(BadAudio, match="not finite"):
+        decode(path, 16_000)
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("rate", [3_999, 384_001, 2_000_000_000])
 def test_absurd_rates_are_recognised(tmp_path, rate):
     path = write(tmp_path / "a.wav", np.zeros(10), 44_100)

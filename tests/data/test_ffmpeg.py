@@ -125,6 +125,16 @@ def test_codecs_of_wav_and_ogg_that_libsndfile_lacks_are_read(tmp_path):
     assert read_audio(path).frames == pytest.approx(2 * RATE, abs=4096)
 
 
+@pytest.mark.parametrize(("place", "content"), [(20, b"\x34\x12"), (22, b"\0\0"), (34, b"\0\0")])
+def test_a_wav_of_no_known_codec_or_without_channels_is_refused_in_plain_words(tmp_path, place, content):
+    soundfile.write(tmp_path / "a.wav", sound(), RATE)
+    whole = bytearray((tmp_path / "a.wav").read_bytes())
+    whole[place : place + 2] = content
+    (tmp_path / "a.wav").write_bytes(whole)
+    with pytest.raises(BadAudio, match="^unreadable: wav whose header names no codec that is known, or no channels$"):
+        read_audio(tmp_path / "a.wav")
+
+
 def test_a_file_without_sound_is_refused(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)

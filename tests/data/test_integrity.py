@@ -178,6 +178,19 @@ def test_a_flac_that_was_written_to_a_pipe_is_read_whole(tmp_path):
     assert said_of(tmp_path / "a.flac").startswith("unreadable or truncated")
 
 
+def test_a_flac_of_which_nothing_but_the_header_is_left_says_how_much_is_missing(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.full(1000, 0.25), 16_000)
+    (tmp_path / "a.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:42])
+    assert said_of(tmp_path / "a.flac") == "unreadable or truncated: the header says 1000 frames, 0 could be read"
+
+
+def test_bytes_behind_the_last_chunk_of_a_caf_are_no_chunk(tmp_path):
+    soundfile.write(tmp_path / "a.caf", np.full(1000, 0.25), 16_000)
+    content = (tmp_path / "a.caf").read_bytes()
+    (tmp_path / "a.caf").write_bytes(content + b"\0\1\2\3" + b"\x7f" * 40)
+    assert read_audio(tmp_path / "a.caf").frames == 1000
+
+
 def test_an_flac_behind_a_tag_of_mp3_files_is_read(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.full(1000, 0.25), 16_000)
     path = tmp_path / "a.flac"

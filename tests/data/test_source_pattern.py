@@ -30,6 +30,7 @@ def sources(pattern: str, *names: str) -> list[str]:
         ("take{source}", ("dog/take12.flac",), ["12"]),
         ("({source})*", ("dog/(a) +[.wav",), ["a"]),
         ("parent", ("dog/s1/x.wav", "cat/deep/s2/y.wav"), ["s1", "s2"]),
+        ("parent", ("train/a/s1/x.wav", "test/b/s2/y.wav"), ["s1", "s2"]),
     ],
 )
 def test_a_pattern_names_the_sources(pattern, names, found):
@@ -51,6 +52,8 @@ def test_what_was_found_is_said_in_a_line():
         ("*_{source}_*", ("0/a.wav", "0/b.wav", "0/c.wav", "0/d.wav"), "4 of 4 .*0/a.wav, 0/b.wav, 0/c.wav and 1 more"),
         ("{source}/*/*/*", ("0/a.wav",), "1 of 1 clips do not match"),
         ("parent", ("dog/x.wav",), "1 of 1 clips lie in no folder below that of their class"),
+        ("parent", ("train/a/x.wav", "test/b/x.wav"), "2 of 2 clips lie in no folder below that of their class"),
+        ("parent", ("a/train/x.wav", "b/fold1/x.wav"), "2 of 2 clips lie in no folder below that of their class"),
         ("*_*", DIGITS, "must hold {source} once"),
         ("{source}_{source}", DIGITS, "must hold {source} once"),
         ("{speaker}_*", DIGITS, "must hold {source} once"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio_cls.data import splits
-from audio_cls.data.clips import Clip, ClipSet, SplitError
+from audio_cls.data.clips import Clip, ClipSet, DataError, SplitError
 from audio_cls.data.splits import Split, check_split, make_split, num_folds, published_folds
 
 
@@ -328,6 +328,8 @@ def test_identical_clips_in_two_given_folds_are_refused_and_similar_ones_noted(p
     message = "'0002.wav' and '0003.wav' hold the same sound and are in fold 3 and in fold 4: put them into one fold or"
     with pytest.raises(SplitError, match=message):
         split(clips, protocol, 0, identical=[[2, 3]])
+    with pytest.raises(DataError, match="are in fold 3 and in fold 4, and there are 2 more groups of clips like them"):
+        split(clips, protocol, 0, identical=[[2, 3], [4, 5], [6, 10, 7]])
     noted = split(clips, protocol, 0, identical=[[2, 6]], similar=[(2, 3)])
     assert "(0002.wav ~ 0003.wav): listen, then put them into one fold" in noted.notes[-1]
     assert split(clips, "all", 0, identical=[[2, 3]], similar=[(4, 5)]).val is None

@@ -94,6 +94,8 @@ def test_clips_that_were_added_are_refused_in_the_study_of_those_before(
     (tmp_path / "sounds/Dog/0.wav").unlink()
     line = refused(capsys, *SOUNDS, "variant=other")
     assert "other clips (files, labels, sources or folds) there than now; choose" in line
+    shutil.copytree(tmp_path / "sounds", tmp_path / "copy" / "sounds")
+    assert "other clips (files, labels, sources or folds) there than now" in refused(capsys, *of("copy/sounds"))
 
 
 def test_another_protocol_is_refused_in_a_study_of_the_users_own_name(capsys: pytest.CaptureFixture) -> None:

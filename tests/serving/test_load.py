@@ -160,6 +160,9 @@ def test_a_damaged_job_is_refused_in_one_line_and_runs_no_code(job, tmp_path, ca
 def test_folders_that_are_no_job_are_refused_with_what_was_meant(job, tmp_path):
     with pytest.raises(LoadError, match="does not exist; give a job's folder"):
         load_classifier(tmp_path / "nowhere")
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(LoadError, match="a.wav is a file; give a job's folder"):
+        load_classifier(tmp_path / "a.wav")
     with pytest.raises(LoadError, match=r"there is no config\.yaml in it"):
         load_classifier(tmp_path)
     for folder in (job.folder.parent, job.folder.parent.parent):
