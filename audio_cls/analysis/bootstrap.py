@@ -41,6 +41,12 @@ def weighted_accuracy(correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _divide(weights @ correct, weights.sum(axis=1))
 
 
+def weighted_balanced_accuracy(labels: np.ndarray, correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(R,) mean of the accuracies on the clips of each class that has any, from (N,), (N,) and weights (R, N)."""
+    is_label = labels[:, None] == np.unique(labels)  # (N, classes that occur)
+    return mean_of_present(_divide(weights @ (is_label * correct[:, None]), weights @ is_label), axis=1)
+
+
 def weighted_f1_macro(labels: np.ndarray, predicted: np.ndarray, num_classes: int, weights: np.ndarray) -> np.ndarray:
     """(R,) macro F1 over the classes that occur among labels or predictions, from (N,), (N,) and weights (R, N)."""
     return mean_of_present(weighted_f1_per_class(labels, predicted, num_classes, weights), axis=1)

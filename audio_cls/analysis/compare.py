@@ -25,6 +25,7 @@ from audio_cls.analysis.statistics import (
 )
 from audio_cls.analysis.summary import Comparison, Scores, Spread, Summary, VariantRow
 from audio_cls.analysis.verdict import headline, notes, verdict
+from audio_cls.data.balance import is_unequal
 from audio_cls.results.job_folder import RANKING_SPLIT, UNFINISHED, StudyJob
 from audio_cls.results.predictions import Predictions, by_seed
 from audio_cls.results.study import Study
@@ -116,10 +117,21 @@ def _scores(jobs: Sequence[StudyJob], split: str | None) -> Scores | None:
     if not predictions:
         return None
     spreads = {}
-    for key in METRICS:
+    for key in ("accuracy", "f1_macro", "auroc_macro"):
         mean, sd = _figure(jobs, split, key)
         spreads[key] = Spread(mean, sd, metric_interval(predictions, key) if mean is not None else None)
-    return Scores(**spreads, num_sources=num_sources(predictions))
+    balanced = _balanced_accuracy(predictions)
+    return Scores(**spreads, balanced_accuracy=balanced, num_sources=num_sources(predictions))
+
+
+def _balanced_accuracy(predictions: Sequence[Predictions]) -> Spread | None:
+    """None where no class is much larger than another. From the predictions, as older results do not have it."""
+    labels = {clip: label for job in predictions for clip, label in zip(job.clips, job.labels.tolist(), strict=True)}
+    if not is_unequal(np.unique([*labels.values()], return_counts=True)[1]):
+        return None
+    key = "balanced_accuracy"
+    figures = {job.job: float(METRICS[key](job, np.ones((1, len(job.labels))))[0]) for job in predictions}
+    return Spread(*mean_and_sd(figures), metric_interval(predictions, key))
 
 
 def _predictions(jobs: Sequence[StudyJob], split: str | None) -> list[Predictions]:

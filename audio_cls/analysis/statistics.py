@@ -19,6 +19,7 @@ from audio_cls.analysis.bootstrap import (
     source_weights,
     weighted_accuracy,
     weighted_auroc_macro,
+    weighted_balanced_accuracy,
     weighted_f1_macro,
 )
 from audio_cls.analysis.sign_flips import NUM_FLIPS, SignFlips, flip_signs
@@ -29,6 +30,7 @@ Metric = Callable[[Predictions, np.ndarray], np.ndarray]  # of a job under weigh
 
 METRICS: dict[str, Metric] = {
     "accuracy": lambda job, weights: weighted_accuracy(job.correct, weights),
+    "balanced_accuracy": lambda job, weights: weighted_balanced_accuracy(job.labels, job.correct, weights),
     "f1_macro": lambda job, weights: weighted_f1_macro(job.labels, job.predicted, job.probabilities.shape[1], weights),
     "auroc_macro": lambda job, weights: weighted_auroc_macro(job.labels, job.probabilities, weights),
 }

@@ -27,6 +27,7 @@ class Scores:
     """On one split, of clips from `num_sources` recordings; a clip of unknown source counts as one."""
 
     accuracy: Spread
+    balanced_accuracy: Spread | None  # None where no class is much larger than another
     f1_macro: Spread
     auroc_macro: Spread
     num_sources: int

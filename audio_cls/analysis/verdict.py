@@ -15,6 +15,10 @@ CHOSEN_ON_TEST = (
     "The test folds rank here, so a variant chosen by them is not confirmed by them:"
     " protocol=holdout ranks on validation folds and keeps a test set."
 )
+UNEQUAL = (
+    "Classes differ much in size, and accuracy is above all that on the large ones. Balanced is the balanced accuracy,"
+    " the mean of the accuracies on each class. Variants are ranked by accuracy."
+)
 NO_TEST = "No test column: published fold 1 was not among the clips."
 _MOST_NAMES = 12
 _MOST_OTHERS = 5
@@ -148,6 +152,7 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
             values = sorted({job.metrics[key] for job in done if job.variant == row.variant and key in job.metrics})
             if len(values) > 1:
                 found.append(f"The jobs of {row.variant} differ in {key} ({', '.join(map(str, values))}).")
+    found += [UNEQUAL] if any(row.ranking and row.ranking.balanced_accuracy for row in rows) else []
     found += _about_intervals(rows, comparisons)
     single = [row.variant for row in rows if row.ranking and not row.calibration]
     if single:

@@ -175,6 +175,10 @@ def _check_training(config: Config) -> None:
             f"trainer.validate_every={trainer.validate_every} leaves no validation in trainer.max_epochs="
             f"{trainer.max_epochs} to choose by; set trainer.validate_every={trainer.max_epochs} or less"
         )
+    if config.data.balance == "sampling" and isinstance(config.model, BaselineConfig):
+        raise ConfigError(
+            "data.balance=sampling has no effect on model=baseline, which draws no clips; use data.balance=weights"
+        )
     if config.augment.mix and trainer.batch_size < 2:
         raise ConfigError(
             f"trainer.batch_size={trainer.batch_size} leaves nothing to mix with; use 2 or more, or augment.mix=false"

@@ -1,8 +1,8 @@
 """Classes of unequal size: how unequal, and what makes up for it in training."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from audio_cls.data.clips import ClipSet
+import numpy as np
 
 IMBALANCE = 3  # largest class to smallest, above which it is said
 
@@ -18,10 +18,15 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return (counts.sum() / np.count_nonzero(counts) / np.maximum(counts, 1)).astype(np.float32)
 
 
-def describe_imbalance(clip_set: ClipSet) -> str | None:
+def is_unequal(counts: np.ndarray) -> bool:
+    """Whether a class is more than IMBALANCE times as large as another, from (K,) clips of each."""
+    return bool(counts.max() > IMBALANCE * counts.min())
+
+
+def describe_imbalance(labels: np.ndarray, classes: Sequence[str]) -> str | None:
     """'Dog' has 120 clips, 'Cat' 8; None where no class is more than IMBALANCE times as large as another."""
-    counts = class_counts(np.array([clip.label for clip in clip_set.clips]), len(clip_set.classes))
-    if counts.max() <= IMBALANCE * counts.min():
+    counts = class_counts(labels, len(classes))
+    if not is_unequal(counts):
         return None
-    largest, smallest = clip_set.classes[int(counts.argmax())], clip_set.classes[int(counts.argmin())]
+    largest, smallest = classes[int(counts.argmax())], classes[int(counts.argmin())]
     return f"{largest!r} has {counts.max()} clips, {smallest!r} {counts.min()}"

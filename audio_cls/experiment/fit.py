@@ -3,25 +3,47 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from audio_cls.config.auto import KINDS_AS_USUAL
 from audio_cls.config.job import Job, clips, headers_of, recommended
 from audio_cls.config.recommend import misfits
+from audio_cls.config.schema import BaselineConfig
 from audio_cls.data.balance import describe_imbalance
 from audio_cls.data.headers import MOST_FILES
+from audio_cls.experiment.plan import split_of
+from audio_cls.experiment.sound import same_sound
 
 
 def remarks(jobs: Sequence[Job]) -> list[str]:
     """A line for each thing to say, once."""
-    return list(dict.fromkeys(line for job in jobs for line in _about(job)))
+    lines = [*_unequal_classes(jobs), *(line for job in jobs for line in _about(job))]
+    return list(dict.fromkeys(lines))
+
+
+def _unequal_classes(jobs: Sequence[Job]) -> Iterator[str]:
+    """Of all folds of the same data, the first whose training clips are unequal speaks for the others."""
+    said = set()
+    for job in {(job.config.data, job.config.protocol, job.config.fold): job for job in jobs}.values():
+        data, classes = job.config.data, clips(job).classes
+        unequal = describe_imbalance(_training_labels(job), classes) if data not in said else None
+        if unequal is None:
+            continue
+        said.add(data)
+        fits = "weights" if isinstance(job.config.model, BaselineConfig) else "weights or sampling"
+        makes_up = f"; data.balance={fits} makes up for it"
+        if data.balance != "none":
+            makes_up = f", which data.balance={data.balance} makes up for"
+        yield f"note: classes differ in size in training ({unequal}){makes_up}"
+
+
+def _training_labels(job: Job) -> np.ndarray:
+    labels = np.array([clip.label for clip in clips(job).clips])
+    return labels[split_of(job, *same_sound(job)).train]
 
 
 def _about(job: Job) -> Iterator[str]:
     clip_set, data = clips(job), job.config.data
-    if unequal := describe_imbalance(clip_set):
-        if data.balance == "none":
-            yield f"note: classes differ in size ({unequal}); data.balance=weights or sampling makes up for it"
-        else:
-            yield f"note: classes differ in size ({unequal}), which data.balance={data.balance} makes up for"
     if data.kind in KINDS_AS_USUAL:
         return
     taken = [str(setting) for setting in recommended(data) if setting.key in job.automatic]

@@ -34,7 +34,7 @@ from audio_cls.config.job import (
 from audio_cls.config.schema import TEXT_KEYS, BaselineConfig, Config, ConfigError, flatten, result_keys, shown
 from audio_cls.data.clips import DataError, SplitError
 from audio_cls.data.same_sound import Groups
-from audio_cls.data.splits import make_split
+from audio_cls.data.splits import Split, make_split
 from audio_cls.wording import one_line
 
 JOB_MEMORY = 2 * 2**30  # bytes: a job of the default transformer holds 1.4 GB, torch's libraries included
@@ -75,7 +75,7 @@ def make_plan(arguments: Sequence[str], multirun: bool) -> Plan:
     if (jobs[0].config.jobs or 1) > 1 and not multirun:
         raise ConfigError(f"jobs={jobs[0].config.jobs} runs the jobs of a sweep side by side; add -m, or leave it out")
     for job in {(job.config.data, job.config.protocol, job.config.fold): job for job in jobs}.values():
-        check_split_exists(job)
+        split_of(job)
     _check_folders_differ(jobs)
     launcher = next((str(override.value()) for override in ordered if override.key_or_group == "hydra/launcher"), None)
     if multirun and jobs[0].config.jobs is None:
@@ -133,9 +133,9 @@ def thread_warning(jobs: Sequence[Job]) -> str:
     )
 
 
-def check_split_exists(job: Job, identical: Groups = (), similar: Groups = ()) -> None:
-    """Raises ConfigError if the job's fold does not exist or its split cannot be made from the clips at hand, DataError
-    where no other fold or key would help."""
+def split_of(job: Job, identical: Groups = (), similar: Groups = ()) -> Split:
+    """The job's split. Raises ConfigError if its fold does not exist or it cannot be made from the clips at hand,
+    DataError where no other fold or key would help."""
     folds = num_folds(job)
     if job.config.fold >= folds:
         raise ConfigError(
@@ -144,7 +144,7 @@ def check_split_exists(job: Job, identical: Groups = (), similar: Groups = ()) -
         )
     data = job.config.data
     try:
-        make_split(
+        return make_split(
             clips(job), job.config.protocol, job.config.fold,
             num_folds=folds, split_seed=data.split_seed, allow_missing=data.allow_missing,
             identical=identical, similar=similar,

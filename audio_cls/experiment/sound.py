@@ -10,7 +10,7 @@ from audio_cls.data.clips import ClipSet
 from audio_cls.data.same_sound import Groups
 from audio_cls.data.sound import MAX_COMPARED, Sound
 from audio_cls.data.splits import published_folds
-from audio_cls.experiment.plan import check_split_exists
+from audio_cls.experiment.plan import split_of
 from audio_cls.wording import listed, shorten
 
 PUBLISHED = ("esc10", "esc50")  # with folds that are not ours to change
@@ -30,7 +30,7 @@ def listen(jobs: Sequence[Job]) -> tuple[Job, ...]:
     heard = [replace(job, content_digest=content_digest(job)) for job in jobs]
     for job in {(job.config.data, job.config.protocol, job.config.fold): job for job in heard}.values():
         if any(same_sound(job)):
-            check_split_exists(job, *same_sound(job))
+            split_of(job, *same_sound(job))
     return tuple(heard)
 
 

@@ -101,6 +101,8 @@ def variant_table(summary: Summary, colours: Colours | None = None) -> Table:
     if summary.ranking_split:
         usual = usual_sources(row.ranking for row in summary.rows)
         columns["Accuracy"] = lambda row: scores_cell(row.ranking, usual)
+        if any(row.ranking and row.ranking.balanced_accuracy for row in summary.rows):
+            columns["Balanced"] = lambda row: spread_cell(row.ranking.balanced_accuracy if row.ranking else None)
         columns["F1"] = lambda row: spread_cell(row.ranking.f1_macro if row.ranking else None)
         columns["AUROC"] = lambda row: spread_cell(row.ranking.auroc_macro if row.ranking else None)
     if any(row.test for row in summary.rows):

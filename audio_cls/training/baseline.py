@@ -28,10 +28,13 @@ def fit_baseline(
     """Fits the linear layer of a `BandStatistics` network to the training clips, in their crops of the evaluation.
 
     Writes a history of one epoch and a checkpoint like Lightning's. Nothing in it is random. A
-    clip counts as one, however many crops it has, and silent crops do not count, as at evaluation.
+    clip counts as one, however many crops it has, and silent crops do not count, as at evaluation;
+    where the module has weights of classes, a clip counts as much as its class says.
     """
     started = time.perf_counter()
     statistics, labels, weights = training_statistics(module, datamodule)
+    if module.class_weights is not None:
+        weights = weights * module.class_weights[labels]
     _find_weights(module.network, statistics, labels, weights, 1 / regularization)
     with torch.no_grad():
         logits = module.network.classify(statistics)

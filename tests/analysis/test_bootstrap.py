@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
 from audio_cls.analysis.bootstrap import (
     mean_of_present,
@@ -8,6 +8,7 @@ from audio_cls.analysis.bootstrap import (
     source_weights,
     weighted_accuracy,
     weighted_auroc_macro,
+    weighted_balanced_accuracy,
     weighted_f1_macro,
 )
 
@@ -38,6 +39,13 @@ def test_weighted_accuracy_is_that_of_scikit_learn(guesses, weights):
     labels, predicted, _ = guesses
     expected = [accuracy_score(labels, predicted, sample_weight=row) for row in weights]
     np.testing.assert_allclose(weighted_accuracy((labels == predicted).astype(float), weights), expected)
+
+
+def test_weighted_balanced_accuracy_is_that_of_scikit_learn(guesses, weights):
+    labels, predicted, _ = guesses
+    expected = [balanced_accuracy_score(labels, predicted, sample_weight=row) for row in weights]
+    correct = (labels == predicted).astype(float)
+    np.testing.assert_allclose(weighted_balanced_accuracy(labels, correct, weights), expected)
 
 
 def test_weighted_f1_is_that_of_scikit_learn(guesses, weights):

@@ -12,6 +12,7 @@ from audio_cls.analysis import compare
 from audio_cls.analysis.compare import summarize
 from audio_cls.reports.console import print_summary
 from audio_cls.reports.markdown import write_summary
+from audio_cls.reports.tables import variant_table
 from audio_cls.results.study import StudyError, load_study
 from audio_cls.wording import ranges
 
@@ -494,3 +495,24 @@ def test_a_narrow_terminal_loses_columns_but_no_figure_of_those_it_keeps(study, 
     assert "Parameters" not in text
     assert "…" not in text
     assert "Columns that do not fit here stand in summary.md." in text
+
+
+def test_balanced_accuracy_stands_beside_accuracy_where_classes_differ_much_in_size(tmp_path):
+    labels = [0] * 8 + [1] * 2  # Rain is never recognised
+    rows = [f"val,{index}.wav,{label},0,0.9,0.1" for index, label in enumerate(labels)]
+    folder = write_job(tmp_path / "s", "cnn", test=None)
+    (folder / "predictions.csv").write_text("\n".join(["split,clip,label,predicted,p_0,p_1", *rows]) + "\n")
+    edit_metrics(folder, val={"accuracy": 0.8, "f1_macro": 0.4, "auroc_macro": 0.5})  # as older results have it
+    summary = summarize(load_study(tmp_path / "s"))
+    assert summary.rows[0].ranking.balanced_accuracy.mean == pytest.approx(0.5)
+    heads, (_, accuracy, balanced, *_) = variant_table(summary).texts()
+    assert heads[1:3] == ["Accuracy", "Balanced"]
+    assert any("Balanced is the balanced accuracy" in note for note in summary.notes)
+    assert accuracy.startswith("80.0") and balanced.startswith("50.0")
+
+
+def test_where_classes_are_of_a_size_there_is_no_balanced_accuracy(tmp_path):
+    write_job(tmp_path / "s", "cnn")
+    summary = summarize(load_study(tmp_path / "s"))
+    assert summary.rows[0].ranking.balanced_accuracy is None
+    assert "Balanced" not in variant_table(summary).texts()[0]

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from support.study_folders import write_job, write_variant
 
 from audio_cls.analysis.compare import summarize
@@ -82,6 +82,7 @@ def test_the_figures_of_an_ensemble_are_those_of_scikit_learn(study):
         assert job.metrics["val"] == pytest.approx(
             {
                 "accuracy": np.mean(predictions.labels == predictions.predicted),
+                "balanced_accuracy": balanced_accuracy_score(predictions.labels, predictions.predicted),
                 "f1_macro": f1_score(predictions.labels, predictions.predicted, average="macro"),
                 "auroc_macro": roc_auc_score(predictions.labels, predictions.probabilities[:, 1]),
             }

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from audio_cls.data.balance import class_weights, describe_imbalance
-from audio_cls.data.clips import Clip, ClipSet
 
 
 def test_classes_weigh_alike_and_a_clip_weighs_1_on_average() -> None:
@@ -14,6 +13,5 @@ def test_classes_weigh_alike_and_a_clip_weighs_1_on_average() -> None:
 
 
 @pytest.mark.parametrize(("sizes", "said"), [((9, 3), None), ((10, 3), "'a' has 10 clips, 'b' 3")])
-def test_more_than_three_to_one_is_said(tmp_path, sizes: tuple[int, ...], said: str | None) -> None:
-    clips = [Clip(tmp_path, f"{label}{n}", label) for label, size in enumerate(sizes) for n in range(size)]
-    assert describe_imbalance(ClipSet("clips", tmp_path, ("a", "b"), tuple(clips))) == said
+def test_more_than_three_to_one_is_said(sizes: tuple[int, ...], said: str | None) -> None:
+    assert describe_imbalance(np.repeat([0, 1], sizes), ("a", "b")) == said

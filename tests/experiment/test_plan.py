@@ -174,7 +174,7 @@ def test_a_preset_goes_before_the_clips_and_is_warned_of_where_it_cannot_fit(dig
 
 def test_settings_from_the_clips_and_unequal_classes_are_said_once(digits: Path) -> None:
     unequal, settings = remarks(plan("data=folder data.root=digits heads=1,2 -m").jobs)
-    assert "'one' has 40 clips, 'two' 8" in unequal and "data.balance=weights or sampling" in unequal
+    assert "in training ('one' has 24 clips, 'two' 4)" in unequal and "data.balance=weights or sampling" in unequal
     assert "input.sample_rate=4000, input.crop_seconds=0.5" in settings
     assert "`audio-cls explore digits`" in settings
     assert "makes up for" in remarks([job("data=folder data.root=digits data.balance=weights")])[0]
@@ -193,6 +193,23 @@ def test_the_data_sets_of_this_project_keep_their_settings(downloads: list[Path]
 def test_files_that_cannot_be_opened_leave_the_settings_as_usual() -> None:
     make_folder(Path("sounds"))
     assert numbers(job("data=folder data.root=sounds"))["input.sample_rate"] == 16_000
+
+
+def test_unequal_classes_are_said_of_the_fold_whose_training_clips_are(digits: Path) -> None:
+    rows = [f"{label}/{clip}.wav,{label},{1 + clip % 3}" for label in ("one", "two") for clip in range(6)]
+    rows += [f"one/{clip}.wav,one,1" for clip in range(8, 18)]
+    Path("digits/clips.csv").write_text("\n".join(["file,label,fold", *rows]))
+    line = "data=folder data.root=digits/clips.csv protocol=crossval"
+    assert not [said for said in remarks([job(f"{line} fold=0")]) if "differ in size" in said]
+    (said,) = [said for said in remarks(plan(f"{line} heads=1,2 -m").jobs) if "differ in size" in said]
+    assert "('one' has 14 clips, 'two' 4)" in said
+
+
+def test_the_baseline_takes_weights_and_refuses_what_would_do_nothing(digits: Path) -> None:
+    unequal = remarks([job("data=folder data.root=digits model=baseline")])[0]
+    assert "data.balance=weights makes up" in unequal
+    with pytest.raises(ConfigError, match=r"data\.balance=sampling has no effect .* use data\.balance=weights"):
+        job("data=folder data.root=digits model=baseline data.balance=sampling")
 
 
 def test_balance_names_the_variant() -> None:

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from support import tiny
 
+from audio_cls.data.balance import class_weights
 from audio_cls.training.baseline import fit_baseline, training_statistics
 from audio_cls.training.history import read_history
 from audio_cls.training.modules import ClassifierModule
@@ -15,9 +16,10 @@ from audio_cls.training.modules import ClassifierModule
 MODEL = {"name": "baseline", "num_mels": 16, "n_fft": 256, "hop_length": 64, "regularization": 10.0}
 
 
-def fit(folder, data) -> ClassifierModule:
+def fit(folder, data, class_weights: torch.Tensor | None = None) -> ClassifierModule:
     recipe = {"normalize": True, "augment": tiny.NO_AUGMENT, "optimizer": tiny.OPTIMIZER, "silence_db": 30.0}
     module = ClassifierModule(list(data.clip_set.classes), tiny.CROP, tiny.RATE, MODEL, **recipe)
+    module.class_weights = class_weights
     fit_baseline(module.eval(), data, 10.0, folder / "history.csv", folder / "last.ckpt")
     return module
 
@@ -52,6 +54,32 @@ def test_a_clip_counts_as_one_and_its_silent_crops_do_not_count(tmp_path):
     assert len(labels) == 3 * len(data.split.train)
     torch.testing.assert_close(weights.view(-1, 3).sum(1), torch.ones(len(data.split.train)))
     assert weights[:3].tolist() != pytest.approx([1 / 3] * 3)
+
+
+def test_with_weights_of_the_classes_the_fit_is_the_balanced_one_of_scikit_learn(tmp_path):
+    tiny.write_tones(tmp_path / "tones")
+    for name in tiny.CLASSES[1:]:
+        for index in range(5):
+            (tmp_path / "tones" / name / f"{index}.wav").unlink()
+    data = tiny.datamodule(tmp_path, protocol="all", eval_crops=1)
+    weights = torch.from_numpy(class_weights(data.labels, 3))
+    plain, weighted = fit(tmp_path, data).network.linear, fit(tmp_path, data, weights).network.linear
+    module = ClassifierModule(
+        tiny.CLASSES,
+        tiny.CROP,
+        tiny.RATE,
+        MODEL,
+        normalize=True,
+        augment=tiny.NO_AUGMENT,
+        optimizer=tiny.OPTIMIZER,
+        silence_db=30.0,
+    )
+    statistics, labels, _ = (values.numpy() for values in training_statistics(module, data))
+    balanced = np.bincount(labels)[labels] ** -1.0
+    scaled = StandardScaler().fit(statistics, sample_weight=balanced).transform(statistics)
+    regression = LogisticRegression(C=0.1, max_iter=2_000, class_weight="balanced").fit(scaled, labels)
+    np.testing.assert_allclose(weighted.weight.detach(), regression.coef_, atol=1e-3)
+    assert not torch.allclose(plain.weight, weighted.weight, atol=1e-2)
 
 
 def test_held_out_clips_do_not_change_the_weights(tmp_path):

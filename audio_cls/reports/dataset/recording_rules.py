@@ -1,14 +1,16 @@
 """Findings about labels, recordings and folds: what is too few, unknown, split across folds or there twice."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
+from audio_cls.data.balance import describe_imbalance
 from audio_cls.data.splits import published_folds
 from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, about_clips, count_clips
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.wording import listed
 
-IMBALANCE = 3  # largest class to smallest
 FEW_SOURCES = 5  # recordings of a class
 
 
@@ -112,14 +114,11 @@ def unknown_sources(survey: Survey) -> Iterator[Finding]:
 
 
 def imbalance(survey: Survey) -> Iterator[Finding]:
-    classes = survey.clip_set.classes
-    counts = Counter(clip.label for clip in survey.clip_set.clips)
-    largest, smallest = counts.most_common(1)[0][0], min(range(len(classes)), key=lambda label: counts[label])
-    if counts[largest] > IMBALANCE * counts[smallest]:
+    labels = np.array([clip.label for clip in survey.clip_set.clips])
+    if unequal := describe_imbalance(labels, survey.clip_set.classes):
         yield Finding(
             WARNING,
-            f"Classes differ in size: {classes[largest]!r} has {count_clips(counts[largest])}, "
-            f"{classes[smallest]!r} has {counts[smallest]}",
+            f"Classes differ in size: {unequal}",
             "Judge by balanced accuracy and per-class results, train with data.balance=weights or sampling, and add "
             "recordings of the small classes.",
         )

@@ -163,7 +163,7 @@ def test_a_recording_in_two_classes_is_noted():
 
 def test_classes_of_very_different_size_are_a_warning():
     survey = surveyed(clean_clips()[:25], clean_measures()[:25])
-    assert the_finding(survey, "Classes differ in size: 'a' has 20 clips, 'b' has 5")
+    assert the_finding(survey, "Classes differ in size: 'a' has 20 clips, 'b' 5")
 
 
 def test_what_the_reader_of_the_clips_notes_is_a_finding():
