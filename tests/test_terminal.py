@@ -101,3 +101,12 @@ def test_a_question_about_training_ends_quietly():
     status, said, errors = first_line([sys.executable, str(REPOSITORY / "train.py"), "--help"])
     assert status == 0
     assert said and not errors
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_streams_that_were_closed_before_the_start_are_no_obstacle(closed, tmp_path):
+    done = run(["sh", "-c", f'"$@" {closed}', "sh", *AUDIO_CLS, "compare", str(tmp_path / "nowhere")])
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    said = "from audio_cls.terminal import *; open_terminal(); answer('out'); say('err'); print('more')"
+    assert run(["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-c", said]).returncode == 0

@@ -44,15 +44,13 @@ class Decoder:
             raise BadAudio("it has no sound track")
         self._stream = self._container.streams.audio[0]
         codec = self._stream.codec_context
-        if codec is None or not codec.channels:
+        if codec is None or not codec.sample_rate or not codec.channels:
             self._container.close()
-            raise BadAudio(f"unreadable: {kind.name} whose header names no codec that is known, or no channels")
+            lacks = "a packet that can be decoded" if codec and not codec.sample_rate else "a known codec or channels"
+            raise BadAudio(f"{kind.name} without {lacks}")
         codec.thread_count = 1
         self.sample_rate: int = codec.sample_rate
         self.channels: int = codec.channels
-        if not self.sample_rate:
-            self._container.close()
-            raise BadAudio(f"{kind.name} without a packet that can be decoded")
 
     def __enter__(self) -> "Decoder":
         return self

@@ -131,7 +131,7 @@ def test_a_wav_of_no_known_codec_or_without_channels_is_refused_in_plain_words(t
     whole = bytearray((tmp_path / "a.wav").read_bytes())
     whole[place : place + 2] = content
     (tmp_path / "a.wav").write_bytes(whole)
-    with pytest.raises(BadAudio, match="^unreadable: wav whose header names no codec that is known, or no channels$"):
+    with pytest.raises(BadAudio, match="^wav without a known codec or channels$"):
         read_audio(tmp_path / "a.wav")
 
 
