@@ -58,6 +58,8 @@ def unwritable(folder: Path) -> str:
 def check_replaceable(path: Path, mark: str, remedy: str = "choose another --out") -> None:
     """Raises UserError unless `path` can be written and is new, or holds `mark` near its start: what a command wrote
     itself it may replace, nothing else."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; {remedy}")
     if path.exists() and not has_mark(path, mark):
         raise UserError(f"{path} was not written by this command, so it is not replaced; {remedy}")
     if reason := unwritable(path.parent):

@@ -1,12 +1,14 @@
 """Prints the most probable classes of each file. Exit status 1 if a file could not be used."""
 
 import argparse
+import csv
 from contextlib import nullcontext
 from pathlib import Path
 
 from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job
-from audio_cls.files import check_replaceable
+from audio_cls.files import check_replaceable, read_csv
 from audio_cls.terminal import answer, open_terminal, printable, say
+from audio_cls.wording import UserError
 
 MARK = "file,predicted,probability,p_"  # how the table begins
 HELP = "predict the classes of sound files with a trained model"
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     check_suffix(options.out, ".csv", "the table is CSV")
     if options.out:
-        check_replaceable(options.out, MARK)
+        _check_table(options.out)
     from audio_cls.data.formats import for_want_of_decoder, remedy
     from audio_cls.serving.load import load_classifier
     from audio_cls.serving.predict import PredictionTable, assumptions, find_sounds, in_words, predict_files
@@ -48,3 +50,18 @@ def run(options: argparse.Namespace) -> int:
     for line in assumptions(noted):
         say(printable(f"audio-cls predict: {line}"))
     return 1 if unusable else 0
+
+
+def _check_table(path: Path) -> None:
+    """Raises UserError unless the path is new, or holds an earlier table to which nobody has added anything."""
+    check_replaceable(path, MARK)
+    if not path.exists() or not path.stat().st_size:
+        return
+    try:
+        columns, rows = read_csv(path)
+    except (csv.Error, UnicodeDecodeError):
+        columns, rows = [], []
+    classes = columns[3:]
+    named = [*MARK.split(",")[:3], *(name for name in classes if name.startswith("p_"))]
+    if columns != named or any(None in (*row, *row.values()) for row in rows):
+        raise UserError(f"{path} was changed since this command wrote it, so it is not replaced; choose another --out")

@@ -89,8 +89,11 @@ def check_study(folder: Path) -> None:
     """Raises UserError where a file of the user's stands in the place of the study's summary."""
     moved = "move it away, or choose another study=NAME"
     check_replaceable(folder / SUMMARY, '"headline": ', moved)
-    if not (folder / SUMMARY).exists():  # both are written together
-        check_replaceable(folder / SUMMARY_TEXT, f"\n# {folder.name}", moved)
+    try:
+        name = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["study"]  # before the folder was renamed
+    except (OSError, ValueError, KeyError):
+        name = folder.name
+    check_replaceable(folder / SUMMARY_TEXT, f"\n# {name}", moved)
 
 
 def forget_command(folder: Path, arguments: Sequence[str]) -> None:

@@ -1,7 +1,10 @@
+import errno
+
 import pytest
 from support.study_folders import edit_metrics, write_variant
 
 from audio_cls.cli.main import main
+from audio_cls.reports import markdown
 
 
 def test_ensembles_are_shown_beside_the_variants(outputs, capsys):
@@ -55,8 +58,11 @@ def test_a_study_with_nothing_finished_ends_with_status_1(outputs, capsys):
     assert "holds no job" in capsys.readouterr().out
 
 
-def test_a_summary_that_cannot_be_written_ends_with_status_1_and_one_line(outputs, capsys):
-    (outputs / "esc10-holdout/summary.json").mkdir()
+def test_a_summary_that_cannot_be_written_ends_with_status_1_and_one_line(outputs, capsys, monkeypatch):
+    def write_json(path, _):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(markdown, "write_json", write_json)
     assert main(["compare", "esc10-holdout"]) == 1
     captured = capsys.readouterr()
     assert "summary.json" in captured.err

@@ -42,6 +42,41 @@ def test_a_file_that_the_command_did_not_write_is_never_replaced(outputs, tmp_pa
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,predicted,probability,p_a,p_b,correct\nx.wav,a,1,1,0,yes\n",
+        "file,predicted,probability,p_a,p_b\nx.wav,a,1,1,0\nmy note\n",
+        "this is about file,predicted,probability,p_a\nmine\n",
+        '"file,predicted,probability,p_a"\nmine\n',
+    ],
+)
+def test_a_table_that_was_changed_by_hand_is_not_replaced(outputs, tmp_path, capsys, content):
+    (tmp_path / "mine.csv").write_text(content)
+    assert main("predict esc10-holdout/cnn/fold0-seed0 . --out mine.csv".split()) == 2
+    assert "mine.csv was changed since this command wrote it" in capsys.readouterr().err
+    assert (tmp_path / "mine.csv").read_text() == content
+
+
+def test_a_summary_of_the_users_own_is_kept_beside_the_figures_of_this_command(outputs, tmp_path, capsys):
+    assert main(["compare", "esc10-holdout"]) == 0
+    (outputs / "esc10-holdout/summary.md").write_text("mine")
+    assert main(["compare", "esc10-holdout"]) == 2
+    assert "summary.md was not written by this command" in capsys.readouterr().err
+
+
+def test_a_study_that_was_renamed_is_summarized_again(outputs):
+    assert main(["compare", "esc10-holdout"]) == 0
+    (outputs / "esc10-holdout").rename(outputs / "other")
+    assert [main(["compare", "other"]) for _ in range(2)] == [0, 0]
+
+
+def test_a_folder_in_the_place_of_a_file_is_a_mistake(outputs, tmp_path, capsys):
+    (tmp_path / "mine.html").mkdir()
+    assert main("report esc10-holdout --out mine.html".split()) == 2
+    assert "mine.html is a folder; choose another --out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["compare esc10-holdout", "report esc10-holdout"])
 def test_what_a_command_wrote_it_writes_again(outputs, command):
     assert [main(command.split()) for _ in range(2)] == [0, 0]
