@@ -1,7 +1,7 @@
 """Keys whose value is `auto`: what they stand for, from the clips or from other keys."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_cls.config.recommend import USUAL
@@ -36,6 +36,17 @@ def filled(values: dict[str, Any], settings: Mapping[str, Any] | None = None) ->
         if key in found:
             _block(values, key)[_leaf(key)] = samples
     return values
+
+
+def explanation(composed: Sequence[Mapping[str, Any]]) -> str:
+    """What `auto` stands for in these configurations, a line; empty where it is not in them."""
+    usual = {
+        key: _block(filled(dict(values)), key)[_leaf(key)] for values in composed for key in automatic_keys(values)
+    }
+    if not usual:
+        return ""
+    listed = ", ".join(f"{key}={value}" for key, value in usual.items())
+    return f"auto: {listed}; with data=folder what fits the clips, as `audio-cls explore PATH` says"
 
 
 def front_end_samples(sample_rate: int) -> tuple[int, int]:

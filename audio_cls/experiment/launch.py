@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from audio_cls.config.auto import explanation
 from audio_cls.config.checks import is_own_logger
 from audio_cls.config.compose import combinations, compose_job, configuration, parse_all
 from audio_cls.config.help import help_text
@@ -52,8 +53,9 @@ def check_question(arguments: Sequence[str], config_dir: Path) -> None:
         arguments, own = _own_config(arguments)
         overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
         with configuration(config_dir, own):
-            for combination in combinations(parse_all(overrides)):
-                compose_job(combination)
+            composed = [compose_job(combination)[0] for combination in combinations(parse_all(overrides))]
+    if line := explanation(composed):
+        say(line)
 
 
 def prepare(arguments: Sequence[str], config_dir: Path) -> Plan:

@@ -110,9 +110,10 @@ def test_the_composed_configuration_can_be_looked_at(
     forbid_heavy_imports(monkeypatch)
     before = contents(tmp_path)
     assert train(monkeypatch, "model=cnn", "optimizer.lr=0.5", "--cfg", "job") == 0
-    text = capsys.readouterr().out
+    text, said = capsys.readouterr()
     assert "lr: 0.5" in text
     assert "name: cnn" in text
+    assert "auto: input.sample_rate=16000, input.crop_seconds=1.0" in said
     assert contents(tmp_path) == before
 
 

@@ -47,7 +47,8 @@ def explore(
 
     surveyed = survey(clip_set)
     found = findings.find(surveyed)
-    written = page.write_page(surveyed, found, out)
+    training_advice = training.how_to_train(surveyed, kind, root, source)
+    written = page.write_page(surveyed, found, training_advice, out)
     answer(f"{clip_set.name}: {len(clip_set):,} clips of {len(clip_set.classes)} classes")
     for each in found[:MANY_FINDINGS]:
         answer(f"{each.severity}: {each.title}")
@@ -56,7 +57,7 @@ def explore(
     if len(found) > MANY_FINDINGS:
         answer(f"and {len(found) - MANY_FINDINGS} more findings on the page")
     answer(f"page: {written}")
-    for line in training.training_lines(surveyed, kind, root, source):
+    for line in training_advice.lines():
         answer(line)
     return 1 if any(each.severity == ERROR for each in found) else 0
 

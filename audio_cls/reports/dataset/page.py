@@ -18,6 +18,7 @@ from audio_cls.reports.dataset.examples import FEW_CLASSES, MAX_CLASSES, choose_
 from audio_cls.reports.dataset.finding import SEVERITIES, Finding
 from audio_cls.reports.dataset.grouping import grouped
 from audio_cls.reports.dataset.survey import Survey
+from audio_cls.reports.dataset.training import Training
 from audio_cls.reports.html.page import render, sound_uri
 from audio_cls.reports.html.pictures import embedded, png
 from audio_cls.terminal import progress_bar
@@ -40,15 +41,15 @@ COLUMNS = (
 SECTIONS = (
     ("findings", "Findings"), ("examples", "Examples"), ("classes", "Classes"), ("shape", "Length and rate"),
     ("level", "Level and silence"), ("sources", "Recordings and folds"), ("duplicates", "Duplicates"),
-    ("leakage", "Leakage"),
+    ("leakage", "Leakage"), ("training", "Training"),
 )  # fmt: skip
 
 
-def write_page(survey: Survey, findings: list[Finding], folder: Path) -> Path:
+def write_page(survey: Survey, findings: list[Finding], training: Training, folder: Path) -> Path:
     """Writes index.html, clips.csv and figures/ into the folder, over those of an earlier run; returns the page."""
     page = folder / "index.html"
     with replacing_folder(folder / "figures") as figures:
-        content = render(TEMPLATE, _context(survey, findings, _Album(figures)))
+        content = render(TEMPLATE, _context(survey, findings, training, _Album(figures)))
     write_text(page, content)
     write_csv(folder / "clips.csv", COLUMNS, _rows(survey, findings))
     return page
@@ -74,7 +75,7 @@ class _Album:
         return embedded(content, alt)
 
 
-def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str, Any]:
+def _context(survey: Survey, findings: list[Finding], training: Training, album: _Album) -> dict[str, Any]:
     clip_set = survey.clip_set
     source_of = {clip.name: clip.source for clip in clip_set.clips}
     return {
@@ -87,6 +88,7 @@ def _context(survey: Survey, findings: list[Finding], album: _Album) -> dict[str
         "sections": SECTIONS,
         "facts": _facts(survey),
         "severities": SEVERITIES,
+        "training": training,
         "findings": [(finding, grouped(finding.clips, source_of)) for finding in findings],
         "excerpt_seconds": EXCERPT_SECONDS,
         "any_excerpts": any(each.seconds > EXCERPT_SECONDS for each in survey.good.values()),

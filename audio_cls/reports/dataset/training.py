@@ -1,19 +1,40 @@
 """What to type to train on a data set that was explored: a command to copy, and why its settings are what they are."""
 
 import shlex
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
-from audio_cls.config.auto import KINDS_AS_USUAL
-from audio_cls.config.compose import quoted
-from audio_cls.config.recommend import misfits, recommend
-from audio_cls.data.headers import make_headers
+from audio_cls.config.auto import FFT_SECONDS, HOP_SECONDS, KINDS_AS_USUAL, OF_FRONT_END, front_end_samples
+from audio_cls.config.compose import compose_job, configuration, quoted
+from audio_cls.config.location import conf_dir
+from audio_cls.config.recommend import Setting, misfits, recommend
+from audio_cls.data.clips import ClipSet
+from audio_cls.data.headers import Headers, make_headers
+from audio_cls.data.splits import published_folds
 from audio_cls.reports.dataset.survey import Survey
 
-BEST = ("best", 44_100, 5.0)  # a preset with a rate in Hz and crops in seconds of its own
+BEST = "best"  # the preset whose rate and crops are its own
+FEW_SOURCES = 12  # as many folds are not too many
+AUTOMATIC = "all of these are taken by themselves where the command does not give them"
 
 
-def training_lines(survey: Survey, kind: str, root: str | None, source: str | None) -> list[str]:
-    """The command first, then a reason for each setting, and which preset does not fit."""
+@dataclass(frozen=True)
+class Training:
+    """The command, its settings with a reason for each, and what else to know: sentences without a full stop."""
+
+    command: str
+    reasons: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        reasons = [f"  {setting}: {reason}" for setting, reason in self.reasons]
+        return [f"train: {self.command}", *reasons, *(f"  {remark}" for remark in self.remarks)]
+
+
+def how_to_train(survey: Survey, kind: str, root: str | None, source: str | None) -> Training:
+    """`kind`, `root` and `source` as in data=KIND data.root=ROOT data.source=SOURCE."""
     command = ["audio-cls", "train", f"data={kind}"]
     command += [
         f"data.{key}={quoted(value) if ',' in value else value}"
@@ -21,15 +42,42 @@ def training_lines(survey: Survey, kind: str, root: str | None, source: str | No
         if value
     ]
     if kind in KINDS_AS_USUAL:
-        return [f"train: {shlex.join([*command, '-m'])}"]
+        return Training(shlex.join([*command, "-m"]))
     headers = make_headers((each.seconds, each.sample_rate) for each in survey.good.values())
     settings = recommend(survey.clip_set, headers)
-    lines = [f"train: {shlex.join([*command, *map(str, settings), '-m'])}"]
-    lines += [f"  {setting}: {setting.reason}" for setting in settings]
-    name, rate, seconds = BEST
-    problems = misfits(headers, rate, seconds) if headers else []
-    lines += [f"  experiment={name} does not fit: {'; '.join(problems)}"] if problems else []
-    return [*lines, "  (taken by themselves where the command does not give them)"]
+    reasons = [(str(setting), setting.reason) for setting in settings]
+    remarks = [AUTOMATIC, *_misfit(headers), *_leave_one_source_out(survey.clip_set)]
+    line = shlex.join([*command, *map(str, settings), "-m"])
+    return Training(line, (*reasons, _front_end(settings)), tuple(remarks))
+
+
+def _front_end(settings: tuple[Setting, ...]) -> tuple[str, str]:
+    """Not in the command, as it follows from the rate, and not every model has one."""
+    (rate,) = (setting.value for setting in settings if setting.key == "input.sample_rate")
+    samples = zip(OF_FRONT_END, front_end_samples(int(rate)), strict=True)
+    window, hop = (f"{1000 * seconds:g} ms" for seconds in (FFT_SECONDS, HOP_SECONDS))
+    reason = f"the transformer's windows of {window} every {hop}, short enough to show modulations, at {rate} Hz"
+    return " ".join(f"{key}={value}" for key, value in samples), reason
+
+
+def _misfit(headers: Headers | None) -> list[str]:
+    with configuration(conf_dir()):
+        preset = compose_job([f"experiment={BEST}"])[0]["input"]
+    problems = misfits(headers, preset["sample_rate"], preset["crop_seconds"]) if headers else []
+    return [f"the preset experiment={BEST} does not fit: {'; '.join(problems)}"] if problems else []
+
+
+def _leave_one_source_out(clip_set: ClipSet) -> list[str]:
+    """Where the sources are few, all known, and each class has several."""
+    sources = defaultdict(set)
+    for clip in clip_set.clips:
+        sources[clip.label].add(clip.source)
+    every = set().union(*sources.values())
+    fewest = min(map(len, sources.values()))
+    if None in every or published_folds(clip_set) or not 3 <= len(every) <= FEW_SOURCES or fewest < 2:
+        return []
+    how = f"protocol=crossval data.num_folds={len(every)}"
+    return [f"with {how} each of the {len(every)} sources is the test set once (leave-one-source-out)"]
 
 
 def default_folder(name: str, marker: str) -> Path:

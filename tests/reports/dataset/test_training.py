@@ -1,16 +1,19 @@
 """The command with which `audio-cls explore` ends, and the folder of its page."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
 from support.command_line import CONF, write_sounds
+from support.page_reader import Page
 
 from audio_cls.cli.main import main
 from audio_cls.config.schema import result_keys
+from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.experiment.plan import make_plan
-from audio_cls.reports.dataset.training import default_folder
+from audio_cls.reports.dataset.training import _leave_one_source_out, default_folder
 
 
 def test_the_command_trains_what_the_folder_takes_by_itself(tmp_path, monkeypatch, capsys) -> None:
@@ -28,6 +31,19 @@ def test_the_command_trains_what_the_folder_takes_by_itself(tmp_path, monkeypatc
     assert "input.crop_seconds=0.4" in arguments
     assert any("95% of the clips last 0.4 s or less" in line for line in lines)
     assert any("experiment=best does not fit" in line for line in lines)
+    assert any("model.n_fft=128 model.hop_length=20: " in line and "32 ms every 5 ms" in line for line in lines)
+    page = Page(Path("outputs/explore/my sounds/index.html").read_text(encoding="utf-8"))
+    assert command in page.text and "95% of the clips last 0.4 s or less" in page.text
+
+
+@pytest.mark.parametrize(("speakers", "said"), [(2, False), (5, True), (13, False)])
+def test_few_known_sources_may_be_left_out_one_by_one(tmp_path, speakers: int, said: bool) -> None:
+    names = [f"s{speaker}" for speaker in range(speakers)]
+    clips = tuple(Clip(tmp_path, f"{label}/{name}.wav", label, name) for label in (0, 1) for name in names)
+    unknown = (*clips[1:], replace(clips[0], source=None))
+    lines = [_leave_one_source_out(ClipSet("c", tmp_path, ("a", "b"), each)) for each in (clips, unknown)]
+    assert bool(lines[0]) == said and not lines[1]
+    assert not said or f"protocol=crossval data.num_folds={speakers} " in lines[0][0]
 
 
 @pytest.mark.parametrize("again", ["raw/clips/", "./raw/clips", "raw/../raw/clips"])
@@ -40,9 +56,11 @@ def test_two_folders_of_one_name_get_pages_of_their_own_and_the_same_folder_its_
     pages = {name: Path("outputs/explore", name, "index.html") for name in ("clips", "clips-2", "clips-3")}
     for path in ("raw/clips", "new/clips"):
         assert main(["explore", path]) == 0
-    first = pages["clips"].read_bytes()
+    first, second = (pages[name].with_name("clips.csv") for name in ("clips", "clips-2"))
+    before = first.read_bytes()
     assert main(["explore", again]) == 0
-    assert pages["clips"].read_bytes() == first != pages["clips-2"].read_bytes()
+    assert first.read_bytes() == before != second.read_bytes()
+    assert f"data.root={again} " in pages["clips"].read_text(encoding="utf-8")
     assert not pages["clips-3"].exists()
 
 
