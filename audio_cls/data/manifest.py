@@ -106,6 +106,7 @@ def write_manifest(clip_set: ClipSet, path: Path) -> None:
 
 def name_below(path: Path, root: Path) -> str:
     """The POSIX path relative to the root, or from the very top for what lies elsewhere."""
+    path, root = (Path(os.path.normpath(each)) for each in (path, root))  # ../list.csv is no other place
     return printable((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 

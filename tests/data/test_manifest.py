@@ -120,3 +120,10 @@ def test_a_class_that_a_table_cannot_hold_is_not_written(tmp_path):
     with pytest.raises(DataError, match="'dog ' begins or ends with a blank"):
         write_manifest(clips, tmp_path / "clips.csv")
     assert not (tmp_path / "clips.csv").exists()
+
+
+def test_clips_are_named_alike_however_the_path_to_the_list_is_written(tmp_path):
+    (tmp_path / "inner").mkdir()
+    text = "file,label\n1.wav,a\n2.wav,b\n"
+    names = [[clip.name for clip in read(folder, text).clips] for folder in (tmp_path, tmp_path / "inner" / "..")]
+    assert names == [["1.wav", "2.wav"]] * 2
