@@ -14,7 +14,7 @@ from audio_cls.data.names import Finder, in_order, look_alikes
 from audio_cls.data.table import Table, at_lines, read_table
 from audio_cls.files import cell_of
 from audio_cls.terminal import printable
-from audio_cls.wording import did_you_mean, listed
+from audio_cls.wording import did_you_mean, listed, shorten
 
 COLUMNS = ("file", "label", "source", "fold", "split")
 SHOWN = 3  # files in a message that has a line for each
@@ -95,6 +95,12 @@ def write_manifest(clip_set: ClipSet, path: Path) -> None:
     for name in clip_set.classes:
         if name != name.strip():
             raise DataError(f"class {name!r} begins or ends with a blank, which a CSV file cannot hold: rename it")
+    paths = {clip.name: clip.path.absolute().as_posix() for clip in clip_set.clips}
+    if lost := [name for name, place in paths.items() if place != printable(place)]:
+        raise DataError(
+            f"{len(lost)} clips have characters in their path that a CSV file cannot hold ({shorten(lost, SHOWN)}): "
+            "rename them"
+        )
     with path.open("x", encoding="utf-8-sig", newline="") as file:  # with the mark by which Excel knows UTF-8
         writer = csv.writer(file)
         writer.writerow(["file", "label", "source", column])

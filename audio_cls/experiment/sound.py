@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from audio_cls.config.job import Job, clips, sound
 from audio_cls.data.clips import ClipSet
-from audio_cls.data.same_sound import Groups
+from audio_cls.data.same_sound import PUBLISHED, Groups
 from audio_cls.data.sound import MAX_COMPARED, Sound
 from audio_cls.data.splits import published_folds
 from audio_cls.experiment.plan import split_of
 from audio_cls.wording import listed, shorten
 
-PUBLISHED = ("esc10", "esc50")  # with folds that are not ours to change
 NUM_NAMED = 3
 _KINDS = {
     "silent": "with nothing but digital silence: remove them, unless silence is a class",
@@ -25,7 +24,7 @@ _KINDS = {
 def listen(jobs: Sequence[Job]) -> tuple[Job, ...]:
     """The jobs, told what their clips hold. Synthetic clips are left out, as nobody can replace them.
 
-    Raises DataError naming every clip that cannot be used, ConfigError for a split that would part the same sound.
+    Raises DataError naming every clip that cannot be used, or two that hold the same sound in parts of a given split.
     """
     heard = [replace(job, content_digest=content_digest(job)) for job in jobs]
     for job in {(job.config.data, job.config.protocol, job.config.fold): job for job in heard}.values():

@@ -115,6 +115,13 @@ def test_a_written_manifest_reads_as_the_same_clips(tmp_path, place):
         write_manifest(clips, tmp_path / place)
 
 
+def test_names_that_a_table_cannot_hold_are_not_written(tmp_path):
+    clips = read_folder(touch(tmp_path, "cat/1.wav", "dog/1\n.wav", "dog/\x1b.wav"))
+    with pytest.raises(DataError, match="^2 clips have characters in their path that a CSV file cannot hold .dog/"):
+        write_manifest(clips, tmp_path / "clips.csv")
+    assert not (tmp_path / "clips.csv").exists()
+
+
 def test_a_class_that_a_table_cannot_hold_is_not_written(tmp_path):
     clips = read_folder(touch(tmp_path, "dog /1.wav", "dog/1.wav"))
     with pytest.raises(DataError, match="'dog ' begins or ends with a blank"):

@@ -46,7 +46,7 @@ def said(capsys: pytest.CaptureFixture, *more: str) -> list[str]:
 def refused(capsys: pytest.CaptureFixture, *more: str) -> str:
     with pytest.raises(SystemExit) as end:
         prepare(*more)
-    assert end.value.code == 2 and not Path("outputs").exists()
+    assert end.value.code == 1 and not Path("outputs").exists()
     (line,) = capsys.readouterr().err.splitlines()
     return line
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from audio_cls.data.balance import describe_imbalance
+from audio_cls.data.same_sound import PUBLISHED
 from audio_cls.data.splits import published_folds
 from audio_cls.reports.dataset.finding import ERROR, MANIFEST, NOTE, WARNING, Finding, about_clips, count_clips
 from audio_cls.reports.dataset.survey import Survey
 from audio_cls.wording import listed
+
+IDENTICAL = "the same samples"
 
 FEW_SOURCES = 5  # recordings of a class
 
@@ -84,8 +87,9 @@ def hidden_copies(survey: Survey) -> Iterator[Finding]:
         kept = "Training keeps identical clips on one side of every split, and similar ones where sources are unknown."
         kept = "Training refuses identical clips in two folds of your own." if survey.has_folds else kept
         how = "put both into one fold" if survey.has_folds else f"give both the same source in {MANIFEST}"
+        refused = survey.has_folds and survey.clip_set.name not in PUBLISHED
         yield Finding(
-            WARNING,
+            ERROR if refused and any(said.startswith(IDENTICAL) for _, said in apart) else WARNING,
             f"{_pairs(len(apart))}{where}",
             "A model that trains on one has seen the other, so tested on the other its accuracy is too high. "
             f"{kept} Listen to both, and {how}, or remove one.",
@@ -183,7 +187,7 @@ def _same_sound(survey: Survey) -> Iterator[tuple[int, int, str]]:
     for first, *others in survey.identical:
         for other in others:
             identical.add((first, other))
-            yield first, other, "the same samples"
+            yield first, other, IDENTICAL
         identical |= {(one, other) for place, one in enumerate(others) for other in others[place + 1 :]}
     for match in survey.matches:
         if (match.first, match.second) not in identical:

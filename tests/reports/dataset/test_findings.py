@@ -196,6 +196,15 @@ def test_a_copy_in_another_fold_is_a_warning_and_one_in_the_same_fold_a_note():
     assert finding.severity == NOTE
 
 
+def test_an_identical_copy_in_another_fold_stops_training_but_not_on_published_data():
+    survey = replace(surveyed(), identical=[[0, 2]])
+    finding = the_finding(survey, "1 pair of clips holds the same sound, in different folds")
+    assert finding.severity == ERROR
+    survey = replace(survey, clip_set=replace(survey.clip_set, name="esc10"))
+    finding = the_finding(survey, "1 pair of clips holds the same sound, in different folds")
+    assert finding.severity == WARNING
+
+
 def test_a_copy_without_folds_is_a_warning():
     survey = surveyed(clean_clips(folds=False), matches=[Match(0, 2, 0.1, 4.0, 0.0)], num_folds=None)
     assert the_finding(survey, "1 pair of clips holds the same sound").severity == WARNING
