@@ -96,7 +96,7 @@ def test_help_shows_the_keys_of_the_options_that_are_chosen() -> None:
     assert "* model=cnn" in text
     assert "name: cnn" in text
     assert "d_model" not in text
-    assert "num_folds: 4" in text
+    assert "num_folds: auto" in text
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
