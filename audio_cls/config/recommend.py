@@ -30,11 +30,12 @@ TOO_HIGH = 1.05  # a rate and that of the files
 
 @dataclass(frozen=True)
 class Setting:
-    """A key, the value that fits the clips, and why: a sentence without a full stop."""
+    """A key, the value that fits the clips, and why: a sentence without a full stop. `used`: whether it matters."""
 
     key: str
     value: int | float
     reason: str
+    used: bool = True
 
     def __str__(self) -> str:
         return f"{self.key}={self.value:.9g}"
@@ -42,11 +43,11 @@ class Setting:
 
 def recommend(clip_set: ClipSet, headers: Headers | None) -> tuple[Setting, ...]:
     """A setting for each key of USUAL."""
-    values = dict(USUAL)
-    reasons = dict.fromkeys(USUAL, "the default: no file could be opened" if clip_set.root else "the default")
+    reason = "the default: no file could be opened" if clip_set.root else "the default"
+    settings = {key: Setting(key, value, reason) for key, value in USUAL.items()}
     for setting in (*_of_sound(headers), *_of_numbers(clip_set, headers)) if headers else ():
-        values[setting.key], reasons[setting.key] = setting.value, setting.reason
-    return tuple(Setting(key, value, reasons[key]) for key, value in values.items())
+        settings[setting.key] = setting
+    return tuple(settings.values())
 
 
 def misfits(headers: Headers, sample_rate: int, crop_seconds: float) -> list[str]:
@@ -118,7 +119,7 @@ def _of_numbers(clip_set: ClipSet, headers: Headers) -> list[Setting]:
 def _folds(clip_set: ClipSet) -> Setting:
     usual = int(USUAL["data.num_folds"])
     if published_folds(clip_set):
-        return Setting("data.num_folds", usual, "not used: the clips come with folds")
+        return Setting("data.num_folds", usual, "not used: the clips come with folds", used=False)
     known = any(clip.source is not None for clip in clip_set.clips)
     sources = defaultdict(set)
     for clip in clip_set.clips:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audio_cls.data.clips import ROLES, ClipSet, FewSourcesError, SplitError
+from audio_cls.data.names import look_alikes
 from audio_cls.data.same_sound import Groups, joined, note_parted
 
 PROTOCOLS = ("holdout", "crossval", "all")
@@ -68,10 +69,7 @@ def make_split(
     """
     published = None if clip_set.has_roles else published_folds(clip_set)
     count = _check_fold(protocol, fold, published, num_folds, clip_set.has_roles)
-    unknown = sum(clip.source is None for clip in clip_set.clips)
     notes: tuple[str, ...] = ()
-    if unknown:
-        notes = (f"source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded",)
     if protocol == "all":
         absent = sorted(set(range(1, (published or 0) + 1)) - {clip.fold for clip in clip_set.clips})
         notes += (f"training lacks published fold {', '.join(map(str, absent))}",) if absent else ()
@@ -241,6 +239,7 @@ def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num
             raise FewSourcesError(
                 f"class {name!r} comes from {sources_of_class[label]} source recording, at least 2 are needed to train "
                 f"and to evaluate on it: add recordings of it, or use protocol=all"
+                + "".join(f" ({note})" for note in look_alikes("classes", clip_set.classes))
             )
 
 

@@ -44,9 +44,14 @@ def _training_labels(job: Job) -> np.ndarray:
 
 def _about(job: Job) -> Iterator[str]:
     clip_set, data = clips(job), job.config.data
+    if unknown := sum(clip.source is None for clip in clip_set.clips):
+        yield (
+            f"note: source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded; data.source or "
+            "a column source says which belong together"
+        )
     if data.kind in KINDS_AS_USUAL:
         return
-    taken = [str(setting) for setting in recommended(data) if setting.key in job.automatic]
+    taken = [str(setting) for setting in recommended(data) if setting.used and setting.key in job.automatic]
     if taken:
         few = f" (a sample of {MOST_FILES:,} of {len(clip_set):,} files)" if len(clip_set) > MOST_FILES else ""
         why = f"`{shlex.join(['audio-cls', 'explore', data.root or 'PATH'])}` says why"

@@ -187,18 +187,20 @@ def _announce(
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module.network(crop)
     module.train()
+    threads = torch.get_num_threads()
     held_out = [f"{record[f'num_{part}']} {part}" for part in ("val", "test") if record[f"num_{part}"]]
     say(
         f"{job.variant}, fold {job.config.fold} of {folds}, seed {job.config.seed}"
         f" | {record['dataset']}, {job.config.protocol}:"
         f" {', '.join([str(record['num_train']) + ' training', *held_out])} clips"
         f" | {record['num_parameters']:,} parameters, {counter.get_total_flops() / 1e6:,.1f} MFLOP a crop"
-        f" | {torch.get_num_threads()} threads"
+        f" | {threads} thread{'s' * (threads != 1)}"
     )
     parts = {"trains": datamodule.split.train, "validates": datamodule.split.val, "tests": datamodule.split.test}
     listed = {
         verb: [clip_set.clips[place].source for place in part] for verb, part in parts.items() if part is not None
     }
-    say("; ".join(f"{verb} on {clips_and_sources(sources)}" for verb, sources in listed.items()))
+    if any(source for sources in listed.values() for source in sources):  # else the line above says it all
+        say("; ".join(f"{verb} on {clips_and_sources(sources)}" for verb, sources in listed.items()))
     for note in datamodule.split.notes:
         say(f"note: {note}")

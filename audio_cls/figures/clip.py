@@ -43,7 +43,7 @@ def clip_figure(
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     # The same margins in all of them, so that their axes line up.
-    left, width = (0.17, 0.81) if attention else (0.13, 0.85)
+    left, width = (0.17, 0.78) if attention else (0.13, 0.82)  # room for half a label on the right
     bottom, gap = 0.435, 0.12  # inches
     room = TIME_HEIGHT - bottom - 0.12 - gap
     above = figure.add_axes((left, (bottom + added + room * 2 / 3 + gap) / height, width, room / 3 / height))

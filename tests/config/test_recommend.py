@@ -78,6 +78,12 @@ def test_there_are_no_more_folds_than_the_smallest_class_has_sources_for(clips: 
     assert values(headers(5.0), clips)["data.num_folds"] == folds
 
 
+def test_the_number_of_folds_does_not_matter_where_the_clips_come_with_folds() -> None:
+    for fold, used in ((None, True), (1, False)):
+        settings = {setting.key: setting for setting in recommend(clip_set(9, 9, fold=fold), headers(5.0))}
+        assert settings["data.num_folds"].used == used
+
+
 def test_every_setting_has_a_reason_also_where_nothing_is_known() -> None:
     for found in (headers(0.1, 8_000), headers(100.0), None):
         settings = recommend(clip_set(9, 2), found)

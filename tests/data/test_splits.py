@@ -169,13 +169,6 @@ def test_roles_that_a_protocol_lacks_are_refused_naming_another_protocol():
         split(with_roles("val", "test"), "holdout", 0)
 
 
-def test_unknown_sources_are_noted():
-    rows = [(i % 2, None if i < 8 else f"s{i}", None) for i in range(20)]
-    parts = split(clip_set(rows), "crossval", 0, 3)
-    assert parts.notes == ("source unknown for 8 of 20 clips: leakage cannot be excluded",)
-    assert split(sourced(20, 1), "crossval", 0, 3).notes == ()
-
-
 def test_more_folds_than_sources_are_refused_naming_the_key():
     with pytest.raises(SplitError, match="5 folds need at least 5 source recordings, .* has 4: set data.num_folds"):
         split(sourced(4, takes=10), "crossval", 0, 5)
@@ -359,3 +352,10 @@ def test_leaving_one_source_out_refuses_a_class_that_one_source_alone_has():
     rows = [(label, f"s{s}", None) for s in range(4) for label in range(2)] + [(2, "s0", None)]
     with pytest.raises(SplitError, match="class 'class 2' comes from 1 source recording, at least 2 are needed"):
         split(clip_set(rows), "crossval", 0, num_folds=4)
+
+
+def test_a_class_of_one_recording_is_said_to_look_like_another_class():
+    rows = [(label, f"s{s}", None) for s in range(4) for label in range(2)] + [(2, "s0", None)]
+    alike = replace(clip_set(rows), classes=("go", "stop", "Stop"))
+    with pytest.raises(SplitError, match=r"protocol=all \(classes 'Stop' and 'stop' differ only in case\)$"):
+        split(alike, "crossval", 0, num_folds=4)

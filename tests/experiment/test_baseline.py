@@ -50,7 +50,7 @@ def done(workspace) -> Job:
 
 
 def test_a_sweep_fits_one_job_a_fold_with_the_files_of_any_job(workspace, done):
-    assert done.variant == "baseline_sample_rate-4000_crop_seconds-0.1_eval_crops-1_num_mels-8_n_fft-128_hop_length-64"
+    assert done.variant == "baseline_crop_seconds-0.1_eval_crops-1_num_mels-8_n_fft-128_hop_length-64"
     folders = sorted(done.folder.parent.iterdir())
     assert [folder.name for folder in folders] == ["fold0-seed0", "fold1-seed0"]
     for folder in folders:
@@ -61,6 +61,15 @@ def test_a_sweep_fits_one_job_a_fold_with_the_files_of_any_job(workspace, done):
         assert (metrics["status"], metrics["heads"], metrics["epochs"]) == ("done", None, 1)
         assert metrics["num_parameters"] == 5 * 8 * 2 + 2
         assert metrics["val"]["accuracy"] == 1
+
+
+@pytest.mark.parametrize(("source", "seed"), [(None, 8), ("*-{source}", 9)])
+def test_who_trains_and_validates_is_said_where_sources_are_known(workspace, capfd, source, seed):
+    more = [f"data.source={source}", "study=by_source"] if source else []
+    run_job(plan(workspace, "model=baseline", f"seed={seed}", *more)[0])
+    first, *lines = capfd.readouterr().err.splitlines()
+    assert first.endswith(" | 1 thread")
+    assert any(line.startswith("trains on ") and " sources (" in line for line in lines) == (source is not None)
 
 
 def test_two_fits_give_the_same_probabilities_whatever_the_seed(workspace, done):
@@ -84,7 +93,7 @@ def test_it_has_no_attention_to_show(done):
 def test_its_time_is_estimated_and_its_command_is_written_down(done):
     assert 1 <= estimate_seconds(done) < 60
     command = training_command(done.folder, "study", "mine")
-    assert "model=baseline" in command and "trainer." not in command and "augment" not in command
+    assert "model=baseline" in command and "optimizer." not in command and "augment" not in command
 
 
 def test_a_study_of_it_alone_has_a_report(workspace, done):

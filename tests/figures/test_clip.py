@@ -18,4 +18,5 @@ def test_labels_of_ticks_do_not_overlap(seconds, rate):
             low, high = axis.get_view_interval()
             places = axis.get_ticklocs()
             shown = [box for box, place in zip(boxes, places, strict=False) if low <= place <= high and box.width]
+            assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in shown)
             assert not any(one.overlaps(other) for number, one in enumerate(shown) for other in shown[number + 1 :])

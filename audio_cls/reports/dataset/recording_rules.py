@@ -113,7 +113,8 @@ def unknown_sources(survey: Survey) -> Iterator[Finding]:
             WARNING,
             "It is not known which clips were cut from the same recording" if whole else title,
             "Clips of one recording may end up on both sides of a split, and the accuracy is too high then. If several "
-            f"were cut from one, say so: {MANIFEST}. If each is a recording of its own, all is well.",
+            "were cut from one, say so: by names or folders, as data.source='*_{source}_*' or data.source=parent (here "
+            f"--source), or by {MANIFEST}. If each is a recording of its own, all is well.",
         )
 
 

@@ -16,7 +16,7 @@ from audio_cls.reports.dataset.survey import Survey
 
 BEST = "best"  # the preset whose rate and crops are its own
 FEW_SOURCES = 12  # as many folds are not too many
-AUTOMATIC = "all of these are taken by themselves where the command does not give them"
+AUTOMATIC = "a command without these settings takes the same by itself"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def how_to_train(survey: Survey, kind: str, root: str | None, source: str | None
     if kind in KINDS_AS_USUAL:
         return Training(shlex.join([*command, "-m"]))
     headers = make_headers((each.seconds, each.sample_rate) for each in survey.good.values())
-    settings = recommend(survey.clip_set, headers)
+    settings = tuple(setting for setting in recommend(survey.clip_set, headers) if setting.used)
     reasons = [(str(setting), setting.reason) for setting in settings]
     remarks = [AUTOMATIC, *_misfit(headers), *_leave_one_source_out(survey.clip_set)]
     line = shlex.join([*command, *map(str, settings), "-m"])

@@ -153,6 +153,8 @@ def test_few_recordings_of_a_class_are_a_warning():
 
 def test_unknown_sources_are_a_warning():
     assert the_finding(with_clips(*range(40), source=None), "It is not known which clips were cut from the same")
+    unknown = the_finding(with_clips(*range(40), source=None), "It is not known")
+    assert "data.source='*_{source}_*'" in unknown.advice and "columns file,label,source" in unknown.advice
     assert the_finding(with_clips(1, 2, source=None), "The source of 2 clips is not known")
 
 
