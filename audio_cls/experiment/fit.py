@@ -44,7 +44,8 @@ def _training_labels(job: Job) -> np.ndarray:
 
 def _about(job: Job) -> Iterator[str]:
     clip_set, data = clips(job), job.config.data
-    if unknown := sum(clip.source is None for clip in clip_set.clips):
+    unknown = sum(clip.source is None for clip in clip_set.clips)
+    if unknown and job.config.protocol != "all":  # which holds nothing out
         yield (
             f"note: source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded; data.source or "
             "a column source says which belong together"

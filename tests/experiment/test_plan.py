@@ -177,6 +177,7 @@ def test_settings_from_the_clips_and_unequal_classes_are_said_once(digits: Path)
     assert "in training ('one' has 24 clips, 'two' 4)" in unequal and "data.balance=weights or sampling" in unequal
     assert unknown.startswith("note: source unknown for 48 of 48 clips: leakage cannot be excluded; data.source or ")
     assert "input.sample_rate=4000, input.crop_seconds=0.5" in settings
+    assert not any("leakage" in said for said in remarks([job("data=folder data.root=digits protocol=all")]))
     assert "`audio-cls explore digits`" in settings
     assert "makes up for" in remarks([job("data=folder data.root=digits data.balance=weights")])[0]
 
