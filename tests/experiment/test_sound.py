@@ -40,7 +40,8 @@ def prepare(*more: str) -> tuple[Job, ...]:
 def said(capsys: pytest.CaptureFixture, *more: str) -> list[str]:
     capsys.readouterr()
     prepare(*more)
-    return [line.removeprefix("note: ") for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    return [line.removeprefix("note: ") for line in lines if "source unknown" not in line]  # that is said without sound
 
 
 def refused(capsys: pytest.CaptureFixture, *more: str) -> str:
