@@ -207,7 +207,8 @@ def _stratified_parts(
     numbers: dict[tuple[str, str], int] = {}
     keys = [("clip", clip.name) if clip.source is None else ("source", clip.source) for clip in clip_set.clips]
     groups = joined(np.array([numbers.setdefault(key, len(numbers)) for key in keys]), identical)
-    _check_groups(clip_set, labels, groups, num_parts, protocol)
+    counted = ", clips with the same sound counted as one" if identical else ""
+    _check_groups(clip_set, labels, groups, num_parts, protocol, counted)
     if len(labels) > MANY_CLIPS and all(clip.source is None for clip in clip_set.clips):
         firsts = np.unique(groups, return_index=True)[1]  # dealt as if alone, the few copies follow
     else:
@@ -225,20 +226,23 @@ def _stratified_parts(
     )
 
 
-def _check_groups(clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str) -> None:
+def _check_groups(
+    clip_set: ClipSet, labels: np.ndarray, groups: np.ndarray, num_parts: int, protocol: str, counted: str
+) -> None:
+    """`counted` says how, where that is not by sources alone."""
     count = len(np.unique(groups))
     if count < num_parts:
         parts = f"{num_parts - 1} folds and a test set" if protocol == "holdout" else f"{num_parts} folds"
         raise SplitError(
-            f"data.num_folds: {parts} need at least {num_parts} source recordings, the data set has {count}: "
+            f"data.num_folds: {parts} need at least {num_parts} source recordings, the data set has {count}{counted}: "
             f"set data.num_folds lower or add recordings"
         )
     sources_of_class = Counter(label for label, _ in set(zip(labels.tolist(), groups.tolist(), strict=True)))
     for label, name in enumerate(clip_set.classes):
         if sources_of_class[label] < 2:
             raise FewSourcesError(
-                f"class {name!r} comes from {sources_of_class[label]} source recording, at least 2 are needed to train "
-                f"and to evaluate on it: add recordings of it, or use protocol=all"
+                f"class {name!r} comes from {sources_of_class[label]} source recording{counted}, at least 2 are needed "
+                f"to train and to evaluate on it: add recordings of it, or use protocol=all"
                 + "".join(f" ({note})" for note in look_alikes("classes", clip_set.classes))
             )
 

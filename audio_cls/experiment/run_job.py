@@ -87,13 +87,12 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         datamodule.prepare_data()
         record |= _sizes(module, datamodule)
         _announce(job, folds, record, clip_set, datamodule, module)
-        loggers = make_loggers(job)
-        wandb_logger.log_start(loggers, record)
-        train = _training(job, module, datamodule, loggers)
-        started = True
+        started = True  # from here on the folder holds files: loggers write there
         job_files.write_config(job)
         write_json(job.folder / job_files.METRICS, record)
-        train()
+        loggers = make_loggers(job)
+        wandb_logger.log_start(loggers, record)
+        _train(job, module, datamodule, loggers)
         # Also the last: a run that was interrupted after its last epoch has loaded the weights that were not averaged.
         chosen = job_files.BEST_CHECKPOINT if config.trainer.weights == "best" else job_files.LAST_CHECKPOINT
         checkpoint = torch.load(job.folder / chosen, weights_only=True, map_location="cpu")
@@ -116,17 +115,15 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         wandb_logger.finish(loggers, record)
 
 
-def _training(
-    job: Job, module: ClassifierModule, datamodule: ClipDataModule, loggers: list[Logger]
-) -> Callable[[], None]:
-    """What trains, and leaves a history and the last checkpoint behind, of which an interrupted training goes on."""
+def _train(job: Job, module: ClassifierModule, datamodule: ClipDataModule, loggers: list[Logger]) -> None:
+    """Leaves a history and the last checkpoint behind, from which an interrupted training goes on."""
     last = job.folder / job_files.LAST_CHECKPOINT
     if isinstance(job.config.model, BaselineConfig):
         history, regularization = job.folder / job_files.HISTORY, job.config.model.regularization
-        return lambda: fit_baseline(module, datamodule, regularization, history, last)
+        fit_baseline(module, datamodule, regularization, history, last)
+        return
     trainer = make_trainer(job, loggers, has_val=datamodule.split.val is not None)
-    checkpoint = last if last.exists() else None
-    return lambda: trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
+    trainer.fit(module, datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
 
 
 def _identity(job: Job, clip_set: ClipSet) -> dict[str, Any]:

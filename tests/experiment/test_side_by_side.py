@@ -49,11 +49,13 @@ def test_jobs_side_by_side_give_what_they_give_alone_one_that_fails_is_named_and
     write_sounds(tmp_path / "sounds", {"Dog": 8, "Cat": 8})
     with monkeypatch.context() as patch:
         patch.setenv("WANDB_MODE", "disabled")
-        assert train(patch, *SOUNDS, "fold=0,1,2", "jobs=1", "-m") == 0
+        assert train(patch, *SOUNDS, "jobs=1", "-m") == 0
     alone = {fold: (STUDY / f"fold{fold}-seed0" / "predictions.csv").read_bytes() for fold in (1, 2)}
     for fold in alone:  # fold 0 stays: how long a job takes is known, and need not be measured
         shutil.rmtree(STUDY / f"fold{fold}-seed0")
-    (STUDY / "fold3-seed0").mkdir()
+    for path in (STUDY / "fold3-seed0").iterdir():
+        if path.name != "config.yaml":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     (STUDY / "fold3-seed0" / "checkpoints").touch()  # no folder: nothing can be saved there
 
     code, said = train_beside(*SOUNDS)

@@ -61,9 +61,9 @@ def find_sounds(study: Study, names: Sequence[str], root: str | None) -> Sounds:
     for place in places:
         try:
             clip_set = load_clips(DataConfig(**{**data, "root": place}))
-        except (ConfigError, DataError):
+        except (ConfigError, DataError) as error:
             if root is not None:
-                raise
+                raise ConfigError(str(error)) from None
             continue
         if clips := _known(clip_set, study, names):
             absent = sum(name not in clips for name in names)

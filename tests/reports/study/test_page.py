@@ -333,7 +333,7 @@ def test_jobs_that_must_not_be_mixed_have_no_page(outputs, capsys):
     assert "mixes jobs" in capsys.readouterr().err
 
 
-def test_a_page_that_cannot_be_written_ends_with_status_1(outputs, capsys):
+def test_a_page_in_the_place_of_a_folder_is_a_mistake(outputs, capsys):
     (outputs / "s/report.html").mkdir()
-    assert main(["report", "s"]) == 1
+    assert main(["report", "s"]) == 2
     assert "report.html" in capsys.readouterr().err
