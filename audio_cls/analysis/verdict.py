@@ -173,12 +173,18 @@ def notes(study: Study, rows: Sequence[VariantRow], comparisons: Sequence[Compar
 
 def _about_intervals(rows: Sequence[VariantRow], comparisons: Sequence[Comparison]) -> list[str]:
     """Where sources are too few for an interval or a test, and at which level intervals of differences are."""
-    found = []
-    numbers = {scores.num_sources for row in rows for scores in (row.ranking, row.test) if scores}
-    numbers |= {comparison.num_sources for comparison in comparisons if not comparison.problem}
-    if few := sorted(number for number in numbers if number < MIN_SOURCES):
-        sources = "source is" if few == [1] else "sources are"
-        found.append(f"{listed(few)} held-out {sources} too few for an interval; {MIN_SOURCES} are needed.")
+    numbers = {
+        "Ranked": {row.ranking.num_sources for row in rows if row.ranking},
+        "Test": {row.test.num_sources for row in rows if row.test},
+        "Compared": {comparison.num_sources for comparison in comparisons if not comparison.problem},
+    }
+    few = {name: sorted(count for count in counts if count < MIN_SOURCES) for name, counts in numbers.items()}
+    found = [
+        f"{name} clips come from {listed(counts)} {'source' if counts == [1] else 'sources'}, too few for an interval;"
+        f" {MIN_SOURCES} are needed."
+        for name, counts in few.items()
+        if counts and not (name == "Compared" and counts == few["Ranked"])
+    ]
     if hopeless := [c for c in comparisons if not c.problem and not could_be_shown(c)]:
         named = [f"{one_word(c.first)} and {one_word(c.second)} ({c.num_differing})" for c in hopeless]
         found.append(

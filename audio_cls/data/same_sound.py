@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audio_cls.data.clips import ClipSet, SameSoundError
+from audio_cls.data.folds import role_of
 from audio_cls.wording import shorten
 
 PUBLISHED = ("esc10", "esc50")  # with folds that are not ours to change
@@ -21,6 +22,7 @@ def note_parted(clip_set: ClipSet, places: Sequence[str], identical: Groups, sim
         raise SameSoundError(
             f"{first!r} and {second!r} hold the same sound and are in {places[one]} and in {places[other]}{rest}: "
             f"put them into one {'part' if clip_set.has_roles else 'fold'} or remove one"
+            + _one_level_down(clip_set, second)
         )
     pairs = _parted(similar, places)
     if not pairs:
@@ -30,6 +32,15 @@ def note_parted(clip_set: ClipSet, places: Sequence[str], identical: Groups, sim
         f"clips that seem to hold the same sound could not be kept on one side of the split ({shorten(named, 3)}): "
         "listen, then put them into one fold, remove one, or say in a column source that they are two recordings",
     )
+
+
+def _one_level_down(clip_set: ClipSet, name: str) -> str:
+    """That a clip's part is a folder with class folders of its own, where it is."""
+    folder = name.partition("/")[0]
+    if not clip_set.has_roles or clip_set.root is None or role_of(folder) is None:
+        return ""
+    place = clip_set.root / folder
+    return f"; the class folders are one level down, and data.root={place} takes those of one part alone"
 
 
 def _parted(groups: Groups, places: Sequence[str]) -> list[tuple[int, int]]:

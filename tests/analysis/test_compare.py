@@ -212,7 +212,7 @@ def test_with_fewer_than_eight_held_out_sources_no_interval_is_given_and_the_num
     summary = write_summary(tmp_path)
     scores = summary.rows[0].ranking
     assert (scores.num_sources, scores.accuracy.interval, scores.f1_macro.interval) == (num_sources, None, None)
-    said = {1: "1 held-out source is too few", 7: "7 held-out sources are too few"}[num_sources]
+    said = {1: "Ranked clips come from 1 source, too few", 7: "Ranked clips come from 7 sources, too few"}[num_sources]
     assert f"{said} for an interval; 8 are needed." in summary.notes
     assert "95% intervals" not in (tmp_path / "summary.md").read_text().split("## Notes")[0]
 

@@ -261,3 +261,14 @@ def test_what_is_known_is_opened_again_without_torch(monkeypatch: pytest.MonkeyP
     prepare()
     forbid_heavy_imports(monkeypatch)
     assert prepare("heads=1")[0].content_digest
+
+
+def test_copies_in_folders_called_train_and_val_are_refused_and_the_class_folders_named(
+    capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    write_sounds(tmp_path / "parts" / "train", {"Dog": 4, "Cat": 4})
+    for part in ("val", "test"):
+        shutil.copytree(tmp_path / "parts" / "train", tmp_path / "parts" / part)
+    line = refused(capsys, f"data.root={tmp_path / 'parts'}", "fold=0")
+    assert "hold the same sound and are in test and in train" in line
+    assert f"the class folders are one level down, and data.root={tmp_path / 'parts' / 'train'} takes" in line

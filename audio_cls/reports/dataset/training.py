@@ -9,7 +9,7 @@ from audio_cls.config.auto import FFT_SECONDS, HOP_SECONDS, KINDS_AS_USUAL, OF_F
 from audio_cls.config.compose import compose_job, configuration, quoted
 from audio_cls.config.location import conf_dir
 from audio_cls.config.recommend import Setting, misfits, recommend
-from audio_cls.data.clips import ClipSet
+from audio_cls.data.clips import ROLES, ClipSet
 from audio_cls.data.headers import Headers, make_headers
 from audio_cls.data.splits import published_folds
 from audio_cls.reports.dataset.survey import Survey
@@ -47,6 +47,9 @@ def how_to_train(survey: Survey, kind: str, root: str | None, source: str | None
     settings = tuple(setting for setting in recommend(survey.clip_set, headers) if setting.used)
     reasons = [(str(setting), setting.reason) for setting in settings]
     remarks = [AUTOMATIC, *_misfit(headers), *_leave_one_source_out(survey.clip_set)]
+    if survey.clip_set.has_roles and all(clip.fold != 1 + ROLES.index("val") for clip in survey.clip_set.clips):
+        command.append("protocol=crossval")
+        reasons.append(("protocol=crossval", "no clip has the role val, which protocol=holdout needs"))
     line = shlex.join([*command, *map(str, settings), "-m"])
     return Training(line, (*reasons, _front_end(settings)), tuple(remarks))
 

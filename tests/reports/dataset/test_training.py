@@ -36,6 +36,20 @@ def test_the_command_trains_what_the_folder_takes_by_itself(tmp_path, monkeypatc
     assert command in page.text and "95% of the clips last 0.4 s or less" in page.text
 
 
+def test_the_command_for_parts_without_val_is_one_that_trains(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        write_sounds(Path("sounds") / part, {f"{part} {name}": 4 for name in "ab"})
+        for name in "ab":  # other sounds in each part, under the same classes
+            (Path("sounds") / part / f"{part} {name}").rename(Path("sounds") / part / name)
+    main(["explore", "sounds", "--data", "folder"])
+    command = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("train: "))
+    assert " protocol=crossval " in command
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        (job,) = make_plan(shlex.split(command)[3:-1], True).jobs
+    assert job.config.protocol == "crossval"
+
+
 @pytest.mark.parametrize(("speakers", "said"), [(2, False), (5, True), (13, False)])
 def test_few_known_sources_may_be_left_out_one_by_one(tmp_path, speakers: int, said: bool) -> None:
     names = [f"s{speaker}" for speaker in range(speakers)]
