@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
 
 from audio_cls.data.array_file import in_order
 from audio_cls.data.clips import Clip
@@ -63,6 +62,8 @@ def fingerprint(waveform: np.ndarray, sample_rate: int) -> Fingerprint | None:
         return None
     waveform = resample(waveform[: MAX_SECONDS * sample_rate], sample_rate, SAMPLE_RATE)
     frames = np.lib.stride_tricks.sliding_window_view(waveform, FRAME)[::HOP]  # (N, T)
+    from scipy import fft  # takes a while to import
+
     spectrum = fft.rfft(frames * np.hanning(FRAME).astype(np.float32), FFT_SIZE, axis=1)  # (N, F)
     edges = np.round(np.geomspace(LOWEST, HIGHEST, NUM_BITS + 2) * FFT_SIZE / SAMPLE_RATE).astype(int)
     power = np.add.reduceat(np.abs(spectrum[:, : edges[-1]]) ** 2, edges[:-1], axis=1)  # (N, B + 1)
@@ -82,6 +83,8 @@ def find_matches(fingerprints: Sequence[Fingerprint | None]) -> list[Match]:
     prints = [each for each in fingerprints if each is not None]
     if len(known) < 2:
         return []
+    from scipy import fft
+
     size = fft.next_fast_len(2 * max(len(each.signs) for each in prints), real=True)
     bits = np.stack([fft.rfft(each.signs.astype(np.float32), size, axis=0) for each in prints])  # (clips, F, B)
     sounding = np.stack([fft.rfft(np.abs(each.signs[:, 0]).astype(np.float32), size) for each in prints])  # (clips, F)

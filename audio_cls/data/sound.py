@@ -5,8 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from audio_cls.data import fingerprint
 from audio_cls.data.clips import ClipSet
 from audio_cls.data.content import digest_of_all, identical
+from audio_cls.data.fingerprint import MIN_SECONDS
 from audio_cls.data.waveform_store import WaveformStore, open_store
 from audio_cls.files import write_json
 from audio_cls.terminal import say
@@ -31,6 +35,11 @@ class Sound:
     def digest(self) -> str:
         """The same for the same sound under the same names."""
         return digest_of_all((clip.name for clip in self.clip_set.clips), self.store.digests)
+
+    @property
+    def num_too_short(self) -> int:
+        """How many clips are too short to be compared but for identical samples."""
+        return int(np.count_nonzero(self.store.lengths < MIN_SECONDS * self.store.sample_rate))
 
     @cached_property
     def identical(self) -> list[list[int]]:
@@ -65,12 +74,10 @@ def _similar(clip_set: ClipSet, store: WaveformStore) -> list[tuple[int, int]]:
 
 
 def _find_similar(clip_set: ClipSet, store: WaveformStore) -> list[tuple[int, int]]:
-    from audio_cls.data.fingerprint import MIN_SECONDS, find_similar  # scipy takes a while to import
-
-    long_enough = [index for index, length in enumerate(store.lengths) if length >= MIN_SECONDS * store.sample_rate]
+    long_enough = np.flatnonzero(store.lengths >= MIN_SECONDS * store.sample_rate).tolist()
     if len(long_enough) < 2:
         return []
     say(f"comparing {len(long_enough)} clips with each other, once, as the recordings they come from are not known")
-    places = find_similar([clip_set.clips[index] for index in long_enough])
+    places = fingerprint.find_similar([clip_set.clips[index] for index in long_enough])
     pairs = [(long_enough[one], long_enough[other]) for one, other in places]
     return [(one, other) for one, other in pairs if store.digests[one] != store.digests[other]]

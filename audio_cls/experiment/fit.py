@@ -10,9 +10,10 @@ from audio_cls.config.job import Job, clips, headers_of, recommended
 from audio_cls.config.recommend import misfits
 from audio_cls.config.schema import BaselineConfig
 from audio_cls.data.balance import describe_imbalance
+from audio_cls.data.fingerprint import MIN_SECONDS
 from audio_cls.data.headers import MOST_FILES
 from audio_cls.experiment.plan import split_of
-from audio_cls.experiment.sound import same_sound
+from audio_cls.experiment.sound import num_too_short, same_sound
 
 
 def remarks(jobs: Sequence[Job]) -> list[str]:
@@ -42,13 +43,21 @@ def _training_labels(job: Job) -> np.ndarray:
     return labels[split_of(job, *same_sound(job)).train]
 
 
+def _only_identical(job: Job) -> str:
+    """That short clips are not searched for copies that were cut or encoded anew, where there are any."""
+    too_short = num_too_short(job)
+    if not too_short:
+        return ""
+    return f"; {too_short} clips last less than {MIN_SECONDS:.2g} s, and of these only identical copies are found"
+
+
 def _about(job: Job) -> Iterator[str]:
     clip_set, data = clips(job), job.config.data
     unknown = sum(clip.source is None for clip in clip_set.clips)
     if unknown and job.config.protocol != "all":  # which holds nothing out
         yield (
             f"note: source unknown for {unknown} of {len(clip_set)} clips: leakage cannot be excluded; data.source or "
-            "a column source says which belong together"
+            f"a column source says which belong together{_only_identical(job)}"
         )
     if data.kind in KINDS_AS_USUAL:
         return
@@ -57,8 +66,8 @@ def _about(job: Job) -> Iterator[str]:
         few = f" (a sample of {MOST_FILES:,} of {len(clip_set):,} files)" if len(clip_set) > MOST_FILES else ""
         why = f"`{shlex.join(['audio-cls', 'explore', data.root or 'PATH'])}` says why"
         yield f"settings that follow from the clips{few}: {', '.join(taken)}; {why}"
-    headers, sound = headers_of(data), job.config.input
+    headers, given = headers_of(data), job.config.input
     if headers is not None:
         preset = f"experiment={job.preset}: " if job.preset else ""
-        for problem in misfits(headers, sound.sample_rate, sound.crop_seconds):
+        for problem in misfits(headers, given.sample_rate, given.crop_seconds):
             yield f"warning: {preset}{problem}"

@@ -46,6 +46,11 @@ def same_sound(job: Job) -> tuple[Groups, Groups]:
     return heard.identical, heard.similar
 
 
+def num_too_short(job: Job) -> int:
+    """How many clips are too short to be searched for copies that were cut or encoded anew."""
+    return sound(job).num_too_short if _has_files(job) else 0
+
+
 def notes(job: Job) -> tuple[str, ...]:
     """What the user should know of the clips' sound, a sentence each."""
     return tuple(_notes(job, clips(job), sound(job))) if _has_files(job) else ()

@@ -272,3 +272,15 @@ def test_copies_in_folders_called_train_and_val_are_refused_and_the_class_folder
     line = refused(capsys, f"data.root={tmp_path / 'parts'}", "fold=0")
     assert "hold the same sound and are in test and in train" in line
     assert f"the class folders are one level down, and data.root={tmp_path / 'parts' / 'train'} takes" in line
+
+
+@pytest.mark.parametrize("seconds", [0.25, 1.2])
+def test_clips_too_short_to_be_searched_for_copies_are_said(
+    capsys: pytest.CaptureFixture, tmp_path: Path, seconds: float
+) -> None:
+    write_sounds(tmp_path / "more", {"cat": 4, "dog": 4}, seconds=seconds)
+    prepare(f"data.root={tmp_path / 'more'}")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "source unknown" in line]
+    assert line.endswith("; 8 clips last less than 1.1 s, and of these only identical copies are found") == (
+        seconds < 1
+    )
