@@ -19,6 +19,9 @@ test: $(READY) ## run the tests but the slow ones, in two processes; some of the
 test-all: $(READY) ## run every test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+publish: $(READY) ## write docs/results.md and the table of README.md; keep studies in results/ first with ARGS="STUDY ..."
+	$(BIN)/python -m audio_cls.cli.publish $(ARGS)
+
 bench: $(READY) ## measure and write docs/benchmarks.md; some sections with ARGS="step loop"
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -43,4 +46,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	@touch $(READY)
 
-.PHONY: help train test test-all bench sweeps-check lint format clean
+.PHONY: help train test test-all publish bench sweeps-check lint format clean

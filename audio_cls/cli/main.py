@@ -6,20 +6,22 @@ in one line; 130 after Ctrl-C; 141 where nobody reads the output to its end.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from audio_cls import __version__
-from audio_cls.cli import ablation, attention, best, compare, dashboard, explore, predict, publish, report, train
+from audio_cls.cli import ablation, attention, compare, confirm, dashboard, explore, predict, report, train
 from audio_cls.cli.arguments import CommandError
 from audio_cls.data.clips import DataError
 from audio_cls.terminal import CLOSED, discard_output, open_terminal, printable, say
 from audio_cls.wording import UserError
 
-COMMANDS = (train, explore, compare, report, publish, ablation, best, dashboard, attention, predict)
+COMMANDS = (train, explore, compare, report, ablation, confirm, dashboard, attention, predict)
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
+    """Tells a mistake in one line."""
+
     def error(self, message: str) -> NoReturn:
         say(printable(f"{self.prog}: {message}; see {self.prog} --help"))
         self.exit(2)
@@ -27,10 +29,18 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["train"]:  # its arguments are Hydra's to read, --help and -m among them
+        return on_terminal(lambda: train.run(argparse.Namespace(arguments=words[1:])))
+    return on_terminal(lambda: attempt(build_parser().parse_args(words)))
+
+
+def on_terminal(command: Callable[[], int]) -> int:
+    """Runs a command whose output may end early; returns its exit status."""
     open_terminal()
     try:
         try:
-            return _run(sys.argv[1:] if arguments is None else arguments)
+            return command()
         finally:
             sys.stdout.flush()  # here, where a closed pipe can be handled
     except BrokenPipeError:
@@ -40,31 +50,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _run(arguments: Sequence[str]) -> int:
-    if arguments[:1] == ["train"]:  # its arguments are Hydra's to read, --help and -m among them
-        return train.run(argparse.Namespace(arguments=arguments[1:]))
-    options = build_parser().parse_args(arguments)
+def attempt(options: argparse.Namespace) -> int:
+    """Runs `options.run`; what it refuses is one line after `options.name`."""
     try:
         return options.run(options)
     except UserError as error:
-        say(printable(f"audio-cls {options.command}: {error}"))
+        say(printable(f"{options.name}: {error}"))
         return 2
     except BrokenPipeError:
         raise
     except (CommandError, DataError, OSError) as error:
-        say(f"audio-cls {options.command}: {error}")
+        say(f"{options.name}: {error}")
         return 1
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="audio-cls", description="Trains classifiers of sound, looks at their results and uses them.")
+    parser = CommandParser(
+        prog="audio-cls", description="Trains classifiers of sound, looks at their results and uses them."
+    )
     parser.add_argument("--version", action="version", version=f"audio_cls {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__, allow_abbrev=False)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, name=command.prog)
     return parser
 
 

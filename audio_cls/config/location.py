@@ -1,5 +1,6 @@
-"""Where the YAML files of the configuration are, and what to type to train with them."""
+"""Where the YAML files of the configuration are, and what to type to train with them or to go on afterwards."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,3 +18,10 @@ def train_command() -> str:
     script = Path("train.py")
     here = script.is_file() and script.resolve() == _PACKAGE.parent / script
     return "python train.py" if here or Path(sys.argv[0]).name == script.name else "audio-cls train"
+
+
+def export_command(study: Path) -> str:
+    """What takes the best variant of a study away: its name, and the output folder where that is not the usual one."""
+    study = study if study.name else study.resolve()
+    place = [] if study.parent == Path("outputs") else ["--output-dir", str(study.parent)]
+    return shlex.join(["audio-cls", "export", study.name, *place])

@@ -5,6 +5,7 @@ Heavy imports wait until they are needed: a mistake is said, and a job that is d
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 import textwrap
@@ -192,9 +193,11 @@ def finish(plan: Plan, arguments: Sequence[str]) -> int:
         sweep.report(plan)
         for job in failed:  # a job by itself has said so just now
             say(f"FAILED {job.folder}: {_reason(job)}")
-        sweep.suggest_report(plan)
+        sweep.lead_on(plan)
     elif not failed:
-        say(f"results: {plan.jobs[0].folder}")
+        folder = plan.jobs[0].folder
+        say(f"results: {folder}")
+        say(f"to classify other sounds: {shlex.join(['audio-cls', 'predict', str(folder)])} SOUND ...")
     return 1 if failed else 0
 
 

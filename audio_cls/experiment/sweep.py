@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from audio_cls.config.job import Job
+from audio_cls.config.location import export_command
 from audio_cls.experiment.plan import Plan, trains_on_cpu
 from audio_cls.results import job_files, sweep_folder
+from audio_cls.results.job_folder import RANKING_SPLIT
 from audio_cls.terminal import say
 from audio_cls.wording import duration
 
@@ -90,10 +92,14 @@ def report(plan: Plan) -> None:
             say(f"written to {study / 'summary.md'}")
 
 
-def suggest_report(plan: Plan) -> None:
-    """The last word: how to get each study's page. It takes seconds, more with sounds, so it is not written here."""
+def lead_on(plan: Plan) -> None:
+    """The last words: how to get each study's page, which takes seconds, more with sounds, so that it is not written
+    here; and where its variants can be ranked, how to take the best one away."""
     for study in filter(Path.is_dir, plan.studies):
         say(f"a page with figures and sounds: {shlex.join(['audio-cls', 'report', str(study)])}")
+        done = [job for job in plan.jobs if job.study_folder == study and job_files.is_done(job)]
+        if any(RANKING_SPLIT[job.config.protocol] for job in done):
+            say(f"the best variant as a folder to use and to share: {export_command(study)}")
 
 
 def _estimated_seconds(pending: Sequence[Job]) -> float | None:

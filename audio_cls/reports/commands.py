@@ -30,6 +30,7 @@ class Ranked:
     accuracy: float
     folds: tuple[int, ...]
     folder: Path  # of one of its jobs
+    on_every_fold: bool
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Recipe:
 def best_variants(study: Path, top: int) -> list[Ranked]:
     """The best first, by the split that ranks (validation, or test with crossval). Raises StudyError without any."""
     jobs = defaultdict(list)
-    for job in load_study(study).jobs:
+    loaded = load_study(study)
+    for job in loaded.jobs:
         split = RANKING_SPLIT.get(str(job.metrics.get("protocol")))
         if job.status == "done" and split and job.metrics[split]:
             jobs[job.variant].append((job.metrics[split]["accuracy"], job.fold, study / job.name))
@@ -54,7 +56,8 @@ def best_variants(study: Path, top: int) -> list[Ranked]:
     ranked = []
     for variant, done in jobs.items():
         accuracies, folds, folders = zip(*done, strict=True)
-        ranked.append(Ranked(variant, mean(accuracies), tuple(sorted(set(folds))), folders[0]))
+        distinct = tuple(sorted(set(folds)))
+        ranked.append(Ranked(variant, mean(accuracies), distinct, folders[0], len(distinct) == loaded.num_folds))
     return sorted(ranked, key=lambda variant: -variant.accuracy)[:top]
 
 

@@ -25,7 +25,7 @@ KEPT = (job_files.METRICS, job_files.HISTORY, job_files.PREDICTIONS, job_files.S
 ENSEMBLES = "ensembles.txt"  # a line for each --ensemble
 # How something runs on one machine: not part of a study that others read or train again. Logger keys are not, either.
 _LOCAL = ("output_dir", "jobs", "trainer.num_threads", "trainer.accelerator")
-WRITTEN_BY = "Written by `audio-cls publish`"
+WRITTEN_BY = "Written by `make publish`"
 _NEED_ROOT = ("folder", "esc50")  # data sets that are wherever the user has put them
 # In a README: <!-- results: STUDY/VARIANT STUDY/VARIANT ... -->, these rows, and <!-- /results -->.
 _MARKERS = re.compile(r"(<!-- results: (?P<names>[^>]+?) -->\n).*?(<!-- /results -->)", flags=re.DOTALL)

@@ -4,6 +4,7 @@ import pytest
 from support.study_folders import edit_metrics, write_variant
 
 from audio_cls.cli.main import main
+from audio_cls.cli.publish import main as publish
 from audio_cls.reports import markdown
 
 
@@ -31,7 +32,8 @@ def test_an_ensemble_that_is_none_ends_with_status_2_and_one_line_and_nothing_wr
 ):
     write_variant(outputs / "esc10-holdout", "transformer_h4")
     write_variant(outputs / "esc10-holdout", "elsewhere", seeds=(1,))
-    assert main([command, "esc10-holdout", "--ensemble", ensemble]) == 2
+    run = publish if command == "publish" else lambda words: main([command, *words])
+    assert run(["esc10-holdout", "--ensemble", ensemble]) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.count("\n") == 1
@@ -67,3 +69,26 @@ def test_a_summary_that_cannot_be_written_ends_with_status_1_and_one_line(output
     captured = capsys.readouterr()
     assert "summary.json" in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ("esc10-holdout", "audio-cls export esc10-holdout\n"),
+        ("outputs/esc10-holdout", "audio-cls export esc10-holdout\n"),
+        ("esc10-holdout --output-dir elsewhere", "audio-cls export esc10-holdout --output-dir elsewhere\n"),
+        ("elsewhere/esc10-holdout", "audio-cls export esc10-holdout --output-dir elsewhere\n"),
+    ],
+)
+def test_the_last_line_takes_the_best_variant_away(outputs, tmp_path, capsys, study, said):
+    if "elsewhere" in study:
+        outputs.rename(tmp_path / "elsewhere")
+    assert main(["compare", *study.split()]) == 0
+    assert capsys.readouterr().err == f"the best variant as a folder to use and to share: {said}"
+
+
+def test_nothing_is_taken_away_where_nothing_ranks_or_nothing_is_done(outputs, capsys):
+    write_variant(outputs / "sounds-all", "cnn", folds=[0], protocol="all")
+    write_variant(outputs / "failing", "cnn", status="failed")
+    assert [main(["compare", study]) for study in ("sounds-all", "failing")] == [0, 1]
+    assert "export" not in capsys.readouterr().err

@@ -10,7 +10,7 @@ from audio_cls.cli.main import main
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["compare"], ["comapre", "x"], ["compare", "x", "--fold"], ["publish", "x", "--out", "y"]],  # no --output-dir
+    [[], ["compare"], ["comapre", "x"], ["compare", "x", "--fold"], ["report", "x", "--folds", "y"]],  # no --output-dir
 )
 def test_a_wrong_command_line_ends_with_status_2_and_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as error:

@@ -77,9 +77,9 @@ def test_the_examples_train_compare_and_predict(folder: Path) -> None:
     assert re.search(r"\bgru\b", compared.stdout) and re.search(r"\bcnn\b", compared.stdout)
     explored = run(folder, "audio-cls explore recordings --data birds --config-dir my_conf")
     assert "birds: 32 clips of 2 classes" in explored.stdout, explored.stderr
-    best = run(folder, "audio-cls best birds-holdout")
-    assert best.returncode == 0, best.stderr
-    assert "audio-cls train --config-dir my_conf model=gru data=birds " in best.stdout
+    confirmed = run(folder, "audio-cls confirm birds-holdout")
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert "audio-cls train --config-dir my_conf model=gru data=birds " in confirmed.stdout
     predicted = run(folder, predict)
     assert predicted.returncode == 0, predicted.stderr
     assert len(predicted.stdout.splitlines()) == 32

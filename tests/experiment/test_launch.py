@@ -127,7 +127,9 @@ def test_a_job_that_is_done_ends_well(training: Callable, monkeypatch: pytest.Mo
     output = capsys.readouterr()
     assert output.out == ""
     assert "val accuracy 50.0%, F1 0.400" in output.err
-    assert output.err.splitlines()[-1] == "results: outputs/synthetic-holdout/transformer_h2/fold0-seed0"
+    folder = "outputs/synthetic-holdout/transformer_h2/fold0-seed0"
+    lead = f"to classify other sounds: audio-cls predict {folder} SOUND ..."
+    assert output.err.splitlines()[-2:] == [f"results: {folder}", lead]
 
 
 def test_a_sweep_runs_its_jobs_and_then_only_those_that_are_missing(
@@ -169,11 +171,28 @@ def test_a_failed_job_is_named_with_its_error_and_the_others_are_trained(
     output = capsys.readouterr().err
     folder = Path("outputs/synthetic-holdout/transformer_h1/fold1-seed0")
     assert f"FAILED: the loss; is not finite (see {folder / 'error.txt'})" in output
-    assert output.splitlines()[-3:-1] == [
+    assert output.splitlines()[-4:-2] == [
         f"FAILED outputs/synthetic-holdout/transformer_h{heads}/fold1-seed0: the loss is not finite" for heads in (1, 2)
     ]
     assert "Traceback" not in output
     assert "RuntimeError: the loss" in (folder / "error.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "last"),
+    [
+        ("", "done", "audio-cls export synthetic-holdout"),
+        ("output_dir=other", "done", "audio-cls export synthetic-holdout --output-dir other"),
+        ("protocol=all", "done", "audio-cls report outputs/synthetic-all"),
+        ("", "failed", "audio-cls report outputs/synthetic-holdout"),
+    ],
+)
+def test_the_last_line_of_a_sweep_takes_the_best_variant_away_where_one_can_be_told(
+    more: str, status: str, last: str, training: Callable, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    training(lambda job: finish_job(job, status=status))
+    train(monkeypatch, "data=synthetic", "heads=1,2", "fold=0", *more.split(), "-m")
+    assert capsys.readouterr().err.splitlines()[-1].endswith(last)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +428,9 @@ def test_a_sweep_over_a_users_own_folder_trains_and_compares(trained: tuple[Path
         metrics = json.loads((study / "tiny" / f"fold{fold}-seed0" / "metrics.json").read_text())
         assert (metrics["status"], metrics["dataset"], metrics["fold"]) == ("done", "sounds", fold)
     assert (study / "summary.md").is_file()
-    assert said.splitlines()[-1].endswith("audio-cls report outputs/sounds-holdout")
+    *_, report, export = said.splitlines()
+    assert report.endswith("audio-cls report outputs/sounds-holdout")
+    assert export.endswith("audio-cls export sounds-holdout")
     assert {path.name for path in folder.iterdir()} == {"sounds", "outputs"}
 
 

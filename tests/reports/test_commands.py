@@ -5,7 +5,7 @@ import shlex
 import pytest
 from hydra import initialize_config_dir
 from support.command_line import CONF
-from support.study_folders import write_job
+from support.study_folders import write_job, write_variant
 from support.tiny_jobs import plan_jobs
 
 from audio_cls.cli.main import main
@@ -43,7 +43,7 @@ def test_a_configuration_that_cannot_be_read_costs_one_line_and_no_command_is_pr
     damaged = write_job(tmp_path / "outputs/s", "damaged", chance=0.6)
     if content is not None:
         (damaged / "config.yaml").write_bytes(content)
-    assert main(["best", str(tmp_path / "outputs/s")]) == 1
+    assert main(["confirm", str(tmp_path / "outputs/s")]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
@@ -66,3 +66,14 @@ def test_a_study_without_a_baseline_is_told_the_command_that_adds_one(tmp_path):
     assert {added.study_folder for added in added} == {job.study_folder}
     write_job(study.path, "baseline", model="baseline")
     assert commands.baseline_command(load_study(study.path)) == ""
+
+
+def test_what_stands_there_with_every_fold_needs_no_confirmation(tmp_path, capsys):
+    write_variant(tmp_path / "outputs/s", "cnn")
+    write_job(tmp_path / "outputs/s", "searched", chance=0.1)
+    asked = ["confirm", "s", "--output-dir", str(tmp_path / "outputs")]
+    assert main([*asked, "--top", "1"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "nothing is left to confirm, as every fold is done of cnn;" in printed.err
+    assert f"audio-cls export s --output-dir {tmp_path / 'outputs'}" in printed.err

@@ -155,7 +155,7 @@ class FinishedRun:
 
 
 def ask(*arguments: str) -> int:
-    return main(["best", *arguments])
+    return main(["confirm", *arguments])
 
 
 def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_their_configurations(tmp_path, capsys):
@@ -183,7 +183,7 @@ def test_the_best_variants_of_a_study_are_confirmed_by_commands_that_lead_to_the
         assert {(one.study, one.variant) for one in planned} == {("search-confirmed", job.variant)}
 
 
-def test_best_says_what_is_wrong_with_a_study_without_results_or_a_count_of_none(tmp_path, capsys):
+def test_confirm_says_what_is_wrong_with_a_study_without_results_or_a_count_of_none(tmp_path, capsys):
     (tmp_path / "outputs" / "empty" / "cnn" / "fold0-seed0").mkdir(parents=True)
     output = ["--output-dir", str(tmp_path / "outputs")]
     assert ask("empty", *output) == 2
