@@ -37,7 +37,14 @@ class BandStatistics(nn.Module):
 
     def classify(self, statistics: Tensor) -> Tensor:
         """Logits (B, K) of statistics (B, S)."""
-        return self.linear((statistics - self.mean) / self.deviation)
+        return self.linear(self._standardized(statistics))
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """The statistics (B, S) of crops (B, 1, T), each with mean 0 and deviation 1 over the clips fitted on."""
+        return self._standardized(self.statistics(waveforms))
+
+    def _standardized(self, statistics: Tensor) -> Tensor:
+        return (statistics - self.mean) / self.deviation
 
     def statistics(self, waveforms: Tensor) -> Tensor:
         """Of crops (B, 1, T), (B, S): mean, deviation, skewness and kurtosis of the level in dB of each band over its

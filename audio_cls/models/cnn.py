@@ -38,10 +38,17 @@ class WaveformCNN(nn.Module):
         self.classifier = nn.Linear(CNN_CHANNELS * (num_samples // POOLING), num_classes)
 
     def forward(self, waveforms: Tensor) -> Tensor:
+        return self.classifier(self._maps(waveforms).flatten(1))  # (B, 128 * T/8) -> (B, K)
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """The maps of waveforms (B, 1, T), averaged over time: (B, 128)."""
+        return self._maps(waveforms).mean(-1)
+
+    def _maps(self, waveforms: Tensor) -> Tensor:
+        """(B, 128, T/8)"""
         if waveforms.shape[-1] != self.num_samples:
             raise ValueError(
                 f"clips of {waveforms.shape[-1]} samples: this model was built for num_samples={self.num_samples}; "
                 "crop or pad the clips to it"
             )
-        x = self.features(waveforms)  # (B, 128, T/8)
-        return self.classifier(x.flatten(1))  # (B, 128 * T/8) -> (B, K)
+        return self.features(waveforms)

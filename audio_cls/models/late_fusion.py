@@ -35,6 +35,10 @@ class StatisticsClassifier(nn.Module):
     def forward(self, statistics: Tensor) -> Tensor:
         return self.layers(statistics)
 
+    def hidden(self, statistics: Tensor) -> Tensor:
+        """What the last layer gets: (B, width)."""
+        return self.layers[:-1](statistics)
+
 
 class LateFusion(nn.Module):
     """Branches that classify the same sound: a transformer, the statistics, and optionally segments of the sound.
@@ -93,6 +97,19 @@ class LateFusion(nn.Module):
             shape = features.segment_weights.shape
             of_segments = tuple(logits.unflatten(0, shape) for logits in self.segments.branch_logits(features.segments))
         return *self.transformer.branch_logits(features), self.statistics(features.statistics), *of_segments
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """What the last layers of all branches get for waveforms (B, 1, T), one after the other: (B, D)."""
+        return self.embed_features(self.extract(waveforms))
+
+    def embed_features(self, features: Features) -> Tensor:
+        """The CLS state and the hidden layer of the statistics, then the same of the segments, averaged: (B, D)."""
+        assert features.statistics is not None
+        parts = [self.transformer.embed_features(features), self.statistics.hidden(features.statistics)]
+        if self.segments is not None and features.segments is not None and features.segment_weights is not None:
+            of_segments = self.segments.embed_features(features.segments).unflatten(0, features.segment_weights.shape)
+            parts.append((of_segments * features.segment_weights.unsqueeze(-1)).sum(1))  # (B, P, D) -> (B, D)
+        return torch.cat(parts, dim=-1)
 
 
 def geometric_mean(branch_logits: Sequence[Tensor], segment_weights: Tensor | None = None) -> Tensor:

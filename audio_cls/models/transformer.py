@@ -219,11 +219,17 @@ class TransformerClassifier(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        features = self.extract(waveforms)
+        return self.classifier(self.embed(waveforms))
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """The CLS state (B, D) of waveforms (B, 1, T), or with pool='mean' the mean state."""
+        return self.embed_features(self.extract(waveforms))
+
+    def embed_features(self, features: Features | Tensor) -> Tensor:
+        """The same of features, which may have been masked."""
         tokens = self.stem(features)  # (B, N, D)
         states, _ = self.encoder(tokens)  # (B, 1 + N, D)
-        cls_state = self.encoder.pooled(states)  # (B, D)
-        return self.classifier(cls_state)
+        return self.encoder.pooled(states)  # (B, D)
 
     def extract(self, waveforms: Tensor) -> Features | Tensor:
         """What the front end makes of waveforms (B, 1, T)."""
@@ -235,7 +241,7 @@ class TransformerClassifier(nn.Module):
 
     def branch_logits(self, features: Features | Tensor) -> tuple[Tensor, ...]:
         """Logits (B, K) of features, which may have been masked; one, as there is one classifier."""
-        return (self.classifier(self.encoder.pooled(self.encoder(self.stem(features))[0])),)
+        return (self.classifier(self.embed_features(features)),)
 
     def attention_weights(self, waveforms: Tensor) -> tuple[Tensor, ...]:
         """The attention weights of each block, (B, H, N, N), in eval mode: row = query, column = key; 0 is CLS."""

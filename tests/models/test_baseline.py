@@ -35,3 +35,11 @@ def test_time_runs_in_either_direction():
     network = baseline()
     waveforms = waveforms[..., : 128 * 100 + 1]  # whole hops: the frames of both directions are the same
     torch.testing.assert_close(network(waveforms), network(waveforms.flip(-1)), rtol=1e-3, atol=1e-3)
+
+
+def test_an_embedding_is_what_the_linear_layer_gets():
+    network, waveforms = baseline(), torch.randn(2, 1, RATE)
+    network.mean += 3
+    network.deviation *= 2
+    torch.testing.assert_close(network.embed(waveforms), (network.statistics(waveforms) - 3) / 2)
+    torch.testing.assert_close(network.linear(network.embed(waveforms)), network(waveforms))

@@ -442,3 +442,11 @@ def test_a_network_that_was_tried_is_ready_to_train_also_with_lazy_layers():
         check_network(network, 5, 800)
     assert network.training
     assert network[1].weight.shape == (5, 800)
+
+
+@some_kinds
+def test_an_embedding_is_the_state_that_the_linear_layer_gets(options):
+    model, waveforms = build_and_settle(**options), clips(num_samples=length(options))
+    embedding = model.embed(waveforms)
+    assert embedding.shape == (4, model.encoder.d_model)
+    torch.testing.assert_close(model.classifier(embedding), model(waveforms))

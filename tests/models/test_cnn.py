@@ -77,3 +77,9 @@ def test_a_length_that_the_poolings_do_not_divide_is_refused_with_the_nearest_th
 def test_clips_of_another_length_are_refused():
     with pytest.raises(ValueError, match="clips of 808 samples.*num_samples=800"):
         WaveformCNN(10, 800)(torch.zeros(1, 1, 808))
+
+
+def test_an_embedding_is_the_mean_of_the_maps_over_time():
+    model, waveforms = WaveformCNN(4, 80), torch.randn(3, 1, 80)
+    torch.testing.assert_close(model.embed(waveforms), model.features(waveforms).mean(-1))
+    assert model.embed(waveforms).shape == (3, 128)

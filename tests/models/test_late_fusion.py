@@ -141,3 +141,23 @@ def test_one_segment_is_no_second_network():
 def test_what_has_no_segments_is_refused_with_what_to_do(options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_an_embedding_is_what_the_last_layers_of_all_branches_get():
+    model = settled(build())
+    d_model, width, sounds = SMALL["d_model"], 256, clips()
+    embedding = model.embed(sounds)
+    assert embedding.shape == (4, 2 * (d_model + width))
+    encoder, statistics, *_ = model.branch_logits(model.extract(sounds))
+    torch.testing.assert_close(model.transformer.classifier(embedding[:, :d_model]), encoder)
+    torch.testing.assert_close(model.statistics.layers[-1](embedding[:, d_model : d_model + width]), statistics)
+
+
+def test_the_embeddings_of_segments_are_averaged_without_silent_ones():
+    model = settled(build())
+    sounds = clips()
+    sounds[0, :, RATE * 3 // 4 :] *= 1e-3  # 60 dB quieter from 0.75 s on
+    power = model.transformer.front_end.mel_power(sounds)
+    of_segments = model.segments.embed_features(model.extract_from_power(power).segments).unflatten(0, (4, -1))
+    expected = of_segments[0, :2].mean(0)  # those at 0 s and at 0.5 s
+    torch.testing.assert_close(model.embed(sounds)[0, -len(expected) :], expected, atol=1e-4, rtol=1e-4)
