@@ -49,7 +49,7 @@ NEED_ONLY = {
 LIBRARIES = {
     "models": {"torch", "torchaudio"},
     "data": {"torch", "torchaudio", "soundfile", "av", "scipy", "sklearn", "platformdirs", "requests", "filelock"},
-    "serving": {"torch", "yaml"},
+    "serving": {"torch", "yaml", "onnx", "onnxscript", "onnxruntime"},  # the last three within functions
     "analysis": {"scipy"},
     "results": {"yaml", "filelock"},
 }
@@ -61,6 +61,9 @@ HOMES = {
     "omegaconf": ("train", "audio_cls.config", "audio_cls.experiment"),
     "wandb": ("audio_cls.tracking",),
     "av": ("audio_cls.data",),
+    "onnx": ("audio_cls.serving.onnx",),
+    "onnxscript": ("audio_cls.serving.onnx",),
+    "onnxruntime": ("audio_cls.serving.onnx", "audio_cls.serving.onnx_example"),
     "pydantic": ("audio_cls.config",),
     "matplotlib": ("audio_cls.figures", "audio_cls.reports"),
 }

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 from audio_cls.models.features import Features
+from audio_cls.models.fourier import stft_power
 from audio_cls.models.sizes import num_frames
 from audio_cls.models.token_times import TokenTimes
 
@@ -76,18 +77,14 @@ class LogMel(nn.Module):
                 f"clips of {waveforms.shape[-1]} samples: one spectrum needs n_fft={self.n_fft}; "
                 "pad the clips or lower n_fft"
             )
-        clips = len(waveforms)
-        if waveforms.device.type == "cpu":
+        if waveforms.device.type == "cpu" and not torch.compiler.is_exporting():
             # A few clips at a time, so that their frames stay in the processor's cache: up to four times as fast.
             clips = max(1, CACHED_SAMPLES // (self.n_fft * num_frames(waveforms.shape[-1], self.hop_length)))
-        return torch.cat([self._mel_power(few) for few in waveforms.split(clips)])
+            return torch.cat([self._mel_power(few) for few in waveforms.split(clips)])
+        return self._mel_power(waveforms)
 
     def _mel_power(self, waveforms: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            waveforms.squeeze(1), self.n_fft, self.hop_length, window=self.window, return_complex=True
-        )  # (B, n_fft/2 + 1, F), centred: frame f is around sample f * hop_length
-        # abs() would take a root, and a sum over the two halves of view_as_real is four times slower.
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = stft_power(waveforms.squeeze(1), self.window, self.hop_length)  # (B, n_fft/2 + 1, F)
         return self.mel_bands @ power  # (M, n_fft/2 + 1) @ (B, n_fft/2 + 1, F) -> (B, M, F)
 
 

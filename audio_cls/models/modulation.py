@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from audio_cls.models.fourier import Band, envelopes
 from audio_cls.models.sizes import BAND_GROUPS, modulation_rates
 
 TOKEN_FRAMES = 64  # over which the power of a modulation is averaged: one token of the stem
@@ -44,7 +45,7 @@ class ModulationPower(nn.Module):
         filters, means = _scale_filters(num_mels)
         self.register_buffer("scale_filters", filters, persistent=False)  # (P, M), P positions of all scales
         self.register_buffer("scale_means", means, persistent=False)  # (S * 8, P)
-        self._rate_filters: dict[tuple[int, torch.device], list[tuple[int, int, Tensor]]] = {}
+        self._rate_filters: dict[tuple[int, torch.device], list[Band]] = {}
 
     @property
     def num_bands(self) -> int:
@@ -53,14 +54,10 @@ class ModulationPower(nn.Module):
 
     def forward(self, level: Tensor) -> Tensor:
         num_tokens = math.ceil(level.shape[-1] / TOKEN_FRAMES)
-        num_frames = num_tokens * TOKEN_FRAMES
         # Padded with zeros after the mean is gone: the padding has no modulations.
-        spectrum = torch.fft.rfft(level - level.mean(-1, keepdim=True), n=num_frames)  # (B, M, num_frames/2 + 1)
+        centred = level - level.mean(-1, keepdim=True)
         powers = []
-        for first, size, window in self._filters_for(num_tokens, level.device):
-            # Shifted to frequency 0 and sampled as often as its width asks for: the magnitude stays what it was.
-            band = spectrum[..., first : first + len(window)] * (window * (size / num_frames))
-            envelope = torch.view_as_real(torch.fft.ifft(band, n=size))  # (B, M, size, 2)
+        for envelope in envelopes(centred, num_tokens * TOKEN_FRAMES, self._filters_for(num_tokens, level.device)):
             filtered = self.scale_filters @ envelope.flatten(2)  # (B, P, 2 size)
             filtered = filtered.unflatten(-1, (num_tokens, -1))  # (B, P, N, 2 size / N)
             # The mean of squares by way of the norm, which reads them once.
@@ -68,7 +65,7 @@ class ModulationPower(nn.Module):
             powers.append(self.scale_means @ mean)  # (B, S * 8, N)
         return torch.stack(powers, dim=1).unflatten(2, (len(SCALES), BAND_GROUPS)).flatten(1, 2)  # (B, R * S, 8, N)
 
-    def _filters_for(self, num_tokens: int, device: torch.device) -> list[tuple[int, int, Tensor]]:
+    def _filters_for(self, num_tokens: int, device: torch.device) -> list[Band]:
         """For each rate: the first frequency of its band, the samples its envelope needs, the filter over the band."""
         key = (num_tokens, device)
         if key not in self._rate_filters:
