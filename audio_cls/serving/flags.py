@@ -1,0 +1,81 @@
+"""When a classifier does not know: sounds that it should not be believed on.
+
+Axis letters: K classes.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from audio_cls.data.content import SILENCE
+from audio_cls.data.profile import TrainingProfile
+
+SILENT, UNLIKE, UNSURE = "silent", "unlike training data", "unsure"
+FLAGS = (SILENT, UNLIKE, UNSURE)
+EDGE_SECONDS = 0.01  # at either end, where resampling rings
+RIPPLE = 2e-3  # of a constant value, which resampling leaves
+
+
+class Judged(Protocol):
+    """What flags need to know of a `LoadedClassifier`."""
+
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def crop_samples(self) -> int: ...
+    @property
+    def unsure_below(self) -> float: ...
+    @property
+    def profile(self) -> TrainingProfile | None: ...
+
+
+def flags_of(
+    classifier: Judged, waveform: np.ndarray, probabilities: np.ndarray
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Flags of a clip or of one window of a recording, and a sentence for each that says why.
+
+    Waveform (samples,) float32 at the classifier's rate; probabilities (K,) as they are shown. What is silent has no
+    other flag.
+    """
+    reason = _silence(waveform, classifier.sample_rate)
+    if reason:
+        return (SILENT,), (reason,)
+    found = {UNLIKE: _strangeness(classifier, waveform), UNSURE: _doubt(classifier, probabilities)}
+    raised = {flag: reason for flag, reason in found.items() if reason}
+    return tuple(raised), tuple(raised.values())
+
+
+def _silence(waveform: np.ndarray, sample_rate: int) -> str:
+    """Why there is no sound, empty where there is some."""
+    if not len(waveform) or np.abs(waveform).max() < SILENCE:
+        return "silent: nothing but digital silence"
+    edge = min(int(EDGE_SECONDS * sample_rate), len(waveform) // 4)
+    inner = waveform[edge : len(waveform) - edge]
+    low, high = float(inner.min()), float(inner.max())
+    if high - low < max(SILENCE, RIPPLE * abs(high)) and min(abs(low), abs(high)) >= SILENCE:
+        return "silent: one constant value, no sound"
+    return ""
+
+
+def _strangeness(classifier: Judged, waveform: np.ndarray) -> str:
+    """In what the sound is unlike the training clips, empty where it is in nothing that is looked at."""
+    profile = classifier.profile
+    if profile is None:
+        return ""
+    seconds, crop_seconds = (samples / classifier.sample_rate for samples in (len(waveform), classifier.crop_samples))
+    if seconds < min(crop_seconds, profile.shortest_seconds) / 2:
+        heard = f"the model hears {crop_seconds:.3g} s at once"
+        if profile.shortest_seconds < crop_seconds:
+            heard = f"the shortest training clip has {profile.shortest_seconds:.3g} s"
+        return f"unlike training data: too short with {seconds:.3g} s; {heard}"
+    return ""
+
+
+def _doubt(classifier: Judged, probabilities: np.ndarray) -> str:
+    top = float(np.max(probabilities))
+    if top >= classifier.unsure_below:
+        return ""
+    return (
+        f"unsure: the top probability is {top:.0%}; at least {classifier.unsure_below:.0%} is what 95% of right"
+        " answers to held-out clips have"
+    )
