@@ -17,7 +17,7 @@ MANIFEST = "a CSV manifest (file, label, split) as data.root"
 SHOWN = 3
 
 
-def list_class_folders(root: Path, name: str, has_source: bool = False) -> ClipSet:
+def list_class_folders(root: Path, name: str, has_source: bool = False, least_classes: int = 2) -> ClipSet:
     """One class per folder inside `root`, or inside folders that say a role or a fold; sounds count at any depth.
 
     What is left out is noted. Raises DataError for sounds that need a decoder, for class folders without any sound, and
@@ -55,7 +55,7 @@ def list_class_folders(root: Path, name: str, has_source: bool = False) -> ClipS
     if level is None and not has_source:
         notes += _same_folders_in_each(root, list(places.values()))
     ordered = tuple(sorted(clips, key=lambda clip: clip.name))
-    return check_clips(ClipSet(name, root, tuple(classes), ordered, None, tuple(notes), folds.has_roles))
+    return check_clips(ClipSet(name, root, tuple(classes), ordered, None, tuple(notes), folds.has_roles), least_classes)
 
 
 def _level_of_parts(root: Path, places: list[tuple[str, ...]]) -> int | None:

@@ -74,15 +74,16 @@ class ClipSet:
         return ROLES[fold - 1] if self.has_roles else str(fold)
 
 
-def check_clips(clip_set: Any) -> ClipSet:
-    """The data set with plain integers and paths. Raises DataError for one that cannot be trained on."""
+def check_clips(clip_set: Any, least_classes: int = 2) -> ClipSet:
+    """The data set with plain integers and paths. Raises DataError for one that cannot be trained on, or with
+    `least_classes=1` that no trained model can be tried on."""
     if not isinstance(clip_set, ClipSet):
         raise DataError(f"{type(clip_set).__name__} is no data set: return an audio_cls.ClipSet")
     root = None if clip_set.root is None else Path(clip_set.root)
     classes = tuple(printable(str(name)) for name in clip_set.classes)
     if not clip_set.clips or not classes:
         raise DataError("no clips are listed: look at the folder that is searched")
-    if len(classes) < 2:
+    if len(classes) < least_classes:
         raise DataError(
             f"{root or clip_set.name} holds one class only, {classes[0]!r}: a classifier needs at least two"
         )

@@ -21,7 +21,7 @@ SHOWN = 3  # files in a message that has a line for each
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-def list_manifest(manifest: Path, root: Path, name: str) -> ClipSet:
+def list_manifest(manifest: Path, root: Path, name: str, least_classes: int = 2) -> ClipSet:
     """The clips of a CSV file with the columns file and label and, where known, source and fold or split. Files are
     relative to `root`. Raises DataError with the lines that are at fault."""
     table = read_table(manifest, required=("file", "label"))
@@ -41,7 +41,7 @@ def list_manifest(manifest: Path, root: Path, name: str) -> ClipSet:
     num_folds = None if folds.has_roles else max(folds.of.values(), default=0) or None
     notes = (*_unused(table), *folds.notes, *respelled, *look_alikes("classes", classes))
     ordered = tuple(sorted(clips, key=lambda clip: clip.name))
-    return check_clips(ClipSet(name, root, tuple(classes), ordered, num_folds, notes, folds.has_roles))
+    return check_clips(ClipSet(name, root, tuple(classes), ordered, num_folds, notes, folds.has_roles), least_classes)
 
 
 def _find_files(manifest: Path, root: Path, table: Table) -> tuple[dict[int, Path], tuple[str, ...]]:

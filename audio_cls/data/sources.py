@@ -87,33 +87,34 @@ def read_esc50(root: Path) -> ClipSet:
     return _clip_set("esc50", root, tuple(classes[label] for label in range(len(classes))), present, NUM_ESC_FOLDS)
 
 
-def read_any_folder(root: Path, source: str | None = None) -> ClipSet:
+def read_any_folder(root: Path, source: str | None = None, *, least_classes: int = 2) -> ClipSet:
     """What `data.root` points at: a CSV manifest, or a folder of class folders. `source`: see `with_sources`."""
     root = Path(root).expanduser()
     if root.suffix.lower() == ".csv" or root.is_file():
-        clip_set = read_manifest(root)
+        clip_set = read_manifest(root, least_classes=least_classes)
     else:
-        clip_set = read_folder(root, has_source=source is not None)
+        clip_set = read_folder(root, source is not None, least_classes)
     clip_set = clip_set if source is None else with_sources(clip_set, source)
     alike = look_alikes("sources", (clip.source for clip in clip_set.clips if clip.source is not None))
     return replace(clip_set, notes=(*clip_set.notes, *alike))
 
 
-def read_folder(root: Path, has_source: bool = False) -> ClipSet:
+def read_folder(root: Path, has_source: bool = False, least_classes: int = 2) -> ClipSet:
     """One class per folder inside `root`: see `list_class_folders`."""
     root = _existing_folder(root)
     name = root.resolve().name or "data"
-    return list_class_folders(root, f"{name}-folder" if name in RESERVED_NAMES else name, has_source)
+    name = f"{name}-folder" if name in RESERVED_NAMES else name
+    return list_class_folders(root, name, has_source, least_classes)
 
 
-def read_manifest(manifest: Path, root: Path | None = None) -> ClipSet:
+def read_manifest(manifest: Path, root: Path | None = None, least_classes: int = 2) -> ClipSet:
     """The clips that a CSV file lists, relative to `root`, or else to its own folder: see `list_manifest`."""
     manifest = Path(manifest).expanduser()
     if not manifest.is_file():
         raise PlaceError(f"{manifest} does not exist: data.root must be an existing CSV file or folder")
     root = _existing_folder(root) if root is not None else manifest.absolute().parent
     name = f"{manifest.stem}-manifest" if manifest.stem in RESERVED_NAMES else manifest.stem
-    return list_manifest(manifest, root, name)
+    return list_manifest(manifest, root, name, least_classes)
 
 
 def _clip_set(name: str, root: Path, classes: tuple[str, ...], clips: list[Clip], num_folds: int | None) -> ClipSet:

@@ -31,16 +31,16 @@ def print_summary(summary: Summary, file: TextIO | None = None) -> None:
     )
     headline = (summary.headline, "green" if whole else "bold red")
     verdict = (summary.verdict, "bold")
-    _print([headline, *tables, verdict, *((note, "dim") for note in notes)], "summary.md", file)
+    print_parts([headline, *tables, verdict, *((note, "dim") for note in notes)], "summary.md", file)
 
 
 def print_table(table: Table, title: str, notes: Sequence[str], elsewhere: str, file: TextIO | None = None) -> None:
     """Prints one table and notes about it. `elsewhere` is where columns stand that do not fit on the terminal."""
-    _print([(title, "bold"), table, *((note, "dim") for note in notes)], elsewhere, file)
+    print_parts([(title, "bold"), table, *((note, "dim") for note in notes)], elsewhere, file)
 
 
-def _print(parts: Sequence[Table | tuple[str, str]], elsewhere: str, file: TextIO | None) -> None:
-    """Prints tables, and texts with their styles."""
+def print_parts(parts: Sequence[Table | tuple[str, str]], elsewhere: str, file: TextIO | None = None) -> None:
+    """Prints tables, and texts with their styles. `elsewhere` is where columns stand that do not fit."""
     file = file or sys.stdout
     if not file.isatty():
         write(file, "\n".join(_plain(part) if isinstance(part, Table) else part[0] for part in parts))

@@ -110,6 +110,13 @@ class ClipMetrics:
             self._labels = np.resize(self._labels, room)
 
 
+def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
+    """Scores of clips at once, from probabilities (B, K) and labels (B,)."""
+    metrics = ClipMetrics(probabilities.shape[1])
+    metrics.update(torch.from_numpy(probabilities), torch.from_numpy(labels))
+    return metrics.compute()
+
+
 def _decimal(value: Tensor | float) -> float:
     """Without the noise of float32: 0.175, not 0.17499999701976776, and 1 for ten ones rather than 1.0000001."""
     return round(float(value), 6)
