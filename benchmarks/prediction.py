@@ -10,7 +10,7 @@ import torch
 
 from audio_cls.config.schema import InputConfig
 from audio_cls.data import synthetic
-from audio_cls.data.batches import evaluation_crops
+from audio_cls.data.crops import evaluation_crops
 from audio_cls.data.decode import decode, resample
 from audio_cls.experiment.build import make_module
 from audio_cls.training.allocator import keep_freed_memory

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audio_cls.data.crops import crop_starts, evaluation_crops
 from audio_cls.data.mel_power_store import PowerStore
 from audio_cls.data.waveform_store import WaveformStore
 
@@ -18,21 +19,6 @@ Batch = dict[str, Tensor]
 
 # Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
 EVALUATION_SAMPLES = 16_000 * 64
-
-
-def crop_starts(lengths: np.ndarray, crop_length: int, num_crops: int) -> np.ndarray:
-    """Where evenly spaced crops of clips begin, (B, num_crops), for `lengths` (B,), in samples or frames.
-
-    The first crop starts with its clip, the last one ends with it.
-    """
-    return np.linspace(0, np.maximum(lengths - crop_length, 0), num_crops, axis=1).round().astype(np.int64)
-
-
-def evaluation_crops(waveform: np.ndarray, num_samples: int, num_crops: int) -> np.ndarray:
-    """Evenly spaced crops (C, T) of a clip (samples,); zeros at the end of a clip that is shorter than a crop."""
-    padded = np.pad(waveform, (0, max(0, num_samples - len(waveform))))
-    starts = crop_starts(np.array([len(waveform)]), num_samples, num_crops)[0]
-    return np.stack([padded[start : start + num_samples] for start in starts])
 
 
 @dataclass(eq=False, kw_only=True)

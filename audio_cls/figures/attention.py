@@ -26,7 +26,8 @@ from audio_cls.figures.style import (
     short,
 )
 from audio_cls.models.attention_maps import transformer_of
-from audio_cls.serving.attention import ClipAttention, ShownClip, explain_clip, find_clip
+from audio_cls.serving.attention import ClipAttention, explain_clip
+from audio_cls.serving.clips import ShownClip, find_clip
 from audio_cls.serving.load import load_classifier
 from audio_cls.wording import SPLIT_NAMES
 

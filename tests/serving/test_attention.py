@@ -17,7 +17,8 @@ from audio_cls.models.attention_maps import cls_attention, rollout, token_times,
 from audio_cls.models.build import build_transformer
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.models.settings import TransformerSettings
-from audio_cls.serving.attention import explain_clip, find_clip
+from audio_cls.serving.attention import explain_clip
+from audio_cls.serving.clips import find_clip
 from audio_cls.serving.load import LoadedClassifier, load_classifier
 
 

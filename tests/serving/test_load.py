@@ -1,5 +1,6 @@
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,22 @@ def test_it_knows_how_its_job_feeds_it(job):
     assert not classifier.module.training
     assert classifier.crop_starts(3_000).tolist() == [0, 667, 1333, 2000]
     assert classifier.crops(np.ones(300, np.float32)).sum() == 4 * 300
+
+
+def test_it_knows_the_clips_that_its_job_was_trained_on(job):
+    with (job.folder / "split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    digests = {row["content"][:16] for row in rows if row["split"] == "train"}
+    assert 0 < len(digests) < len({row["content"] for row in rows})
+    assert load_classifier(job.folder).trained_on == digests
+
+
+def test_a_temperature_moves_probabilities_but_not_their_order(job):
+    classifier, sound = load_classifier(job.folder), np.ones(RATE, np.float32)
+    before = classifier.probabilities(sound)
+    cooled = replace(classifier, temperature=0.5).probabilities(sound)
+    torch.testing.assert_close(cooled, before.square() / before.square().sum())
+    assert torch.equal(replace(classifier, temperature=1.0).probabilities(sound), before)
 
 
 def copy(job: Job, target: Path) -> Path:

@@ -1,0 +1,21 @@
+"""Where the evenly spaced crops of a clip lie, at evaluation and for new sound.
+
+Axis letters: B batch, C crops of a clip, T samples of a crop.
+"""
+
+import numpy as np
+
+
+def crop_starts(lengths: np.ndarray, crop_length: int, num_crops: int) -> np.ndarray:
+    """Where evenly spaced crops of clips begin, (B, num_crops), for `lengths` (B,), in samples or frames.
+
+    The first crop starts with its clip, the last one ends with it.
+    """
+    return np.linspace(0, np.maximum(lengths - crop_length, 0), num_crops, axis=1).round().astype(np.int64)
+
+
+def evaluation_crops(waveform: np.ndarray, num_samples: int, num_crops: int) -> np.ndarray:
+    """Evenly spaced crops (C, T) of a clip (samples,); zeros at the end of a clip that is shorter than a crop."""
+    padded = np.pad(waveform, (0, max(0, num_samples - len(waveform))))
+    starts = crop_starts(np.array([len(waveform)]), num_samples, num_crops)[0]
+    return np.stack([padded[start : start + num_samples] for start in starts])
