@@ -8,13 +8,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from support.page_reader import Page, assert_asks_no_server, assert_links_lead_somewhere
 from support.short_tones import train
 
 from audio_cls.cli.main import main
 from audio_cls.config.job import Job
-from audio_cls.serving.load import LoadedClassifier
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,6 @@ def test_the_figures_are_those_that_the_job_wrote_down(job, workplace, capsys):
         assert (clip["predicted"], clip["label"]) == (row["predicted_name"], row["label_name"])
 
 
-@pytest.mark.skipif("trained_on" not in LoadedClassifier.__dataclass_fields__, reason="comes with the exported models")
 def test_clips_of_the_training_are_said_first_and_scored_apart(job, workplace, capsys):
     assert main(["evaluate", str(job.folder), str(manifest_of(job, "train", workplace / "train.csv"))]) == 0
     first, second = capsys.readouterr().out.splitlines()[:2]
@@ -64,6 +64,15 @@ def test_clips_of_the_training_are_said_first_and_scored_apart(job, workplace, c
     assert first.startswith("THE MODEL WAS TRAINED ON 4 OF THESE 12 CLIPS") and "on the 8 others" in first
     assert "of 8 clips that it was not trained on" in second
     assert new.startswith("clips not in training") and everything.startswith("all clips")
+
+
+def test_silent_clips_are_flagged_and_counted(job, workplace, capsys):
+    folder = Path(shutil.copytree(job.config.data.root, "new"))
+    soundfile.write(folder / "high/quiet.wav", np.zeros(4000), 4000)
+    assert main(["evaluate", str(job.folder), "new", "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["figures_not_trained_on"]["flags"] == {"silent": 1}
+    assert [clip["file"] for clip in values["clips"] if clip["flags"]] == ["high/quiet.wav"]
 
 
 def test_labels_unknown_to_the_model_are_kept_out_and_broken_files_end_with_status_1(job, workplace, capsys):

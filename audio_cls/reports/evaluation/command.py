@@ -17,13 +17,14 @@ from audio_cls.reports.console import print_parts
 from audio_cls.reports.evaluation import sentences, tables
 from audio_cls.reports.evaluation.labelled import Labelled, read_labelled
 from audio_cls.reports.tables import Table
+from audio_cls.serving.flags import flags_of
+from audio_cls.serving.job import DIGITS
 from audio_cls.serving.load import LoadedClassifier, load_classifier
 from audio_cls.terminal import answer, printable, progress_bar, say
 from audio_cls.wording import one_line
 
 COMMAND = "audio-cls evaluate"
 STDOUT = Path("-")
-TRAINED_ON_DIGITS = 16
 MOST_WRONG = 20  # clips on the terminal
 
 
@@ -95,13 +96,11 @@ def _hear(classifier: LoadedClassifier, clip: Clip, label: str) -> EvaluatedClip
         recording = read_audio(clip.path)
     except (BadAudio, OSError) as error:
         return replace(found, problem=one_line(error))
-    digest = content_of(recording).digest[:TRAINED_ON_DIGITS]
     waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
-    return replace(
-        found,
-        probabilities=classifier.probabilities(waveform).numpy(),
-        trained_on=digest in getattr(classifier, "trained_on", frozenset()),
-    )
+    probabilities = classifier.probabilities(waveform).numpy()
+    flags, _ = flags_of(classifier, waveform, probabilities)
+    digest = content_of(recording).digest[:DIGITS]
+    return replace(found, probabilities=probabilities, flags=flags, trained_on=digest in classifier.trained_on)
 
 
 def _parts(model: str, data: str, evaluation: Evaluation, scored: dict[str, Figures]) -> list[Table | tuple[str, str]]:

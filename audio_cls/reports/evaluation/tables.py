@@ -51,7 +51,7 @@ def confusion_table(figures: Figures) -> Table:
             [f"{place} {names[row]}", *(number_cell(figures.confusion[row][column] or "·") for column in occurring)]
             for place, row in enumerate(occurring, 1)
         ]
-        heads = ["True class", *(str(place) for place in range(1, len(occurring) + 1))]
+        heads = ["True class, predicted as:", *(str(place) for place in range(1, len(occurring) + 1))]
         return make_table(heads, rows, "Confusion: rows are true classes, columns what was predicted")
     wrong = [
         (count, label, predicted)
