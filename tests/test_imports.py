@@ -170,7 +170,10 @@ def test_what_the_package_offers_is_there_when_it_is_asked_for() -> None:
         ("audio_cls.results.study", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.reports.ablation", "torch lightning torchmetrics matplotlib sklearn wandb"),
         ("audio_cls.models.transformer", "lightning hydra omegaconf wandb matplotlib sklearn soundfile"),
-        ("audio_cls.serving.model", "lightning hydra omegaconf wandb matplotlib sklearn"),
+        (
+            "audio_cls.serving.model",
+            "lightning hydra omegaconf wandb pydantic matplotlib sklearn jinja2 torchmetrics platformdirs requests",
+        ),
         (
             "audio_cls.serving.load",
             "lightning hydra omegaconf wandb pydantic matplotlib sklearn yaml platformdirs filelock",

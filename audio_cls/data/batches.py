@@ -11,14 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audio_cls.data.crops import crop_starts, evaluation_crops
+from audio_cls.data.crops import EVALUATION_SAMPLES, crop_starts, evaluation_crops
 from audio_cls.data.mel_power_store import PowerStore
 from audio_cls.data.waveform_store import WaveformStore
 
 Batch = dict[str, Tensor]
-
-# Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
-EVALUATION_SAMPLES = 16_000 * 64
 
 
 @dataclass(eq=False, kw_only=True)

@@ -5,6 +5,9 @@ Axis letters: B batch, C crops of a clip, T samples of a crop.
 
 import numpy as np
 
+# Clips whose crops go through the model together at evaluation; bounds the memory, not the result.
+EVALUATION_SAMPLES = 16_000 * 64
+
 
 def crop_starts(lengths: np.ndarray, crop_length: int, num_crops: int) -> np.ndarray:
     """Where evenly spaced crops of clips begin, (B, num_crops), for `lengths` (B,), in samples or frames.

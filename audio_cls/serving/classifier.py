@@ -80,8 +80,20 @@ class LoadedClassifier:
 
         On the CPU, wherever the network is.
         """
-        crops = self.crops(waveform).unsqueeze(0).to(self.device)
-        return self.calibrated(self.module.clip_probabilities(crops)[0].cpu())
+        return self.clip_probabilities(self.crops(waveform).unsqueeze(0))[0]
+
+    @torch.no_grad()
+    def clip_probabilities(self, crops: Tensor) -> Tensor:
+        """The same (B, K) of several clips at once, or of windows, given as crops (B, C, 1, T)."""
+        return self.calibrated(self.module.clip_probabilities(crops.to(self.device)).cpu())
+
+    @torch.no_grad()
+    def clip_embeddings(self, crops: Tensor) -> Tensor:
+        """What the network's last layers get, (B, D) on the CPU, of clips given as crops (B, C, 1, T).
+
+        Raises ValueError where the network gives none.
+        """
+        return self.module.clip_embeddings(crops.to(self.device)).cpu()
 
     def calibrated(self, probabilities: Tensor) -> Tensor:
         """softmax(log p / temperature) of probabilities (..., K): their order stays, and so does the accuracy."""

@@ -9,9 +9,10 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from audio_cls.data.batches import EVALUATION_SAMPLES
+from audio_cls.data.crops import EVALUATION_SAMPLES
 from audio_cls.data.decode import Recording, read_audio, resample
-from audio_cls.serving.load import LoadedClassifier, load_classifier
+from audio_cls.serving.classifier import LoadedClassifier
+from audio_cls.serving.load import load_classifier
 from audio_cls.serving.samples import recording_of
 
 Sound = str | os.PathLike[str] | np.ndarray | torch.Tensor
@@ -101,7 +102,7 @@ class Model:
         found = [
             self._answer(recording, values)
             for recordings, crops in self._batches(sound, sample_rate)
-            for recording, values in zip(recordings, self._probabilities(crops), strict=True)
+            for recording, values in zip(recordings, self._classifier.clip_probabilities(crops).numpy(), strict=True)
         ]
         return found if isinstance(sound, list | tuple) else found[0]
 
@@ -115,7 +116,7 @@ class Model:
         >>> audio_cls.load("my_model").embed(["dog.wav", "rain.wav"]).shape
         (2, 352)
         """
-        found = [self._embeddings(crops) for _, crops in self._batches(sound, sample_rate)]
+        found = [self._classifier.clip_embeddings(crops).numpy() for _, crops in self._batches(sound, sample_rate)]
         if not found:
             raise ValueError("an empty list has no embeddings; give one sound at least")
         embeddings = np.concatenate(found)
@@ -126,18 +127,6 @@ class Model:
         label = max(probabilities, key=probabilities.__getitem__)
         seconds = recording.frames / recording.sample_rate
         return SoundPrediction(label, probabilities[label], probabilities, seconds, notes=recording.notes)
-
-    @torch.no_grad()
-    def _probabilities(self, crops: torch.Tensor) -> np.ndarray:
-        return self._classifier.module.clip_probabilities(crops.to(self._device)).cpu().numpy()
-
-    @torch.no_grad()
-    def _embeddings(self, crops: torch.Tensor) -> np.ndarray:
-        return self._classifier.module.clip_embeddings(crops.to(self._device)).cpu().numpy()
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self._classifier.module.parameters()).device
 
     def _batches(
         self, sound: Sound | Sounds, sample_rate: int | None
