@@ -48,13 +48,17 @@ class SoundProbabilities(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         room = torch.scalar_tensor(waveform.shape[1] - self.crop_samples, dtype=torch.float64).clamp(min=0)
-        step = room / max(1, self.eval_crops - 1)
+        # Crops of a sound that is no longer than one are the same; one is enough.
+        num_crops = torch.where(room > 0, self.eval_crops, 1).item()
+        torch._check(num_crops >= 1)
+        torch._check(num_crops <= self.eval_crops)
         # In double precision, half to even, as numpy rounds.
-        starts = (torch.arange(self.eval_crops, dtype=torch.float64) * step).round().long()
+        step = room / max(1, self.eval_crops - 1)
+        starts = (torch.arange(num_crops, dtype=torch.float64) * step).round().long()
         places = starts.unsqueeze(1) + torch.arange(self.crop_samples)  # (C, T)
         # A crop reaches into the zeros only if the sound is shorter than it.
         padded = F.pad(waveform, (0, self.crop_samples))
-        crops = padded.index_select(1, places.flatten()).unflatten(1, (self.eval_crops, 1, self.crop_samples))
+        crops = padded.index_select(1, places.flatten()).view(waveform.shape[0], -1, 1, self.crop_samples)
         probabilities = self.module.clip_probabilities(crops)
         return (probabilities.log() / self.temperature).softmax(-1) if self.temperature != 1 else probabilities
 

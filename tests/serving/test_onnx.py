@@ -116,7 +116,7 @@ def test_crops_are_those_of_evaluation():
         for samples in [*range(1, 3), *range(CROP - 1, CROP + 60), 2 * CROP + 1, 5 * CROP - 3]:
             waveform = np.arange(1, samples + 1, dtype=np.float32)
             exported(torch.from_numpy(waveform)[None])
-            expected = evaluation_crops(waveform, CROP, eval_crops)
+            expected = evaluation_crops(waveform, CROP, eval_crops)[: None if samples > CROP else 1]
             np.testing.assert_array_equal(seen.pop()[0, :, 0], expected)
     assert crop_starts(np.array([CROP + 5]), CROP, 3).tolist() == [[0, 2, 5]]  # half to even
 
