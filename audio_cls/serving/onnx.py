@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from audio_cls import __version__
 from audio_cls.files import replacing
-from audio_cls.serving.load import LoadedClassifier
+from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.wording import UserError
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -44,7 +44,7 @@ class SoundProbabilities(nn.Module):
         self.module = copy.deepcopy(classifier.module).cpu().eval()
         self.crop_samples = classifier.crop_samples
         self.eval_crops = classifier.eval_crops
-        self.temperature = getattr(classifier, "temperature", 1.0)
+        self.calibrated = classifier.calibrated
 
     def forward(self, waveform: Tensor) -> Tensor:
         room = torch.scalar_tensor(waveform.shape[1] - self.crop_samples, dtype=torch.float64).clamp(min=0)
@@ -59,8 +59,7 @@ class SoundProbabilities(nn.Module):
         # A crop reaches into the zeros only if the sound is shorter than it.
         padded = F.pad(waveform, (0, self.crop_samples))
         crops = padded.index_select(1, places.flatten()).view(waveform.shape[0], -1, 1, self.crop_samples)
-        probabilities = self.module.clip_probabilities(crops)
-        return (probabilities.log() / self.temperature).softmax(-1) if self.temperature != 1 else probabilities
+        return self.calibrated(self.module.clip_probabilities(crops))
 
 
 def write_onnx(classifier: LoadedClassifier, path: Path) -> None:

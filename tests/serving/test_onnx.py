@@ -18,7 +18,7 @@ from audio_cls.data.folders import sound_files
 from audio_cls.models.build import build_network
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.serving import onnx_example
-from audio_cls.serving.load import LoadedClassifier
+from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.serving.onnx import OnnxError, SoundProbabilities, check_onnx, write_onnx
 from audio_cls.wording import UserError
 
@@ -49,10 +49,10 @@ def classifier(name: str = "cnn", eval_crops: int = 4, silence_db: float = 30.0)
     with torch.no_grad():
         for _ in range(20):
             network.train()(torch.randn(8, 1, CROP) * torch.linspace(0.1, 1, CROP))
-    return of(network.eval(), eval_crops, silence_db)
+    return of(network.eval(), eval_crops, silence_db, temperature=1.7)
 
 
-def of(network: nn.Module, eval_crops: int = 1, silence_db: float = 0.0) -> LoadedClassifier:
+def of(network: nn.Module, eval_crops: int = 1, silence_db: float = 0.0, temperature: float = 1.0) -> LoadedClassifier:
     return LoadedClassifier(
         module=ClipClassifier(network, True, silence_db).eval(),
         classes=CLASSES,
@@ -60,7 +60,7 @@ def of(network: nn.Module, eval_crops: int = 1, silence_db: float = 0.0) -> Load
         crop_samples=CROP,
         eval_crops=eval_crops,
         folder=Path("job"),
-        config={},
+        temperature=temperature,
     )
 
 
