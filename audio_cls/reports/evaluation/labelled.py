@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_cls.data.clips import Clip, ClipSet, DataError, PlaceError
+from audio_cls.data.formats import AUDIO_SUFFIXES, OPTIONAL_SUFFIXES
 from audio_cls.data.names import look
 from audio_cls.data.sources import looks_like_esc10, read_any_folder, read_esc10
 from audio_cls.wording import UserError, shorten
@@ -46,11 +47,16 @@ def read_labelled(path: Path, classes: Sequence[str]) -> Labelled:
 
 
 def _read(path: Path) -> ClipSet:
+    if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES | OPTIONAL_SUFFIXES:
+        raise UserError(
+            f"{path} is a sound without a label; give a folder with one folder for each class, or a CSV file with the"
+            " columns file and label. What one sound is says audio-cls predict"
+        )
     try:
         root = path.expanduser().absolute()
         return read_esc10(root) if looks_like_esc10(root) else read_any_folder(root, least_classes=1)
     except DataError as error:
-        message = str(error).replace("data.root", "DATA")  # the argument of this command
+        message = str(error).replace("data.root=", "").replace("data.root", "DATA")  # of this command
         raise (PlaceError if isinstance(error, PlaceError) else DataError)(message) from None
 
 

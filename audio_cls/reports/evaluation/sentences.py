@@ -18,7 +18,8 @@ def headline(evaluation: Evaluation) -> str:
     right = len(judged) - len(evaluation.wrong(judged))
     if evaluation.num_trained_on:
         among = " that it was not trained on" if evaluation.new else ", all of which it was trained on,"
-    return f"{right / len(judged):.1%} of {clips(len(judged))}{among} are right."
+    are = "is" if len(judged) == 1 else "are"
+    return f"{right / len(judged):.1%} of {clips(len(judged))}{among} {are} right."
 
 
 def trained_on(evaluation: Evaluation) -> str:
@@ -38,7 +39,7 @@ def about_figures(figures: Figures) -> list[str]:
     if figures.num_sources is not None:
         over = f"{figures.num_sources:,} source recording{'s' * (figures.num_sources != 1)}"
     if figures.accuracy_interval is None:
-        lines = [f"No interval: {over} are too few, {MIN_SOURCES} are needed."]
+        lines = [f"No interval for {over}: {MIN_SOURCES} are needed."]
     elif figures.num_sources is None:
         lines = [
             f"The 95% interval [ ] is over {over}, as sources are not known: too narrow where several clips are of one"

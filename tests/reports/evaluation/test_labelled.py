@@ -52,6 +52,11 @@ def test_a_folder_without_any_class_of_the_model_is_refused_with_both_lists(tmp_
 
 
 def test_bad_data_are_refused_in_the_words_of_this_command(tmp_path):
+    write_sounds(tmp_path / "new", {"Dog": 1, "Rain": 1})
+    with pytest.raises(UserError, match="is a sound without a label; give a folder"):
+        read_labelled(tmp_path / "new/Dog/0.wav", CLASSES)
+    with pytest.raises(DataError, match=f"give the folder above: {tmp_path / 'new'}$"):
+        read_labelled(tmp_path / "new/Dog", CLASSES)
     with pytest.raises(PlaceError, match="does not exist: DATA must be"):
         read_labelled(tmp_path / "nowhere", CLASSES)
     (tmp_path / "new.csv").write_text("file,label\nmissing.wav,Dog\n")
