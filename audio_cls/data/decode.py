@@ -58,7 +58,7 @@ class Recording:
 
 def probe(path: Path) -> AudioInfo:
     """What the file's header says. Raises BadAudio for what cannot be opened and rates that cannot be meant."""
-    with _open(path) as sound:
+    with open_sound(path) as sound:
         return AudioInfo(sound.frames, sound.sample_rate, sound.channels)
 
 
@@ -74,8 +74,8 @@ def read_audio(path: Path, max_frames: int | None = None) -> Recording:
     Raises BadAudio where the file is unreadable, empty, truncated or damaged, has samples that are not finite, or a
     rate outside 4 to 384 kHz.
     """
-    mix = _Mix()
-    with _open(path) as sound, closing(sound.blocks()) as blocks:
+    mix = Mix()
+    with open_sound(path) as sound, closing(sound.blocks()) as blocks:
         frames = None
         for block in blocks:
             if max_frames is not None and mix.frames + len(block) > max_frames:
@@ -86,13 +86,12 @@ def read_audio(path: Path, max_frames: int | None = None) -> Recording:
         if mix.frames == 0:
             raise BadAudio("empty: there are no samples in it")
         recording = mix.recording(sound.sample_rate, max(frames or 0, mix.frames))
-        seconds = recording.frames / recording.sample_rate
-        return replace(recording, notes=tuple(note.format(seconds=seconds) for note in sound.notes))
+        return replace(recording, notes=notes_of(sound, recording.frames / recording.sample_rate))
 
 
 def from_samples(samples: np.ndarray, sample_rate: int) -> Recording:
     """Samples that come from no file, (frames, channels) float32, one at least. Raises BadAudio if not finite."""
-    mix = _Mix()
+    mix = Mix()
     mix.add(samples)
     return mix.recording(sample_rate, len(samples))
 
@@ -108,14 +107,26 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     import torch
     from torchaudio import functional
 
-    ratio = Fraction(to_rate, from_rate)
-    if ratio.numerator * ratio.denominator > MAX_KERNEL:
-        ratio = ratio.limit_denominator(isqrt(MAX_KERNEL * from_rate // to_rate))
+    ratio = resampling_ratio(from_rate, to_rate)
     resampled = functional.resample(torch.from_numpy(waveform), ratio.denominator, ratio.numerator)
     return resampled.numpy()
 
 
-def _open(path: Path) -> Sndfile | Decoder:
+def resampling_ratio(from_rate: int, to_rate: int) -> Fraction:
+    """`to_rate` / `from_rate`, or the nearest ratio with a filter bank of a bearable size."""
+    ratio = Fraction(to_rate, from_rate)
+    if ratio.numerator * ratio.denominator > MAX_KERNEL:
+        ratio = ratio.limit_denominator(isqrt(MAX_KERNEL * from_rate // to_rate))
+    return ratio
+
+
+def notes_of(sound: Sndfile | Decoder, seconds: float) -> tuple[str, ...]:
+    """What was assumed of a sound that has been read to its end."""
+    return tuple(note.format(seconds=seconds) for note in sound.notes)
+
+
+def open_sound(path: Path) -> Sndfile | Decoder:
+    """The file, to be read by its `blocks()`, (frames, channels) float32. Raises BadAudio."""
     try:
         with Window(path) as file:  # for a plain reason: libsndfile only speaks of a system error
             head = file.at(after_tags(file), HEAD)
@@ -156,8 +167,8 @@ def _decoder(path: Path, kind: Foreign) -> Decoder:
     return decoder
 
 
-class _Mix:
-    """The average of the channels, block by block, and the levels before it."""
+class Mix:
+    """The average of the channels, block by block, and the levels before it. `blocks`: those of one channel."""
 
     def __init__(self) -> None:
         self.blocks: list[np.ndarray] = []
@@ -178,10 +189,15 @@ class _Mix:
 
     def recording(self, sample_rate: int, frames: int) -> Recording:
         waveform = np.concatenate(self.blocks)
-        finite = np.isfinite(waveform)
-        if not finite.all():
-            seconds = finite.argmin() / sample_rate
-            count = len(waveform) - np.count_nonzero(finite)
-            raise BadAudio(f"not finite: {count} samples are NaN or infinite, the first at {seconds:.3f} s")
+        check_finite(waveform, 0, sample_rate)
         levels = Levels(self._peak, self._clipped / self._samples, self._energy / self._samples)
         return Recording(waveform, sample_rate, self._channels, frames, levels)
+
+
+def check_finite(waveform: np.ndarray, first: int, sample_rate: int) -> None:
+    """Raises BadAudio unless all samples are numbers; `first` is the place of the first of them in its file."""
+    finite = np.isfinite(waveform)
+    if not finite.all():
+        seconds = (first + finite.argmin()) / sample_rate
+        count = len(waveform) - np.count_nonzero(finite)
+        raise BadAudio(f"not finite: {count} samples are NaN or infinite, the first at {seconds:.3f} s")

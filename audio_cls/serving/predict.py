@@ -1,22 +1,30 @@
-"""What a trained classifier says to new sound files."""
+"""What a trained classifier says of sounds: of clips as in evaluation, of long recordings window by window.
 
-import csv
-from collections.abc import Iterable, Iterator
+Axis letters: B windows, C crops of a window, T samples of a crop, K classes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from audio_cls.data.decode import BadAudio, read_audio, resample
+from audio_cls.data.batches import EVALUATION_SAMPLES, crop_starts
+from audio_cls.data.content import content_of
+from audio_cls.data.decode import BadAudio, Mix, Recording, notes_of, open_sound, resample
 from audio_cls.data.folders import sound_files
-from audio_cls.files import cell_of, csv_encoding
+from audio_cls.serving.flags import SILENT, flags_of
 from audio_cls.serving.load import LoadedClassifier
-from audio_cls.terminal import printable
-from audio_cls.wording import UserError, shorten
+from audio_cls.serving.prediction import Prediction, Window
+from audio_cls.serving.stream import mono_blocks, resampled, windows
+from audio_cls.wording import UserError
 
-SHOWN = 3  # classes on a line
-LEAST_SHOWN = 0.005  # as it would be shown as 0%
+CLIP_CROPS = 3  # what is longer than so many crops has windows
+STDIN = "-"
+Advance = Callable[[int, int | None, int], None]
 
 
 class NoSounds(UserError):
@@ -24,90 +32,210 @@ class NoSounds(UserError):
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """Probabilities (K,) of a file, or why there are none."""
+class Hearing:
+    """How long recordings are heard.
 
-    path: Path
-    probabilities: np.ndarray | None
-    problem: str | None = None
-    notes: tuple[str, ...] = ()  # what was assumed about the file
+    Args:
+        window: seconds of a window; None: one crop. A longer one is judged by its evenly spaced crops, as a clip is.
+        hop: seconds from one window to the next; None: half a window.
+        min_confidence: windows whose top probability is lower are left out.
+        windows: whether windows of clips are wanted too, where they are long enough to have some.
+
+    Raises UserError for values that make no windows.
+    """
+
+    window: float | None = None
+    hop: float | None = None
+    min_confidence: float = 0.0
+    windows: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value in (("window", self.window), ("hop", self.hop)):
+            if value is not None and not 0 < value < float("inf"):
+                raise UserError(f"--{name} {value:g}: give seconds above 0")
+        if self.window and self.hop and self.hop > self.window:
+            raise UserError(
+                f"--hop {self.hop:g} is longer than --window {self.window:g}, which would leave gaps; use at most"
+                f" {self.window:g}"
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise UserError(f"--min-confidence {self.min_confidence:g}: use a probability from 0 to 1")
+
+    def sizes(self, classifier: LoadedClassifier) -> tuple[int, int]:
+        """Samples of a window and of a hop, at the classifier's rate. Raises UserError."""
+        rate = classifier.sample_rate
+        size = max(1, round(self.window * rate)) if self.window else classifier.crop_samples
+        hop = max(1, round(self.hop * rate)) if self.hop else max(1, size // 2)
+        if hop > size:
+            raise UserError(
+                f"--hop {self.hop:g} is longer than a window of {size / rate:g} s, which would leave gaps; use a"
+                " shorter --hop, or a longer --window"
+            )
+        return size, hop
 
 
 def find_sounds(paths: Iterable[str]) -> list[Path]:
-    """The files, and those at any depth in the folders, each once, in their order. Raises NoSounds for other paths."""
+    """The files, those at any depth in the folders, and those that patterns name, each once, in their order.
+
+    Raises NoSounds for other paths.
+    """
     found: dict[Path, None] = {}
     for name in paths:
         path = Path(name).expanduser()
-        if not path.exists():
+        if not path.exists() and any(letter in name for letter in "*?["):
+            files = _matching(path)
+        elif not path.exists():
             raise NoSounds(f"{path} does not exist; give sound files, or folders of them")
-        files = [path] if not path.is_dir() else sound_files(path)
+        else:
+            files = [path] if not path.is_dir() else sound_files(path)
         if not files:
             raise NoSounds(f"{path} holds no sound files")
         found |= dict.fromkeys(files)
     return list(found)
 
 
-def predict_files(classifier: LoadedClassifier, paths: Iterable[Path]) -> Iterator[Prediction]:
-    """One prediction for each file, made when it is asked for. A file that cannot be used does not stop the others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # a clip is too little work to share: threads would spend the time waiting for each other
-    try:
-        for path in paths:
+def _matching(pattern: Path) -> list[Path]:
+    """Files that a pattern names, and the sounds in the folders that it names. Raises NoSounds where there is none."""
+    parts = pattern.parts
+    fixed = next(place for place, part in enumerate(parts) if any(letter in part for letter in "*?["))
+    named = sorted(Path(*parts[:fixed]).glob(str(Path(*parts[fixed:]))))
+    if not named:
+        raise NoSounds(f"no file matches {pattern}; give sound files, or folders of them")
+    return [file for path in named for file in ([path] if not path.is_dir() else sound_files(path))]
+
+
+def predict_sounds(
+    classifier: LoadedClassifier,
+    paths: Iterable[Path],
+    hearing: Hearing | None = None,
+    advance: Advance = lambda read, total, rate: None,
+) -> Iterator[Prediction]:
+    """One prediction for each file, made when it is asked for. A file that cannot be used does not stop the others.
+
+    `advance` is told, while a long file is read: frames read since it was told last, all of them if known, their rate.
+    """
+    hearing = hearing or Hearing()
+    hearing.sizes(classifier)
+    for path in paths:
+        with one_thread():
             try:
-                recording = read_audio(path)
+                prediction = _predict_file(classifier, path, hearing, advance)
             except BadAudio as error:
-                yield Prediction(path, None, str(error))
-            else:
-                waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
-                yield Prediction(path, classifier.probabilities(waveform).numpy(), notes=recording.notes)
+                prediction = Prediction(str(path), None, None, problem=str(error))
+        yield prediction
+
+
+def predict_recording(
+    classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing | None = None
+) -> Prediction:
+    """Of sound in memory: as a clip, or if it is too long for one, by its windows."""
+    hearing = hearing or Hearing()
+    if recording.frames <= clip_frames(classifier, recording.sample_rate):
+        return _predict_clip(classifier, recording, name, hearing)
+    heard = _predict_windows(classifier, [recording.waveform], recording.sample_rate, hearing)
+    return _of_windows(name, recording.frames / recording.sample_rate, heard, hearing, recording.notes)
+
+
+def clip_frames(classifier: LoadedClassifier, sample_rate: int) -> float:
+    """Frames at `sample_rate` up to which a sound is a clip: three crops, or as long as the longest training clip.
+
+    Where that is not known, as long as the crops of an evaluation cover.
+    """
+    crop = classifier.crop_samples / classifier.sample_rate
+    longest = classifier.eval_crops * crop if classifier.profile is None else classifier.profile.longest_seconds
+    return max(CLIP_CROPS * crop, longest) * sample_rate + 1  # 1: lengths that were rounded
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A clip is too little work to share: threads would spend the time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(before)
 
 
-def in_words(prediction: Prediction, classes: tuple[str, ...]) -> str:
-    """'bark.wav: Dog bark 93%, Rooster 5%': the most probable classes, best first."""
-    assert prediction.probabilities is not None
-    order = prediction.probabilities.argsort()[::-1]
-    shown = [order[0], *(index for index in order[1:SHOWN] if prediction.probabilities[index] >= LEAST_SHOWN)]
-    said = ", ".join(f"{classes[index]} {prediction.probabilities[index]:.0%}" for index in shown)
-    return printable(f"{prediction.path}: {said}")
+def _predict_file(classifier: LoadedClassifier, path: Path, hearing: Hearing, advance: Advance) -> Prediction:
+    mix = Mix()
+    with open_sound(path) as sound, closing(sound.blocks()) as blocks:
+        limit = clip_frames(classifier, sound.sample_rate)
+        for block in blocks:
+            mix.add(block)
+            if mix.frames > limit:
+                break
+        else:
+            if not mix.frames:
+                raise BadAudio("empty: there are no samples in it")
+            recording = mix.recording(sound.sample_rate, mix.frames)
+            notes = notes_of(sound, recording.frames / recording.sample_rate)
+            return _predict_clip(classifier, recording, str(path), hearing, notes)
+        read = [0]
+
+        def told(frames: int) -> None:
+            read[0] += frames
+            advance(frames, sound.frames, sound.sample_rate)
+
+        heads = (head[:, None] for head in mix.blocks)
+        mono = mono_blocks(chain(heads, blocks), sound.sample_rate, told)
+        heard = _predict_windows(classifier, mono, sound.sample_rate, hearing)
+        seconds = read[0] / sound.sample_rate
+        return _of_windows(str(path), seconds, heard, hearing, notes_of(sound, seconds))
 
 
-def assumptions(noted: Iterable[Prediction]) -> list[str]:
-    """A line for each kind of note: '3 files: the header was never closed (a.wav, b.wav, c.wav)'."""
-    kinds: dict[str, list[str]] = {}
-    for prediction in noted:
-        for note in prediction.notes:
-            kinds.setdefault(note.partition(":")[0], []).append(str(prediction.path))
-    return [
-        f"{len(names)} {'file' if len(names) == 1 else 'files'}: {kind} ({shorten(names, SHOWN)})"
-        for kind, names in kinds.items()
-    ]
+def _predict_clip(
+    classifier: LoadedClassifier,
+    recording: Recording,
+    name: str,
+    hearing: Hearing,
+    notes: tuple[str, ...] | None = None,
+) -> Prediction:
+    """As in evaluation; with windows if it is longer than three crops."""
+    seconds = recording.frames / recording.sample_rate
+    waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
+    probabilities = classifier.probabilities(waveform).numpy()
+    flags, reasons = flags_of(classifier, waveform, probabilities)
+    said = [*(recording.notes if notes is None else notes), *reasons]
+    if classifier.trained_on and content_of(recording).digest[:16] in classifier.trained_on:
+        said.append("the model was trained on this file: its answer says nothing about other sounds")
+    heard = None
+    size = hearing.sizes(classifier)[0]
+    if hearing.windows and len(waveform) > max(CLIP_CROPS * classifier.crop_samples, size):
+        heard = tuple(_predict_windows(classifier, [waveform], classifier.sample_rate, hearing))
+        heard = tuple(window for window in heard if window.confidence >= hearing.min_confidence)
+    return Prediction(name, seconds, probabilities, heard, flags=flags, notes=tuple(said))
 
 
-class PredictionTable:
-    """A CSV file that grows by a row a file: file, predicted, probability, and the probability of each class, p_NAME.
+def _of_windows(
+    name: str, seconds: float, heard: list[Window], hearing: Hearing, notes: tuple[str, ...]
+) -> Prediction:
+    """The mean over the windows that are not silent; of a recording that is silent throughout, over all."""
+    sounding = [window for window in heard if SILENT not in window.flags]
+    probabilities = np.mean([window.probabilities for window in sounding or heard], axis=0)
+    flags = () if sounding else (SILENT,)
+    kept = tuple(window for window in heard if window.confidence >= hearing.min_confidence)
+    return Prediction(name, seconds, probabilities, kept, is_recording=True, flags=flags, notes=notes)
 
-    Rows are on disk when `add` returns, so that an interruption loses none. `paths`: the files that may be added.
-    """
 
-    def __init__(self, path: Path, classes: tuple[str, ...], paths: Iterable[Path] = ()) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._classes = classes
-        encoding = csv_encoding("".join([*classes, *map(str, paths)]))
-        self._file = path.open("w", 1, encoding, errors="backslashreplace", newline="")  # a line at a time
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(["file", "predicted", "probability", *(f"p_{name}" for name in classes)])
-
-    def __enter__(self) -> "PredictionTable":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def add(self, prediction: Prediction) -> None:
-        """Appends the row of a file that could be used."""
-        assert prediction.probabilities is not None
-        best = int(prediction.probabilities.argmax())
-        values = [f"{value:.6g}" for value in (prediction.probabilities[best], *prediction.probabilities)]
-        self._writer.writerow([cell_of(prediction.path), cell_of(self._classes[best]), *values])
+@torch.no_grad()
+def _predict_windows(
+    classifier: LoadedClassifier, blocks: Iterable[np.ndarray], sample_rate: int, hearing: Hearing
+) -> list[Window]:
+    """Of mono blocks at `sample_rate`."""
+    rate, crop = classifier.sample_rate, classifier.crop_samples
+    size, hop = hearing.sizes(classifier)
+    num_crops = classifier.eval_crops if size > crop else 1
+    batch = max(1, EVALUATION_SAMPLES // (max(size, crop) * num_crops))
+    first = crop_starts(np.array([size]), crop, num_crops)[0]  # of the crops in a window
+    found: list[Window] = []
+    end = 0
+    for starts, waveforms in windows(resampled(blocks, sample_rate, rate), size, hop, batch):
+        padded = np.pad(waveforms, ((0, 0), (0, max(0, crop - size))))
+        crops = np.stack([padded[:, start : start + crop] for start in first], axis=1)  # (B, C, T)
+        probabilities = classifier.clip_probabilities(torch.from_numpy(crops).unsqueeze(2)).numpy()
+        for start, waveform, values in zip(starts, waveforms, probabilities, strict=True):
+            end = start + size
+            flags, _ = flags_of(classifier, waveform, values)
+            found.append(Window(start / rate, end / rate, values, flags))
+    return found
