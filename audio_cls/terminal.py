@@ -82,7 +82,9 @@ def progress_bar(wanted: bool = True, console: Console | None = None) -> Progres
 
     console = console or Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not (wanted and console.is_terminal))
+    disable = not (wanted and console.is_terminal)
+    # Rich would print what goes to standard output on the bar's console: wrong where that is a pipe or a file.
+    return Progress(*columns, console=console, transient=True, disable=disable, redirect_stdout=sys.stdout.isatty())
 
 
 class _LastingFile(io.FileIO):

@@ -5,7 +5,7 @@ Axis letters: B windows, C crops of a window, T samples of a crop, K classes.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from audio_cls.serving.stream import mono_blocks, resampled, windows
 from audio_cls.wording import UserError
 
 CLIP_CROPS = 3  # what is longer than so many crops has windows
-STDIN = "-"
-Advance = Callable[[int, int | None, int], None]
+Advance = Callable[[int, int | None], None]
+Watch = Callable[[float, float, np.ndarray], None]
 
 
 class NoSounds(UserError):
@@ -73,6 +73,11 @@ class Hearing:
             )
         return size, hop
 
+    def described(self, classifier: LoadedClassifier) -> str:
+        """'windows of 1 s, one every 0.5 s'."""
+        size, hop = (samples / classifier.sample_rate for samples in self.sizes(classifier))
+        return f"windows of {size:.4g} s, one every {hop:.4g} s"
+
 
 def find_sounds(paths: Iterable[str]) -> list[Path]:
     """The files, those at any depth in the folders, and those that patterns name, each once, in their order.
@@ -108,18 +113,20 @@ def predict_sounds(
     classifier: LoadedClassifier,
     paths: Iterable[Path],
     hearing: Hearing | None = None,
-    advance: Advance = lambda read, total, rate: None,
+    advance: Advance = lambda read, total: None,
+    watch: Watch | None = None,
 ) -> Iterator[Prediction]:
     """One prediction for each file, made when it is asked for. A file that cannot be used does not stop the others.
 
-    `advance` is told, while a long file is read: frames read since it was told last, all of them if known, their rate.
+    While a long file is read, `advance` is told the frames read since it was told last, and how many there are if that
+    is known; `watch` is shown start and end in seconds and the waveform (samples,) of each window.
     """
     hearing = hearing or Hearing()
     hearing.sizes(classifier)
     for path in paths:
         with one_thread():
             try:
-                prediction = _predict_file(classifier, path, hearing, advance)
+                prediction = _predict_file(classifier, path, hearing, advance, watch)
             except BadAudio as error:
                 prediction = Prediction(str(path), None, None, problem=str(error))
         yield prediction
@@ -157,7 +164,9 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _predict_file(classifier: LoadedClassifier, path: Path, hearing: Hearing, advance: Advance) -> Prediction:
+def _predict_file(
+    classifier: LoadedClassifier, path: Path, hearing: Hearing, advance: Advance, watch: Watch | None
+) -> Prediction:
     mix = Mix()
     with open_sound(path) as sound, closing(sound.blocks()) as blocks:
         limit = clip_frames(classifier, sound.sample_rate)
@@ -170,47 +179,43 @@ def _predict_file(classifier: LoadedClassifier, path: Path, hearing: Hearing, ad
                 raise BadAudio("empty: there are no samples in it")
             recording = mix.recording(sound.sample_rate, mix.frames)
             notes = notes_of(sound, recording.frames / recording.sample_rate)
-            return _predict_clip(classifier, recording, str(path), hearing, notes)
+            return _predict_clip(classifier, replace(recording, notes=notes), str(path), hearing, watch)
         read = [0]
 
         def told(frames: int) -> None:
             read[0] += frames
-            advance(frames, sound.frames, sound.sample_rate)
+            advance(frames, sound.frames)
 
         heads = (head[:, None] for head in mix.blocks)
         mono = mono_blocks(chain(heads, blocks), sound.sample_rate, told)
-        heard = _predict_windows(classifier, mono, sound.sample_rate, hearing)
+        heard = _predict_windows(classifier, mono, sound.sample_rate, hearing, watch)
         seconds = read[0] / sound.sample_rate
         return _of_windows(str(path), seconds, heard, hearing, notes_of(sound, seconds))
 
 
 def _predict_clip(
-    classifier: LoadedClassifier,
-    recording: Recording,
-    name: str,
-    hearing: Hearing,
-    notes: tuple[str, ...] | None = None,
+    classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing, watch: Watch | None = None
 ) -> Prediction:
     """As in evaluation; with windows if it is longer than three crops."""
     seconds = recording.frames / recording.sample_rate
     waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
     probabilities = classifier.probabilities(waveform).numpy()
     flags, reasons = flags_of(classifier, waveform, probabilities)
-    said = [*(recording.notes if notes is None else notes), *reasons]
+    said = [*recording.notes, *reasons]
     if classifier.trained_on and content_of(recording).digest[:16] in classifier.trained_on:
         said.append("the model was trained on this file: its answer says nothing about other sounds")
     heard = None
     size = hearing.sizes(classifier)[0]
     if hearing.windows and len(waveform) > max(CLIP_CROPS * classifier.crop_samples, size):
-        heard = tuple(_predict_windows(classifier, [waveform], classifier.sample_rate, hearing))
+        heard = tuple(_predict_windows(classifier, [waveform], classifier.sample_rate, hearing, watch))
         heard = tuple(window for window in heard if window.confidence >= hearing.min_confidence)
     return Prediction(name, seconds, probabilities, heard, flags=flags, notes=tuple(said))
 
 
-def _of_windows(
-    name: str, seconds: float, heard: list[Window], hearing: Hearing, notes: tuple[str, ...]
-) -> Prediction:
+def _of_windows(name: str, seconds: float, heard: list[Window], hearing: Hearing, notes: tuple[str, ...]) -> Prediction:
     """The mean over the windows that are not silent; of a recording that is silent throughout, over all."""
+    if heard[-1].end_seconds > seconds:  # a sound that is shorter than a window, or by less than a sample longer
+        heard[-1] = replace(heard[-1], end_seconds=seconds)
     sounding = [window for window in heard if SILENT not in window.flags]
     probabilities = np.mean([window.probabilities for window in sounding or heard], axis=0)
     flags = () if sounding else (SILENT,)
@@ -220,7 +225,11 @@ def _of_windows(
 
 @torch.no_grad()
 def _predict_windows(
-    classifier: LoadedClassifier, blocks: Iterable[np.ndarray], sample_rate: int, hearing: Hearing
+    classifier: LoadedClassifier,
+    blocks: Iterable[np.ndarray],
+    sample_rate: int,
+    hearing: Hearing,
+    watch: Watch | None = None,
 ) -> list[Window]:
     """Of mono blocks at `sample_rate`."""
     rate, crop = classifier.sample_rate, classifier.crop_samples
@@ -229,13 +238,14 @@ def _predict_windows(
     batch = max(1, EVALUATION_SAMPLES // (max(size, crop) * num_crops))
     first = crop_starts(np.array([size]), crop, num_crops)[0]  # of the crops in a window
     found: list[Window] = []
-    end = 0
     for starts, waveforms in windows(resampled(blocks, sample_rate, rate), size, hop, batch):
         padded = np.pad(waveforms, ((0, 0), (0, max(0, crop - size))))
         crops = np.stack([padded[:, start : start + crop] for start in first], axis=1)  # (B, C, T)
-        probabilities = classifier.clip_probabilities(torch.from_numpy(crops).unsqueeze(2)).numpy()
+        probabilities = classifier.module.clip_probabilities(torch.from_numpy(crops).unsqueeze(2)).numpy()
         for start, waveform, values in zip(starts, waveforms, probabilities, strict=True):
-            end = start + size
             flags, _ = flags_of(classifier, waveform, values)
-            found.append(Window(start / rate, end / rate, values, flags))
+            window = Window(int(start) / rate, int(start + size) / rate, values, flags)
+            if watch is not None:
+                watch(window.start_seconds, window.end_seconds, waveform)
+            found.append(window)
     return found
