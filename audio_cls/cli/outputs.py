@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from audio_cls.cli.arguments import check_suffix
-from audio_cls.files import check_replaceable, read_csv, write_text
+from audio_cls.files import check_replaceable, write_text
 from audio_cls.serving import tables
 from audio_cls.serving.prediction import Prediction, as_json
 from audio_cls.terminal import answer
 from audio_cls.wording import UserError
 
-CSV_MARK = "file,start_seconds,end_seconds,predicted,probability,flags,p_"  # how the table begins
 COMMAND = "audio-cls predict"
 _OWN_LABEL = re.compile(r"\d+\.\d{6}\t\d+\.\d{6}\t.* \d\.\d\d")
 
@@ -61,7 +60,6 @@ class Table(Output):
     def __init__(self, classes: Sequence[str], place: Path | None, names: Sequence[str]) -> None:
         self.place, self._classes = place, classes
         if place is not None:
-            _check_table(place)
             place.parent.mkdir(parents=True, exist_ok=True)
         self._table = tables.PredictionTable(place, classes, names) if place else None
         if place is None:
@@ -158,22 +156,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
     count = Counter(path.stem.lower() for path in paths)
     names = [path.stem if count[path.stem.lower()] == 1 else "_".join(path.parts).lstrip("/_.") for path in paths]
     return [name or "sound" for name in names]
-
-
-def _check_table(path: Path) -> None:
-    """Raises UserError unless the path is new, or holds an earlier table to which nobody has added anything."""
-    check_suffix(path, ".csv", "the table is CSV", option="--csv")
-    check_replaceable(path, CSV_MARK, "choose another --csv")
-    if not path.exists() or not path.stat().st_size:
-        return
-    try:
-        columns, rows = read_csv(path)
-    except (csv.Error, UnicodeDecodeError):
-        columns, rows = [], []
-    fixed = CSV_MARK.split(",")[:-1]
-    named = [*fixed, *(name for name in columns[len(fixed) :] if name.startswith("p_"))]
-    if columns != named or any(None in (*row, *row.values()) for row in rows):
-        raise UserError(f"{path} was changed since this command wrote it, so it is not replaced; choose another --csv")
 
 
 def _csv_line(cells: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ The probabilities of an exported model are calibrated, those of a job are as its
 a file could not be used."""
 
 import argparse
+import csv
 import os
 import shutil
 import sys
@@ -12,10 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audio_cls.cli.arguments import add_output_dir, find_job
+from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job
+from audio_cls.files import check_replaceable, read_csv
 from audio_cls.terminal import open_terminal, printable, progress_bar, say
 from audio_cls.wording import UserError
 
@@ -23,9 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from audio_cls.cli.outputs import Output
-    from audio_cls.serving.load import LoadedClassifier
+    from audio_cls.serving.classifier import LoadedClassifier
     from audio_cls.serving.predict import Hearing
 
+CSV_MARK = "file,start_seconds,end_seconds,predicted,probability,flags,p_"  # how the table begins
 PRINTED = "-"  # where an option names no file: standard output
 STDIN = "-"
 HELP = "say what is heard in sound files, with a trained model"
@@ -58,9 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.csv not in (None, PRINTED):
+        _check_table(Path(options.csv))
     from audio_cls.data.formats import for_want_of_decoder, remedy
     from audio_cls.serving.load import load_classifier
     from audio_cls.serving.predict import Hearing, find_sounds, predict_sounds
+    from audio_cls.serving.prediction import Prediction
     from audio_cls.serving.tables import assumptions
 
     if options.sounds.count(STDIN) > 1:
@@ -68,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
     with_windows = options.json or options.plot is not None
     hearing = Hearing(options.window, options.hop, options.min_confidence, windows=with_windows)
     with ExitStack() as stack:
-        paths, names = [], {}
+        paths: list[Path] = []
+        names: dict[Path, str] = {}
         for sound in options.sounds:
             found = [stack.enter_context(_standard_input())] if sound == STDIN else find_sounds([sound])
             paths += [path for path in found if path not in names]
@@ -81,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
         unusable = for_want_of_decoder(paths)
         if unusable:
             say(printable(f"audio-cls predict: {remedy(unusable)}"))
+            for path, output in product(unusable, outputs):
+                output.add(path, Prediction(names[path], None, None, problem=remedy([path])))
         readable, noted = [path for path in paths if path not in set(unusable)], []
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("sounds", total=len(readable))
@@ -151,3 +161,19 @@ def _standard_input() -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _check_table(path: Path) -> None:
+    """Raises UserError unless the path is new, or holds an earlier table to which nobody has added anything."""
+    check_suffix(path, ".csv", "the table is CSV", option="--csv")
+    check_replaceable(path, CSV_MARK, "choose another --csv")
+    if not path.exists() or not path.stat().st_size:
+        return
+    try:
+        columns, rows = read_csv(path)
+    except (csv.Error, UnicodeDecodeError):
+        columns, rows = [], []
+    fixed = CSV_MARK.split(",")[:-1]
+    named = [*fixed, *(name for name in columns[len(fixed) :] if name.startswith("p_"))]
+    if columns != named or any(None in (*row, *row.values()) for row in rows):
+        raise UserError(f"{path} was changed since this command wrote it, so it is not replaced; choose another --csv")

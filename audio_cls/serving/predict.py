@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audio_cls.data.batches import EVALUATION_SAMPLES, crop_starts
 from audio_cls.data.content import content_of
+from audio_cls.data.crops import EVALUATION_SAMPLES, crop_starts
 from audio_cls.data.decode import BadAudio, Mix, Recording, notes_of, open_sound, resample
 from audio_cls.data.folders import sound_files
+from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.serving.flags import SILENT, flags_of
-from audio_cls.serving.load import LoadedClassifier
 from audio_cls.serving.prediction import Prediction, Window
 from audio_cls.serving.stream import mono_blocks, resampled, windows
 from audio_cls.wording import UserError
@@ -241,7 +241,7 @@ def _predict_windows(
     for starts, waveforms in windows(resampled(blocks, sample_rate, rate), size, hop, batch):
         padded = np.pad(waveforms, ((0, 0), (0, max(0, crop - size))))
         crops = np.stack([padded[:, start : start + crop] for start in first], axis=1)  # (B, C, T)
-        probabilities = classifier.module.clip_probabilities(torch.from_numpy(crops).unsqueeze(2)).numpy()
+        probabilities = classifier.clip_probabilities(torch.from_numpy(crops).unsqueeze(2)).numpy()
         for start, waveform, values in zip(starts, waveforms, probabilities, strict=True):
             flags, _ = flags_of(classifier, waveform, values)
             window = Window(int(start) / rate, int(start + size) / rate, values, flags)

@@ -43,9 +43,8 @@ def resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Ite
         return
     ratio = resampling_ratio(from_rate, to_rate)
     up, down = ratio.numerator, ratio.denominator
-    filters = Resample(
-        down, up, dtype=torch.float32
-    )  # as for a whole sound; its kernel (up, 1, 2 * width + down) makes `up` samples of each step of `down`
+    # As `decode.resample` has it. The kernel (up, 1, 2 * width + down) makes `up` samples of each step of `down`.
+    filters = Resample(down, up, dtype=torch.float32)
     width = filters.width
     rest = np.zeros(width, np.float32)  # what stands before the sound
     read = made = 0

@@ -55,14 +55,19 @@ def clock(seconds: float) -> str:
 
 
 def assumptions(noted: Iterable[Prediction]) -> list[str]:
-    """A line for each kind of note: '3 files: the header was never closed (a.wav, b.wav, c.wav)'."""
-    kinds: dict[str, list[str]] = {}
+    """A line for each kind of note: '3 files: the header was never closed (a.wav, b.wav, c.wav)'.
+
+    Of a kind is what is alike up to a colon; where it is said of one file, what follows is said too.
+    """
+    kinds: dict[str, dict[str, str]] = {}
     for prediction in noted:
         for note in prediction.notes:
-            kinds.setdefault(note.partition(":")[0], []).append(prediction.file)
+            kinds.setdefault(note.partition(":")[0], {})[prediction.file] = note
     return [
-        f"{len(names)} {'file' if len(names) == 1 else 'files'}: {kind} ({shorten(names, SHOWN)})"
-        for kind, names in kinds.items()
+        f"{next(iter(files))}: {next(iter(files.values()))}"
+        if len(files) == 1
+        else f"{len(files)} files: {kind} ({shorten(list(files), SHOWN)})"
+        for kind, files in kinds.items()
     ]
 
 

@@ -47,10 +47,10 @@ def test_a_file_that_the_command_did_not_write_is_never_replaced(outputs, tmp_pa
 @pytest.mark.parametrize(
     "content",
     [
-        "file,predicted,probability,p_a,p_b,correct\nx.wav,a,1,1,0,yes\n",
-        "file,predicted,probability,p_a,p_b\nx.wav,a,1,1,0\nmy note\n",
-        "this is about file,predicted,probability,p_a\nmine\n",
-        '"file,predicted,probability,p_a"\nmine\n',
+        "file,start_seconds,end_seconds,predicted,probability,flags,p_a,p_b,correct\nx.wav,0,1,a,1,,1,0,yes\n",
+        "file,start_seconds,end_seconds,predicted,probability,flags,p_a,p_b\nx.wav,0,1,a,1,,1,0\nmy note\n",
+        "this is about file,start_seconds,end_seconds,predicted,probability,flags,p_a\nmine\n",
+        '"file,start_seconds,end_seconds,predicted,probability,flags,p_a"\nmine\n',
     ],
 )
 def test_a_table_that_was_changed_by_hand_is_not_replaced(outputs, tmp_path, capsys, content):

@@ -11,14 +11,9 @@ from support.short_tones import train
 from audio_cls.cli.main import main
 from audio_cls.config.job import Job
 from audio_cls.serving.load import load_classifier
-from audio_cls.serving.predict import (
-    NoSounds,
-    Prediction,
-    PredictionTable,
-    find_sounds,
-    in_words,
-    predict_files,
-)  # fmt: skip
+from audio_cls.serving.predict import NoSounds, find_sounds, predict_sounds
+from audio_cls.serving.prediction import Prediction
+from audio_cls.serving.tables import PredictionTable, csv_rows, lines_of
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +63,8 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_are_predicted(job, t
     assert main(["predict", str(job.folder), "new", "--out", "new.csv"]) == 1
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == len(rows(Path("new.csv"))) == 12
-    first, second = said.err.splitlines()
+    first, second, *_, last = said.err.splitlines()
+    assert last == "written to new.csv"
     assert first == "audio-cls predict: new/a.wav: empty: the file has no bytes"
     assert second.startswith("audio-cls predict: new/b.mp4: unreadable: ")
 
@@ -80,9 +76,9 @@ def test_without_the_decoder_all_files_that_need_it_are_named_at_once(job, tones
     assert main(["predict", str(job.folder), "new"]) == 1
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 12
-    assert said.err == (
+    assert said.err.splitlines()[0] == (
         "audio-cls predict: 2 .m4a and 1 .wma files (new/a.m4a, new/b.m4a, new/c.wma) need a decoder that is not "
-        "installed: pip install av\n"
+        "installed: pip install av"
     )
 
 
@@ -94,7 +90,11 @@ def test_what_was_assumed_about_files_is_said_once_a_kind(job, tones, capsys):
         file.write_bytes(content)
     assert main(["predict", str(job.folder), "new/high"]) == 0
     named = "new/high/high-0.wav, new/high/high-1.wav, new/high/high-2.wav and 1 more"
-    assert capsys.readouterr().err == f"audio-cls predict: 4 files: the header was never closed ({named})\n"
+    said = capsys.readouterr().err.splitlines()
+    assert f"audio-cls predict: 4 files: the header was never closed ({named})" in said
+    trained = [clip for clip in rows(job.folder / "split.csv") if clip["split"] == "train" and "high" in clip["clip"]]
+    (known,) = (line for line in said if "the model was trained on this file" in line)
+    assert known.startswith(f"audio-cls predict: {len(trained)} files: ")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_was_assumed_about_files_is_said_once_a_kind(job, tones, capsys):
     [
         ("gone", "new.csv", "gone does not exist; give sound files, or folders of them"),
         ("none", "new.csv", "none holds no sound files"),
-        ("new", "new.xlsx", "--out new.xlsx: the table is CSV; call it new.csv"),
+        ("new", "new.xlsx", "--csv new.xlsx: the table is CSV; call it new.csv"),
     ],
 )
 def test_a_mistake_costs_one_line_and_writes_nothing(job, tones, capsys, sounds, out, message):
@@ -133,9 +133,18 @@ def test_sounds_are_found_at_any_depth_and_once(tones):
 
 def test_a_row_is_on_disk_at_once(tmp_path):
     with PredictionTable(tmp_path / "table.csv", ("a, b", "c")) as table:
-        table.add(Prediction(Path("x.wav"), np.array([0.25, 0.75])))
+        table.add(csv_rows(Prediction("x.wav", 2.5, np.array([0.25, 0.75]), flags=("unsure",)), ("a, b", "c")))
         (row,) = rows(tmp_path / "table.csv")
-    assert row == {"file": "x.wav", "predicted": "c", "probability": "0.75", "p_a, b": "0.25", "p_c": "0.75"}
+    assert row == {
+        "file": "x.wav",
+        "start_seconds": "0",
+        "end_seconds": "2.5",
+        "predicted": "c",
+        "probability": "0.75",
+        "flags": "unsure",
+        "p_a, b": "0.25",
+        "p_c": "0.75",
+    }
 
 
 @pytest.mark.parametrize(
@@ -147,14 +156,14 @@ def test_a_row_is_on_disk_at_once(tmp_path):
     ],
 )
 def test_a_line_names_the_most_probable_classes(probabilities, said):
-    assert in_words(Prediction(Path("x.wav"), np.array(probabilities)), ("a", "b", "c", "d")) == said
+    assert lines_of(Prediction("x.wav", 1.0, np.array(probabilities)), ("a", "b", "c", "d")) == [said]
 
 
 def test_threads_are_given_back(job, tones):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert len(list(predict_files(load_classifier(job.folder), find_sounds(["new"])))) == 12
+        assert len(list(predict_sounds(load_classifier(job.folder), find_sounds(["new"])))) == 12
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
