@@ -2,8 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from audio_cls.terminal import say
 from audio_cls.wording import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from audio_cls.analysis.summary import Summary
 
 
 class CommandError(RuntimeError):
@@ -56,6 +61,14 @@ def find_study(name: str, output_dir: Path) -> Path:
     if studies:
         raise UserError(f"{path} holds several studies; name one: {', '.join(studies)}")
     return path
+
+
+def lead_on(summary: "Summary", study: Path) -> None:
+    """Says how to take the best variant of a study away, where one can be told."""
+    from audio_cls.config.location import export_command
+
+    if summary.ranking_split and summary.num_done:
+        say(f"the best variant as a folder to use and to share: {export_command(study)}")
 
 
 def _no_study(name: str, output_dir: Path) -> str:

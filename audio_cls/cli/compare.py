@@ -2,8 +2,7 @@
 
 import argparse
 
-from audio_cls.cli.arguments import add_ensemble, add_study, find_study
-from audio_cls.terminal import say
+from audio_cls.cli.arguments import add_ensemble, add_study, find_study, lead_on
 
 HELP = "compare the variants of a study"
 
@@ -18,12 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     path = find_study(options.study, options.output_dir)
-    from audio_cls.config.location import export_command
     from audio_cls.reports.console import print_summary
     from audio_cls.reports.markdown import write_summary
 
     summary = write_summary(path, options.ensembles)
     print_summary(summary)
-    if summary.ranking_split and summary.num_done:
-        say(f"the best variant as a folder to use and to share: {export_command(path)}")
+    lead_on(summary, path)
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0

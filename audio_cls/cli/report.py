@@ -5,7 +5,7 @@ attention where sounds and checkpoints are on this machine), and the command tha
 import argparse
 from pathlib import Path
 
-from audio_cls.cli.arguments import add_ensemble, add_study, check_suffix, find_study
+from audio_cls.cli.arguments import add_ensemble, add_study, check_suffix, find_study, lead_on
 from audio_cls.terminal import answer
 
 HELP = "write a page about a study: verdict, figures, tables, the clips that were wrong to listen to"
@@ -25,4 +25,5 @@ def run(options: argparse.Namespace) -> int:
 
     page, summary = write_report(path, options.root, options.out, options.ensembles)
     answer(f"{summary.headline}\n{summary.verdict}\npage: {page}")
+    lead_on(summary, path)
     return 1 if summary.failed or summary.damaged or not summary.num_done else 0

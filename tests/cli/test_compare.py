@@ -80,10 +80,11 @@ def test_a_summary_that_cannot_be_written_ends_with_status_1_and_one_line(output
         ("elsewhere/esc10-holdout", "audio-cls export esc10-holdout --output-dir elsewhere\n"),
     ],
 )
-def test_the_last_line_takes_the_best_variant_away(outputs, tmp_path, capsys, study, said):
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_the_last_line_takes_the_best_variant_away(outputs, tmp_path, capsys, command, study, said):
     if "elsewhere" in study:
         outputs.rename(tmp_path / "elsewhere")
-    assert main(["compare", *study.split()]) == 0
+    assert main([command, *study.split()]) == 0
     assert capsys.readouterr().err == f"the best variant as a folder to use and to share: {said}"
 
 
