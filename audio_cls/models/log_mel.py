@@ -47,9 +47,12 @@ class LogMel(nn.Module):
         self.n_fft = n_fft
         self.hop_length = hop_length
         # Derived from the arguments, so they move with the module but stay out of checkpoints.
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        # Triangular bands (M, n_fft/2 + 1), each reaching 1 at its centre.
-        bands = melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, num_mels, sample_rate, mel_scale="slaney").T
+        # On the CPU also where the weights are not made: they select by value, which torch's meta device cannot.
+        with torch.device("cpu"):
+            window = torch.hann_window(n_fft)
+            # Triangular bands (M, n_fft/2 + 1), each reaching 1 at its centre.
+            bands = melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, num_mels, sample_rate, mel_scale="slaney").T
+        self.register_buffer("window", window, persistent=False)
         self.register_buffer("mel_bands", bands.contiguous(), persistent=False)
 
     @property

@@ -42,7 +42,8 @@ class ModulationPower(nn.Module):
         super().__init__()
         self.frame_rate = frame_rate
         self.rates = modulation_rates(frame_rate, seconds)
-        filters, means = _scale_filters(num_mels)
+        with torch.device("cpu"):  # it selects by value, which torch's meta device cannot
+            filters, means = _scale_filters(num_mels)
         self.register_buffer("scale_filters", filters, persistent=False)  # (P, M), P positions of all scales
         self.register_buffer("scale_means", means, persistent=False)  # (S * 8, P)
         self._rate_filters: dict[tuple[int, torch.device], list[Band]] = {}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from audio_cls.data.crops import crop_starts, evaluation_crops
+from audio_cls.data.profile import TrainingProfile
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.wording import UserError
 
@@ -36,7 +37,7 @@ class LoadedClassifier:
         temperature: by which logarithms of probabilities are divided; 1 for a job, whose probabilities are those of
             its evaluation.
         unsure_below: a top probability below it means 'unsure'; 0: not known, nothing is unsure.
-        profile: what the training clips are like, a `data.profile.TrainingProfile`; None where it is not known.
+        profile: what the training clips are like; None where it is not known.
         trained_on: the first 16 hexadecimal digits of the digest of each training clip (`data.content`).
     """
 
@@ -49,7 +50,7 @@ class LoadedClassifier:
     config: dict[str, Any] | None = None
     temperature: float = 1.0
     unsure_below: float = 0.0
-    profile: Any = None
+    profile: TrainingProfile | None = None
     trained_on: frozenset[str] = frozenset()
 
     @property

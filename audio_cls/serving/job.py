@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
+from audio_cls.data.profile import PROFILE, TrainingProfile, read_profile
 from audio_cls.files import read_csv
 from audio_cls.models.build import build_network
 from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.serving.classifier import LoadedClassifier, LoadError
+from audio_cls.serving.confidence import job_threshold
 
 DIGITS = 16  # of a clip's digest, which tell clips apart
 
@@ -53,6 +55,8 @@ def load_job(folder: Path) -> LoadedClassifier:
         eval_crops=config["input"]["eval_crops"],
         folder=folder,
         config=config,
+        unsure_below=job_threshold(folder / "predictions.csv"),
+        profile=_profile(folder / PROFILE),
         trained_on=_training_clips(folder / "split.csv"),
     )
 
@@ -69,6 +73,13 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise LoadError(f"{path} cannot be read; train the job again") from None
     return config
+
+
+def _profile(path: Path) -> TrainingProfile | None:
+    try:
+        return read_profile(path)
+    except (ValueError, OSError) as error:
+        raise LoadError(str(error)) from None
 
 
 def _training_clips(path: Path) -> frozenset[str]:

@@ -180,7 +180,7 @@ def test_folders_that_are_no_job_are_refused_with_what_was_meant(job, tmp_path):
     (tmp_path / "a.wav").touch()
     with pytest.raises(LoadError, match="a.wav is a file; give a job's folder"):
         load_classifier(tmp_path / "a.wav")
-    with pytest.raises(LoadError, match=r"there is no config\.yaml in it"):
+    with pytest.raises(LoadError, match=r"it holds neither config\.yaml nor config\.json"):
         load_classifier(tmp_path)
     for folder in (job.folder.parent, job.folder.parent.parent):
         with pytest.raises(LoadError, match=r"name one job in it, as .*fold0-seed0"):
