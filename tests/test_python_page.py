@@ -5,6 +5,7 @@ import runpy
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from support import animal_sounds
@@ -35,6 +36,11 @@ def folder(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (new / "empty.wav").touch()
     for kind in ("dog", "rain"):
         soundfile.write(tmp_path / f"{kind}.wav", sound(kind, 1.5), RATE)
+    soundfile.write(tmp_path / "nothing.wav", np.zeros(RATE), RATE)
+    # Not an hour, which would take as long to write as all other tests to run.
+    silence = np.zeros(2 * RATE, np.float32)
+    hour = [sound("rain", 4.0), sound("dog", 4.0), silence, sound("engine", 4.0)]
+    soundfile.write(tmp_path / "hour.wav", np.concatenate(hour), RATE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

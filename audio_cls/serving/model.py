@@ -1,47 +1,27 @@
 """A trained model as other programs use it: audio_cls.load(PATH).predict(SOUND)."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
 
-from audio_cls.data.crops import EVALUATION_SAMPLES
-from audio_cls.data.decode import Recording, read_audio, resample
+from audio_cls.data.decode import BadAudio, Recording, read_audio
+from audio_cls.serving.answers import SoundEvent, SoundPrediction, SoundWindow, answer_of, event_of, window_of
+from audio_cls.serving.batches import crops_of, predict_in_batches
 from audio_cls.serving.classifier import LoadedClassifier
+from audio_cls.serving.events import merge
 from audio_cls.serving.load import load_classifier
+from audio_cls.serving.predict import Hearing, hear_file, hear_samples, predict_by_windows
+from audio_cls.serving.prediction import Prediction, Window
 from audio_cls.serving.samples import recording_of
+from audio_cls.wording import UserError
 
 Sound = str | os.PathLike[str] | np.ndarray | torch.Tensor
 Sounds = list[Any] | tuple[Any, ...]  # of Sound; a list of one kind would be no list of all kinds
-
-
-@dataclass(frozen=True, repr=False)
-class SoundPrediction:
-    """What a model makes of a sound.
-
-    Args:
-        label: the most probable class, and `probability` its probability.
-        probabilities: of each class by its name, in the order of `Model.classes`.
-        duration_seconds: of the sound.
-        flags: why the answer should not be relied on: 'silent', 'unlike training data', 'unsure'.
-        notes: sentences that say what was assumed of the file, and why there are flags.
-    """
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    duration_seconds: float
-    flags: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        flags = f", flags={self.flags}" if self.flags else ""
-        duration = f"duration_seconds={self.duration_seconds:.6g}"
-        return f"SoundPrediction(label={self.label!r}, probability={self.probability:.3f}, {duration}{flags})"
+Heard = TypeVar("Heard")
 
 
 class Model:
@@ -99,12 +79,46 @@ class Model:
         >>> [found.label for found in model.predict([samples, "dog.wav"], sample_rate=rate)]
         ['rain', 'dog']
         """
-        found = [
-            self._answer(recording, values)
-            for recordings, crops in self._batches(sound, sample_rate)
-            for recording, values in zip(recordings, self._classifier.clip_probabilities(crops).numpy(), strict=True)
-        ]
-        return found if isinstance(sound, list | tuple) else found[0]
+        hearing = Hearing(windows=False)
+        found = predict_in_batches(self._classifier, self._heard(sound, sample_rate, hearing), hearing)
+        answers = [answer_of(prediction, self.classes) for prediction in found]
+        return answers if isinstance(sound, list | tuple) else answers[0]
+
+    def windows(
+        self,
+        sound: Sound,
+        sample_rate: int | None = None,
+        *,
+        window: float | None = None,
+        hop: float | None = None,
+        min_confidence: float = 0.0,
+    ) -> list[SoundWindow]:
+        """What is heard in each window of a sound, of any length; a file is read piece by piece.
+
+        Args:
+            window: seconds; None: one crop, which is what the network hears at once.
+            hop: seconds from one window to the next; None: half a window. The last window ends with the sound.
+            min_confidence: windows whose top probability is lower are left out.
+
+        >>> import audio_cls
+        >>> audio_cls.load("my_model").windows("hour.wav", hop=0.5)[0]
+        SoundWindow(label='rain', probability=..., start_seconds=0, end_seconds=0.5)
+        """
+        heard = self._windows(sound, sample_rate, window, hop, min_confidence)
+        return [window_of(each, self.classes) for each in heard]
+
+    def events(
+        self,
+        sound: Sound,
+        sample_rate: int | None = None,
+        *,
+        window: float | None = None,
+        hop: float | None = None,
+        min_confidence: float = 0.0,
+    ) -> list[SoundEvent]:
+        """Windows in a row with the same most probable class, merged; silent and unsure ones are left out."""
+        heard = self._windows(sound, sample_rate, window, hop, min_confidence)
+        return [event_of(each, self.classes) for each in merge(heard)]
 
     def embed(self, sound: Sound | Sounds, sample_rate: int | None = None) -> np.ndarray:
         """What the last layer of the network gets, (D,) float32, or (N, D) for a list of N sounds; as in `predict`.
@@ -116,35 +130,38 @@ class Model:
         >>> audio_cls.load("my_model").embed(["dog.wav", "rain.wav"]).shape
         (2, 352)
         """
-        found = [self._classifier.clip_embeddings(crops).numpy() for _, crops in self._batches(sound, sample_rate)]
+        recordings = _each(sound, sample_rate, read_audio, lambda recording: recording)
+        found = [self._classifier.clip_embeddings(crops).numpy() for crops in crops_of(self._classifier, recordings)]
         if not found:
             raise ValueError("an empty list has no embeddings; give one sound at least")
         embeddings = np.concatenate(found)
         return embeddings if isinstance(sound, list | tuple) else embeddings[0]
 
-    def _answer(self, recording: Recording, values: np.ndarray) -> SoundPrediction:
-        probabilities = dict(zip(self.classes, values.tolist(), strict=True))
-        label = max(probabilities, key=probabilities.__getitem__)
-        seconds = recording.frames / recording.sample_rate
-        return SoundPrediction(label, probabilities[label], probabilities, seconds, notes=recording.notes)
+    def _windows(
+        self, sound: Sound, sample_rate: int | None, window: float | None, hop: float | None, min_confidence: float
+    ) -> tuple[Window, ...]:
+        if isinstance(sound, list | tuple):
+            raise ValueError(f"{type(sound).__name__}: windows are those of one sound; give them one by one")
+        try:
+            hearing = Hearing(window, hop, min_confidence)
+            hearing.sizes(self._classifier)
+        except UserError as error:  # which names the options of the command
+            raise ValueError(f"{error}".replace("--min-confidence", "min_confidence").replace("--", "")) from None
+        (heard,) = self._heard(sound, sample_rate, hearing)
+        if isinstance(heard, Recording):
+            heard = predict_by_windows(self._classifier, heard, "", hearing)
+        return heard.windows or ()
 
-    def _batches(
-        self, sound: Sound | Sounds, sample_rate: int | None
-    ) -> Iterator[tuple[list[Recording], torch.Tensor]]:
-        """Sounds and their crops (B, C, 1, T), as many at once as at evaluation."""
-        classifier = self._classifier
-        size = max(1, EVALUATION_SAMPLES // (classifier.crop_samples * classifier.eval_crops))
-        recordings: list[Recording] = []
-        crops: list[torch.Tensor] = []
-        for recording in _recordings(sound, sample_rate):
-            waveform = resample(recording.waveform, recording.sample_rate, self.sample_rate)
-            recordings.append(recording)
-            crops.append(classifier.crops(waveform))
-            if len(crops) == size:
-                yield recordings, torch.stack(crops)
-                recordings, crops = [], []
-        if crops:
-            yield recordings, torch.stack(crops)
+    def _heard(
+        self, sound: Sound | Sounds, sample_rate: int | None, hearing: Hearing
+    ) -> Iterator[Recording | Prediction]:
+        """Each sound: as it is read if it is a clip, or what is said of a longer recording."""
+        return _each(
+            sound,
+            sample_rate,
+            lambda path: hear_file(self._classifier, path, hearing),
+            lambda recording: hear_samples(self._classifier, recording, "", hearing),
+        )
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -152,31 +169,37 @@ def load(path: str | os.PathLike[str]) -> Model:
     return Model(load_classifier(Path(path).expanduser()))
 
 
-def _recordings(sound: Sound | Sounds, sample_rate: int | None) -> Iterator[Recording]:
-    """Reads the sounds one after the other. Raises ValueError that says which of them cannot be used."""
+def _each(
+    sound: Sound | Sounds,
+    sample_rate: int | None,
+    of_file: Callable[[Path], Heard],
+    of_samples: Callable[[Recording], Heard],
+) -> Iterator[Heard]:
+    """What becomes of the sounds, one after the other. Raises ValueError that says which of them cannot be used."""
+
+    def one(sound: Any, sample_rate: int | None) -> Heard:
+        if _is_samples(sound):
+            return of_samples(recording_of(sound, sample_rate))
+        if not _is_path(sound):
+            raise ValueError(f"{type(sound).__name__}: give the path of a sound file, or an array of samples")
+        if sample_rate is not None:
+            raise ValueError("sample_rate belongs to samples; a file says its own: leave it out")
+        try:
+            return of_file(Path(sound).expanduser())
+        except BadAudio as error:
+            raise ValueError(f"{os.fspath(sound)}: {error}") from None
+
     if not isinstance(sound, list | tuple):
-        yield _recording(sound, sample_rate)
+        yield one(sound, sample_rate)
         return
     if sample_rate is not None and sound and all(_is_path(each) for each in sound):
         raise ValueError("sample_rate belongs to samples; a file says its own: leave it out")
     for index, each in enumerate(sound):
         try:
-            yield _recording(each, sample_rate if _is_samples(each) else None)
+            heard = one(each, sample_rate if _is_samples(each) else None)
         except ValueError as error:
             raise ValueError(f"{error}" if _is_path(each) else f"sounds[{index}]: {error}") from None
-
-
-def _recording(sound: Any, sample_rate: int | None) -> Recording:
-    if _is_samples(sound):
-        return recording_of(sound, sample_rate)
-    if not _is_path(sound):
-        raise ValueError(f"{type(sound).__name__}: give the path of a sound file, or an array of samples")
-    if sample_rate is not None:
-        raise ValueError("sample_rate belongs to samples; a file says its own: leave it out")
-    try:
-        return read_audio(Path(sound).expanduser())
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(sound)}: {error}") from None
+        yield heard
 
 
 def _is_samples(sound: Any) -> bool:

@@ -1,7 +1,11 @@
 """audio_cls.load: a trained model in another program."""
 
+import csv
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,7 @@ import soundfile
 import torch
 from support import animal_sounds
 from support.animal_sounds import KINDS, RATE
+from support.command_line import REPOSITORY
 from torch import Tensor, nn
 
 import audio_cls
@@ -51,7 +56,7 @@ def test_a_file_is_predicted_as_by_the_classifier(job: Job, model: Model, dog: P
     assert list(found.probabilities.values()) == pytest.approx(expected, abs=1e-6)
     assert (found.label, found.probability) == ("dog", max(found.probabilities.values()))
     assert found.duration_seconds == 1.5
-    assert type(found.probability) is float and (found.flags, found.notes) == ((), ())
+    assert type(found.probability) is float and found.flags == ()
 
 
 def test_an_answer_says_in_a_line_what_matters(model: Model, dog: Path) -> None:
@@ -161,7 +166,7 @@ def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None
 def test_a_list_gives_what_its_sounds_give_one_by_one(
     model: Model, dog: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("audio_cls.serving.model.EVALUATION_SAMPLES", at_once * 3 * RATE // 2)
+    monkeypatch.setattr("audio_cls.serving.batches.EVALUATION_SAMPLES", at_once * 3 * RATE // 2)
     sounds = [dog, str(dog), *(animal_sounds.sound(kind, 0.2 + index) for index, kind in enumerate(KINDS))]
     found = model.predict(sounds, sample_rate=RATE)
     rates = [None, None, *[RATE] * len(KINDS)]
@@ -202,6 +207,123 @@ def test_an_empty_list_has_no_answers(model: Model) -> None:
         model.embed([])
 
 
+@pytest.fixture
+def outdoors() -> np.ndarray:
+    """Two seconds of rain, two of a dog, two of silence, two of rain."""
+    parts = [animal_sounds.sound(kind, 2.0, seed=60) for kind in ("rain", "dog", "rain")]
+    return np.concatenate([*parts[:2], np.zeros(2 * RATE, np.float32), parts[2]])
+
+
+def test_a_recording_has_windows_of_a_crop_that_overlap_by_half(
+    model: Model, outdoors: np.ndarray, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "outdoors.wav", outdoors, RATE, subtype="FLOAT")
+    found = model.windows(tmp_path / "outdoors.wav")
+    starts = [window.start_seconds for window in found]
+    assert starts == pytest.approx(np.arange(0, 7.51, 0.25))
+    assert [window.end_seconds - window.start_seconds for window in found] == pytest.approx([0.5] * len(found))
+    by_start = dict(zip(starts, found, strict=True))
+    assert [by_start[second].label for second in (0, 1.5, 2, 3.5, 6, 7.5)] == ["rain"] * 2 + ["dog"] * 2 + ["rain"] * 2
+    assert by_start[4.5].flags == ("silent",)
+    for window in found:
+        assert list(window.probabilities) == list(model.classes)
+        assert window.probability == window.probabilities[window.label] == max(window.probabilities.values())
+    assert [window.probabilities for window in model.windows(outdoors, sample_rate=RATE)] == [
+        pytest.approx(window.probabilities, abs=1e-6) for window in found
+    ]
+
+
+def test_a_window_is_judged_as_a_sound_of_its_own(model: Model, outdoors: np.ndarray) -> None:
+    for window in model.windows(outdoors, RATE, window=1.0, hop=1.0):
+        alone = model.predict(outdoors[int(window.start_seconds * RATE) : int(window.end_seconds * RATE)], RATE)
+        assert window.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+        assert window.flags == alone.flags
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(0.1, [0.1]), (0.5, [0.5]), (0.8, [0.5, 0.75, 0.8])])
+def test_a_short_sound_has_windows_too(model: Model, seconds: float, ends: list[float]) -> None:
+    found = model.windows(animal_sounds.sound("rain", seconds), RATE)
+    assert [window.end_seconds for window in found] == pytest.approx(ends)
+
+
+def test_windows_that_are_not_sure_are_left_out(model: Model, outdoors: np.ndarray) -> None:
+    found = model.windows(outdoors, RATE)
+    threshold = float(np.median([window.probability for window in found]))
+    kept = model.windows(outdoors, RATE, min_confidence=threshold)
+    assert kept == [window for window in found if window.probability >= threshold]
+    assert 0 < len(kept) < len(found)
+
+
+def test_a_window_says_in_a_line_what_matters(model: Model) -> None:
+    (window,) = model.windows(np.zeros(RATE // 2, np.float32), RATE)
+    line = r"SoundWindow\(label='\w+', probability=\d\.\d{3}, start_seconds=0, end_seconds=0\.5, flags=\('silent',\)\)"
+    assert re.fullmatch(line, repr(window))
+
+
+def test_windows_in_a_row_make_events(model: Model, outdoors: np.ndarray) -> None:
+    found = model.events(outdoors, RATE, window=1.0, min_confidence=0.9)
+    assert [event.label for event in found] == ["rain", "dog", "rain"]
+    times = [(event.start_seconds, event.end_seconds) for event in found]
+    assert times == [pytest.approx(expected, abs=0.8) for expected in ((0, 2), (2, 4), (6, 8))]
+    assert all(0.9 <= event.probability <= 1 for event in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"window": 0}, "window 0: give seconds above 0"),
+        ({"hop": 2}, "hop 2 is longer than a window of 0.5 s"),
+        ({"window": 1, "hop": 2}, "hop 2 is longer than window 1"),
+        ({"min_confidence": 2}, "min_confidence 2: use a probability from 0 to 1"),
+    ],
+)
+def test_windows_that_leave_gaps_are_refused(model: Model, dog: Path, options: dict[str, float], reason: str) -> None:
+    for use in (model.windows, model.events):
+        with pytest.raises(ValueError, match=f"^{re.escape(reason)}") as error:
+            use(dog, **options)
+        assert "--window" not in f"{error.value}".partition(";")[0]
+
+
+def test_windows_are_those_of_one_sound(model: Model, dog: Path) -> None:
+    with pytest.raises(ValueError, match="list: windows are those of one sound; give them one by one"):
+        model.windows([dog])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"gone\.wav: unreadable"):
+        model.windows("gone.wav")
+
+
+def test_the_answer_on_a_recording_is_the_mean_of_its_windows_with_sound(model: Model, outdoors: np.ndarray) -> None:
+    sounding = [window for window in model.windows(outdoors, RATE) if "silent" not in window.flags]
+    expected = {name: np.mean([window.probabilities[name] for window in sounding]) for name in model.classes}
+    found = model.predict(outdoors, RATE)
+    assert found.probabilities == pytest.approx(expected, abs=1e-6)
+    assert (found.label, found.duration_seconds) == ("rain", 8)
+
+
+def test_recordings_stand_in_a_list_where_they_were_given(model: Model, dog: Path, outdoors: np.ndarray) -> None:
+    rooster = animal_sounds.sound("rooster")
+    found = model.predict([dog, outdoors, rooster, outdoors[:100], dog], sample_rate=RATE)
+    assert [each.duration_seconds for each in found] == [1.5, 8, 1.5, 0.0125, 1.5]
+    assert [found[place].label for place in (0, 1, 2, 4)] == ["dog", "rain", "rooster", "dog"]
+
+
+def test_it_says_when_it_should_not_be_believed(model: Model, dog: Path) -> None:
+    silence = model.predict(np.zeros(RATE, np.float32), RATE)
+    assert silence.flags == ("silent",) and silence.notes == ("silent: nothing but digital silence",)
+    assert repr(silence).endswith(", flags=('silent',))")
+    never_sure = Model(replace(model._classifier, unsure_below=1.01))
+    found, together = never_sure.predict(dog), never_sure.predict([dog, dog])
+    assert [each.flags for each in (found, *together)] == [("unsure",)] * 3
+    assert found.notes[0].startswith("unsure: the top probability is")
+
+
+def test_it_says_which_files_it_was_trained_on(job: Job, model: Model) -> None:
+    with (job.folder / "split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in (next(row for row in rows if row["split"] == split) for split in ("train", "test")):
+        found = model.predict(Path(str(job.config.data.root)) / row["clip"])
+        assert any("was trained on this" in note for note in found.notes) == (row["split"] == "train")
+
+
 def test_several_threads_get_the_answers_of_one(model: Model, dog: Path) -> None:
     sounds = [dog, *(animal_sounds.sound(kind, seconds) for seconds in (0.3, 1.0, 2.0) for kind in KINDS)]
     rates = [None, *[RATE] * (len(sounds) - 1)]
@@ -215,6 +337,23 @@ def test_several_threads_get_the_answers_of_one(model: Model, dog: Path) -> None
     for one, other in zip(found, expected * 8, strict=True):
         assert one == pytest.approx(other, abs=1e-6)
     assert torch.get_num_threads() == threads
+
+
+TRAINING = "lightning hydra omegaconf wandb pydantic matplotlib sklearn scipy jinja2 torchmetrics platformdirs requests"
+
+
+def test_it_works_where_the_libraries_for_training_are_missing(job: Job, dog: Path) -> None:
+    code = f"""
+import sys
+sys.modules |= dict.fromkeys({TRAINING.split()!r})  # whoever imports one of them fails
+import audio_cls, numpy
+model = audio_cls.load({str(job.folder)!r})
+assert model.predict({str(dog)!r}).label == "dog"
+assert model.embed([{str(dog)!r}]).shape == (1, 352)
+noise = numpy.random.default_rng(0).normal(size=50_000) / 10
+assert {{event.label for event in model.events(noise, sample_rate=8000)}} == {{"rain"}}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
 def test_it_moves_to_a_device_and_returns_itself(model: Model) -> None:
