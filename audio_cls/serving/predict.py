@@ -126,19 +126,28 @@ def predict_sounds(
     for path in paths:
         with one_thread():
             try:
-                prediction = _predict_file(classifier, path, hearing, advance, watch)
+                heard = hear_file(classifier, path, hearing, advance, watch)
+                prediction = (
+                    heard
+                    if isinstance(heard, Prediction)
+                    else predict_clip(classifier, heard, str(path), hearing, watch)
+                )
             except BadAudio as error:
                 prediction = Prediction(str(path), None, None, problem=str(error))
         yield prediction
 
 
-def predict_recording(
-    classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing | None = None
-) -> Prediction:
-    """Of sound in memory: as a clip, or if it is too long for one, by its windows."""
-    hearing = hearing or Hearing()
+def hear_samples(
+    classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing
+) -> Recording | Prediction:
+    """Sound in memory: as it is if it is a clip, to be judged by `predict_clip`, or else what its windows say."""
     if recording.frames <= clip_frames(classifier, recording.sample_rate):
-        return _predict_clip(classifier, recording, name, hearing)
+        return recording
+    return predict_by_windows(classifier, recording, name, hearing)
+
+
+def predict_by_windows(classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing) -> Prediction:
+    """Of sound in memory, of any length."""
     heard = _predict_windows(classifier, [recording.waveform], recording.sample_rate, hearing)
     return _of_windows(name, recording.frames / recording.sample_rate, heard, hearing, recording.notes)
 
@@ -164,9 +173,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _predict_file(
-    classifier: LoadedClassifier, path: Path, hearing: Hearing, advance: Advance, watch: Watch | None
-) -> Prediction:
+def hear_file(
+    classifier: LoadedClassifier,
+    path: Path,
+    hearing: Hearing,
+    advance: Advance = lambda read, total: None,
+    watch: Watch | None = None,
+) -> Recording | Prediction:
+    """The same of a file, of which no more than a clip is held in memory. Raises BadAudio."""
     mix = Mix()
     with open_sound(path) as sound, closing(sound.blocks()) as blocks:
         limit = clip_frames(classifier, sound.sample_rate)
@@ -179,7 +193,7 @@ def _predict_file(
                 raise BadAudio("empty: there are no samples in it")
             recording = mix.recording(sound.sample_rate, mix.frames)
             notes = notes_of(sound, recording.frames / recording.sample_rate)
-            return _predict_clip(classifier, replace(recording, notes=notes), str(path), hearing, watch)
+            return replace(recording, notes=notes)
         read = [0]
 
         def told(frames: int) -> None:
@@ -193,13 +207,29 @@ def _predict_file(
         return _of_windows(str(path), seconds, heard, hearing, notes_of(sound, seconds))
 
 
-def _predict_clip(
+def predict_clip(
     classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing, watch: Watch | None = None
 ) -> Prediction:
     """As in evaluation; with windows if it is longer than three crops."""
-    seconds = recording.frames / recording.sample_rate
     waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
     probabilities = classifier.probabilities(waveform).numpy()
+    return describe_clip(classifier, recording, waveform, probabilities, name, hearing, watch)
+
+
+def describe_clip(
+    classifier: LoadedClassifier,
+    recording: Recording,
+    waveform: np.ndarray,
+    probabilities: np.ndarray,
+    name: str,
+    hearing: Hearing,
+    watch: Watch | None = None,
+) -> Prediction:
+    """A clip whose probabilities are known, with its flags, and with windows if it is long enough.
+
+    `waveform` is the recording at the rate of the classifier.
+    """
+    seconds = recording.frames / recording.sample_rate
     flags, reasons = flags_of(classifier, waveform, probabilities)
     said = [*recording.notes, *reasons]
     if classifier.trained_on and content_of(recording).digest[:16] in classifier.trained_on:
