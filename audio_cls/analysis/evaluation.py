@@ -27,6 +27,8 @@ class EvaluatedClip:
     flags: tuple[str, ...] = ()
     trained_on: bool = False  # whether the model was trained on the same samples
     problem: str | None = None
+    duration_seconds: float | None = None
+    notes: tuple[str, ...] = ()  # what was assumed about the file
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class Evaluation:
     def clip_values(self, clip: EvaluatedClip) -> dict[str, Any]:
         """A clip as plain values."""
         values = {"file": clip.file, "label": clip.label, "known": clip.label in self._place, "source": clip.source}
+        values["duration_seconds"] = clip.duration_seconds
         if clip.probabilities is not None:
             name, sure = self.predicted(clip)
             values |= {"predicted": name, "correct": name == clip.label, "probability": sure}

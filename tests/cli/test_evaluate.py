@@ -75,6 +75,17 @@ def test_silent_clips_are_flagged_and_counted(job, workplace, capsys):
     assert [clip["file"] for clip in values["clips"] if clip["flags"]] == ["high/quiet.wav"]
 
 
+def test_long_sounds_are_judged_as_in_training_and_it_is_said(job, workplace, capsys):
+    folder = Path(shutil.copytree(job.config.data.root, "new"))
+    soundfile.write(folder / "high/long.wav", 0.1 * np.random.default_rng(0).standard_normal(40_000), 4000)
+    assert main(["evaluate", str(job.folder), "new", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "note: 1 sound longer than" in said.err and "(first: high/long.wav)" in said.err
+    values = json.loads(said.out)
+    assert any("longer than" in note for note in values["notes"])
+    assert {clip["file"]: clip["duration_seconds"] for clip in values["clips"]}["high/long.wav"] == 10
+
+
 def test_labels_unknown_to_the_model_are_kept_out_and_broken_files_end_with_status_1(job, workplace, capsys):
     folder = Path(shutil.copytree(job.config.data.root, "new"))
     shutil.copytree(folder / "low", folder / "hum")

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from audio_cls import __version__
 from audio_cls.analysis.evaluation import EvaluatedClip, Evaluation, Figures
 from audio_cls.data.clips import Clip, DataError
@@ -20,6 +18,9 @@ from audio_cls.reports.tables import Table
 from audio_cls.serving.flags import flags_of
 from audio_cls.serving.job import DIGITS
 from audio_cls.serving.load import LoadedClassifier, load_classifier
+from audio_cls.serving.predict import clip_frames, one_thread
+from audio_cls.serving.prediction import Prediction
+from audio_cls.serving.tables import assumptions
 from audio_cls.terminal import answer, printable, progress_bar, say
 from audio_cls.wording import one_line
 
@@ -38,6 +39,10 @@ def evaluate(model: Path, data: Path, json_file: Path | None, page: Path | None)
     for note in labelled.notes:
         say(f"note: {note}")
     evaluation = Evaluation(classifier.classes, _listen(classifier, labelled))
+    heard = _about_hearing(classifier, evaluation)
+    for note in heard:
+        say(printable(f"note: {note}"))
+    labelled = replace(labelled, notes=(*labelled.notes, *heard))
     for clip in evaluation.broken:
         say(printable(f"{COMMAND}: {clip.file}: {clip.problem}"))
     if not evaluation.known:
@@ -78,16 +83,10 @@ def _scored(evaluation: Evaluation) -> dict[str, Figures]:
 
 def _listen(classifier: LoadedClassifier, labelled: Labelled) -> Iterator[EvaluatedClip]:
     """Each clip with what the model says of it: the probabilities that evaluation in training gives it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # a clip is too little work to share
-    try:
-        with progress_bar() as bar:
-            for clip, label in bar.track(
-                list(zip(labelled.clips, labelled.labels, strict=True)), description="listening"
-            ):
-                yield _hear(classifier, clip, label)
-    finally:
-        torch.set_num_threads(before)
+    clips = list(zip(labelled.clips, labelled.labels, strict=True))
+    with one_thread(), progress_bar() as bar:
+        for clip, label in bar.track(clips, description="listening"):
+            yield _hear(classifier, clip, label)
 
 
 def _hear(classifier: LoadedClassifier, clip: Clip, label: str) -> EvaluatedClip:
@@ -98,9 +97,32 @@ def _hear(classifier: LoadedClassifier, clip: Clip, label: str) -> EvaluatedClip
         return replace(found, problem=one_line(error))
     waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
     probabilities = classifier.probabilities(waveform).numpy()
-    flags, _ = flags_of(classifier, waveform, probabilities)
-    digest = content_of(recording).digest[:DIGITS]
-    return replace(found, probabilities=probabilities, flags=flags, trained_on=digest in classifier.trained_on)
+    return replace(
+        found,
+        probabilities=probabilities,
+        flags=flags_of(classifier, waveform, probabilities)[0],
+        trained_on=content_of(recording).digest[:DIGITS] in classifier.trained_on,
+        duration_seconds=recording.frames / recording.sample_rate,
+        notes=recording.notes,
+    )
+
+
+def _about_hearing(classifier: LoadedClassifier, evaluation: Evaluation) -> list[str]:
+    """What was assumed of files, and where this is not what `predict` says of them."""
+    heard = [Prediction(clip.file, clip.duration_seconds, None, notes=clip.notes) for clip in evaluation.clips]
+    notes = assumptions(heard)
+    limit = clip_frames(classifier, 1) - 1  # seconds
+    if long := [each.file for each in heard if each.duration_seconds and each.duration_seconds > limit + 0.001]:
+        sounds, are = ("sound", "is") if len(long) == 1 else ("sounds", "are")
+        notes.append(
+            f"{len(long)} {sounds} longer than {limit:.3g} s {are} judged by evenly spaced crops, as in training;"
+            f" predict hears them window by window (first: {long[0]})"
+        )
+    if classifier.profile is None and not classifier.unsure_below:
+        notes.append(
+            "this model was trained before sounds were compared with those of training: only silence is flagged"
+        )
+    return notes
 
 
 def _parts(model: str, data: str, evaluation: Evaluation, scored: dict[str, Figures]) -> list[Table | tuple[str, str]]:
