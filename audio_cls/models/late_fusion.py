@@ -84,6 +84,9 @@ class LateFusion(nn.Module):
         size = power.shape[-1] // self.num_segments
         step = size if self.training else max(1, size // 2)
         segments = power.unfold(-1, size, step).transpose(1, 2)  # (B, P, M, F / P)
+        if torch.compiler.is_exporting():  # of an unfold, the exporter of torch 2.9 makes what cannot be loaded
+            starts = range(0, power.shape[-1] - size + 1, step)
+            segments = torch.stack([power[..., start : start + size] for start in starts], dim=1)
         return features._replace(
             segments=self.segments.extract_from_power(segments.flatten(0, 1)),
             segment_weights=audible_weights(segments.mean((2, 3)), SILENCE_DB),

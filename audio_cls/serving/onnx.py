@@ -48,10 +48,11 @@ class SoundProbabilities(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         room = torch.scalar_tensor(waveform.shape[1] - self.crop_samples, dtype=torch.float64).clamp(min=0)
-        # Crops of a sound that is no longer than one are the same; one is enough.
-        num_crops = torch.where(room > 0, self.eval_crops, 1).item()
-        torch._check(num_crops >= 1)
-        torch._check(num_crops <= self.eval_crops)
+        num_crops: Any = self.eval_crops
+        if num_crops > 1:  # crops of a sound that is no longer than one are the same; one is enough
+            num_crops = torch.where(room > 0, num_crops, 1).item()
+            torch._check(num_crops >= 1)
+            torch._check(num_crops <= self.eval_crops)
         # In double precision, half to even, as numpy rounds.
         step = room / max(1, self.eval_crops - 1)
         starts = (torch.arange(num_crops, dtype=torch.float64) * step).round().long()
