@@ -49,7 +49,15 @@ NEED_ONLY = {
 LIBRARIES = {
     "models": {"torch", "torchaudio"},
     "data": {"torch", "torchaudio", "soundfile", "av", "scipy", "sklearn", "platformdirs", "requests", "filelock"},
-    "serving": {"torchaudio", "torch", "yaml", "safetensors", "onnx", "onnxscript", "onnxruntime"},  # some within functions
+    "serving": {
+        "torchaudio",
+        "torch",
+        "yaml",
+        "safetensors",
+        "onnx",
+        "onnxscript",
+        "onnxruntime",
+    },  # some within functions
     "analysis": {"scipy"},
     "results": {"yaml", "filelock"},
 }

@@ -14,6 +14,8 @@ from support.command_line import REPOSITORY
 
 import audio_cls.serving.model
 from audio_cls.config.job import Job
+from audio_cls.serving.export import write_exported
+from audio_cls.serving.load import load_classifier
 
 PAGE = REPOSITORY / "docs" / "python.md"
 OPTIONS = doctest.ELLIPSIS
@@ -27,7 +29,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, coarse_figures: None) -> Job:
 @pytest.fixture
 def folder(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with the model and the sounds that the page names."""
-    shutil.copytree(job.folder, tmp_path / "my_model")
+    write_exported(tmp_path / "my_model", load_classifier(job.folder), "# A model of animals\n")
     shutil.copytree(str(job.config.data.root), tmp_path / "my_sounds")
     new = tmp_path / "new_sounds"
     new.mkdir()

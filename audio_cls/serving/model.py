@@ -181,7 +181,9 @@ def _each(
         if _is_samples(sound):
             return of_samples(recording_of(sound, sample_rate))
         if not _is_path(sound):
-            raise ValueError(f"{type(sound).__name__}: give the path of a sound file, or an array of samples")
+            raise ValueError(
+                f"{type(sound).__name__}: give the path of a sound file, an array of samples, or a list of these"
+            )
         if sample_rate is not None:
             raise ValueError("sample_rate belongs to samples; a file says its own: leave it out")
         try:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import audio_cls
 from audio_cls.config.job import Job
 from audio_cls.models.clip_classifier import ClipClassifier
+from audio_cls.serving.export import write_exported
 from audio_cls.serving.load import load_classifier
 from audio_cls.serving.model import Model
 
@@ -153,7 +154,7 @@ def test_a_file_that_cannot_be_used_is_named(model: Model, dog: Path, tmp_path: 
 
 @pytest.mark.parametrize("odd", [None, 3, b"dog.wav", {"a": 1}])
 def test_what_is_neither_a_path_nor_samples_is_refused(model: Model, odd: object) -> None:
-    with pytest.raises(ValueError, match=f"{type(odd).__name__}: give the path of a sound file, or an array"):
+    with pytest.raises(ValueError, match=f"{type(odd).__name__}: give the path of a sound file, an array"):
         model.predict(odd)  # type: ignore[call-overload]
 
 
@@ -337,6 +338,21 @@ def test_several_threads_get_the_answers_of_one(model: Model, dog: Path) -> None
     for one, other in zip(found, expected * 8, strict=True):
         assert one == pytest.approx(other, abs=1e-6)
     assert torch.get_num_threads() == threads
+
+
+def test_an_exported_model_answers_as_its_job_but_calibrated(
+    job: Job, model: Model, dog: Path, outdoors: np.ndarray, tmp_path: Path
+) -> None:
+    write_exported(tmp_path / "mine", replace(load_classifier(job.folder), temperature=2.0), "# Mine\n")
+    exported = audio_cls.load(tmp_path / "mine")
+    assert repr(exported) == "<Model mine: 4 classes, 8000 Hz>"
+    assert exported.embed(dog) == pytest.approx(model.embed(dog), abs=1e-5)
+    answers = (use([dog, dog]) for use in (model.predict, exported.predict))
+    windows = (use(outdoors, RATE) for use in (model.windows, exported.windows))
+    for plain, calibrated in [*zip(*answers, strict=True), *zip(*windows, strict=True)]:
+        roots = {name: probability**0.5 for name, probability in plain.probabilities.items()}
+        expected = {name: root / sum(roots.values()) for name, root in roots.items()}
+        assert calibrated.probabilities == pytest.approx(expected, abs=1e-5)
 
 
 TRAINING = "lightning hydra omegaconf wandb pydantic matplotlib sklearn scipy jinja2 torchmetrics platformdirs requests"
