@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from support.short_tones import train
 
 from audio_cls.cli.main import main
 from audio_cls.config.job import Job
+from audio_cls.serving.export import write_exported
+from audio_cls.serving.load import load_classifier
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,21 @@ def test_the_figures_are_those_that_the_job_wrote_down(job, workplace, capsys):
         wrote = [float(row[f"p_{index}"]) for index in range(2)]
         assert list(clip["probabilities"].values()) == pytest.approx(wrote, abs=1e-5)
         assert (clip["predicted"], clip["label"]) == (row["predicted_name"], row["label_name"])
+
+
+def test_an_exported_model_is_right_as_often_and_its_probabilities_are_calibrated(job, workplace, capsys):
+    val = str(manifest_of(job, "val", workplace / "val.csv"))
+    write_exported(workplace / "my_model", replace(load_classifier(job.folder), temperature=2.0), "a card")
+    found = []
+    for model in (str(job.folder), "my_model"):
+        assert main(["evaluate", model, val, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    of_job, exported = found
+    for name in ("accuracy", "f1_macro", "auroc_macro", "confusion"):
+        assert exported["figures"][name] == of_job["figures"][name]
+    for before, after in zip(of_job["clips"], exported["clips"], strict=True):
+        scaled = np.sqrt(list(before["probabilities"].values()))
+        assert list(after["probabilities"].values()) == pytest.approx(scaled / scaled.sum(), abs=1e-5)
 
 
 def test_clips_of_the_training_are_said_first_and_scored_apart(job, workplace, capsys):

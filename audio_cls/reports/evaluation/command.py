@@ -9,16 +9,15 @@ from audio_cls import __version__
 from audio_cls.analysis.evaluation import EvaluatedClip, Evaluation, Figures
 from audio_cls.data.clips import Clip, DataError
 from audio_cls.data.content import content_of
-from audio_cls.data.decode import BadAudio, read_audio, resample
+from audio_cls.data.decode import BadAudio, read_audio
 from audio_cls.files import write_json, write_text
 from audio_cls.reports.console import print_parts
 from audio_cls.reports.evaluation import sentences, tables
 from audio_cls.reports.evaluation.labelled import Labelled, read_labelled
 from audio_cls.reports.tables import Table
-from audio_cls.serving.flags import flags_of
 from audio_cls.serving.job import DIGITS
 from audio_cls.serving.load import LoadedClassifier, load_classifier
-from audio_cls.serving.predict import clip_frames, one_thread
+from audio_cls.serving.predict import Hearing, clip_frames, one_thread, predict_clip
 from audio_cls.serving.prediction import Prediction
 from audio_cls.serving.tables import assumptions
 from audio_cls.terminal import answer, printable, progress_bar, say
@@ -95,14 +94,13 @@ def _hear(classifier: LoadedClassifier, clip: Clip, label: str) -> EvaluatedClip
         recording = read_audio(clip.path)
     except (BadAudio, OSError) as error:
         return replace(found, problem=one_line(error))
-    waveform = resample(recording.waveform, recording.sample_rate, classifier.sample_rate)
-    probabilities = classifier.probabilities(waveform).numpy()
+    prediction = predict_clip(classifier, recording, clip.name, Hearing(windows=False))
     return replace(
         found,
-        probabilities=probabilities,
-        flags=flags_of(classifier, waveform, probabilities)[0],
+        probabilities=prediction.probabilities,
+        flags=prediction.flags,
         trained_on=content_of(recording).digest[:DIGITS] in classifier.trained_on,
-        duration_seconds=recording.frames / recording.sample_rate,
+        duration_seconds=prediction.duration_seconds,
         notes=recording.notes,
     )
 
