@@ -79,7 +79,7 @@ class Selections(Output):
     def __init__(self, classes: Sequence[str], place: Path | None, highest: float) -> None:
         self.place, self._classes, self._highest = place, classes, highest
         head = "\t".join(tables.RAVEN_HEAD)
-        self._rows = [head]
+        self._rows, self._seconds = [head], 0.0
         if place is None:
             answer(head)
         else:
@@ -87,8 +87,9 @@ class Selections(Output):
             check_replaceable(place, head, "choose another --raven")
 
     def add(self, path: Path, prediction: Prediction) -> None:
-        rows = tables.raven_rows(prediction, self._classes, len(self._rows), self._highest)
+        rows = tables.raven_rows(prediction, self._classes, len(self._rows), self._seconds, self._highest)
         self._rows += rows
+        self._seconds += prediction.duration_seconds or 0.0
         if self.place is not None:
             write_text(self.place, "".join(f"{row}\n" for row in self._rows))
         elif rows:

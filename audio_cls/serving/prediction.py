@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+DECIMALS = 6  # of seconds and probabilities in JSON
+
 
 @dataclass(frozen=True)
 class Window:
@@ -74,11 +76,12 @@ def ranked(probabilities: np.ndarray, classes: Sequence[str]) -> list[tuple[str,
 def as_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any]:
     """What `predict --json` prints of a file, as plain values."""
     found = [] if prediction.probabilities is None else ranked(prediction.probabilities, classes)
+    seconds = prediction.duration_seconds
     windows = None if prediction.windows is None else [_window(each, classes) for each in prediction.windows]
     return {
         "file": prediction.file,
-        "duration_seconds": prediction.duration_seconds,
-        "predictions": [{"label": label, "probability": value} for label, value in found],
+        "duration_seconds": None if seconds is None else round(seconds, DECIMALS),
+        "predictions": [{"label": label, "probability": round(value, DECIMALS)} for label, value in found],
         "windows": windows,
         "flags": list(prediction.flags),
         "error": prediction.problem,
@@ -88,9 +91,9 @@ def as_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any]:
 
 def _window(window: Window, classes: Sequence[str]) -> dict[str, Any]:
     return {
-        "start_seconds": window.start_seconds,
-        "end_seconds": window.end_seconds,
+        "start_seconds": round(window.start_seconds, DECIMALS),
+        "end_seconds": round(window.end_seconds, DECIMALS),
         "label": classes[window.best],
-        "probability": window.confidence,
+        "probability": round(window.confidence, DECIMALS),
         "flags": list(window.flags),
     }

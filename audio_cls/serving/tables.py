@@ -136,12 +136,18 @@ def audacity_lines(prediction: Prediction, classes: Sequence[str]) -> list[str]:
     ]
 
 
-def raven_rows(prediction: Prediction, classes: Sequence[str], first: int, highest: float) -> list[str]:
-    """Rows of a Raven selection table, numbered from `first`; its boxes reach from 0 to `highest` Hz."""
+def raven_rows(
+    prediction: Prediction, classes: Sequence[str], first: int, before_seconds: float, highest: float
+) -> list[str]:
+    """Rows of a Raven selection table, numbered from `first`; its boxes reach from 0 to `highest` Hz.
+
+    Raven opens several files as one sequence: times count from its beginning, `before_seconds` before this file's.
+    """
     return [
         "\t".join(
             [
-                *(str(number), "Spectrogram 1", "1", f"{event.start_seconds:.6f}", f"{event.end_seconds:.6f}"),
+                *(str(number), "Spectrogram 1", "1"),
+                *(f"{before_seconds + seconds:.6f}" for seconds in (event.start_seconds, event.end_seconds)),
                 *("0", f"{highest:g}", _word(prediction.file), f"{event.start_seconds:.6f}"),
                 *(_word(classes[event.label]), f"{event.probability:.4f}"),
             ]
