@@ -1,13 +1,13 @@
 """Measures, and writes docs/benchmarks.md.
 
-    python -m benchmarks                       all sections, about 15 minutes on an idle machine
+    python -m benchmarks                       all sections, about 20 minutes on an idle machine
     python -m benchmarks step loop             these sections; the others stay in the document as they were
     python -m benchmarks result --studies outputs/esc10-holdout      reads another study than the kept one
     python -m benchmarks --write               only writes the document again
     python -m benchmarks --quick               tiny sizes, to see that everything runs; its figures mean nothing
 
-Sections: floor input step loop sweep result prediction growth start. Each is measured in a process of its own, within a
-time limit.
+Sections: floor input step loop sweep result prediction recording growth start. Each is measured in a process of its own,
+within a time limit.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from audio_cls.wording import wrap_markdown
 from benchmarks.machine import BUSY
 from benchmarks.section import Numbers, Section, table
 
-SECTIONS = ("floor", "input", "step", "loop", "sweep", "result", "prediction", "growth", "start")
+SECTIONS = ("floor", "input", "step", "loop", "sweep", "result", "prediction", "recording", "growth", "start")
 DOCUMENT = "benchmarks.md"
 T = TypeVar("T")
 _MET = {True: "yes", False: "**no**", None: ""}
