@@ -6,8 +6,8 @@
     python -m benchmarks --write               only writes the document again
     python -m benchmarks --quick               tiny sizes, to see that everything runs; its figures mean nothing
 
-Sections: floor input step loop sweep result prediction recording growth start. Each is measured in a process of its own,
-within a time limit.
+Sections: floor input step loop sweep result prediction recording growth start. Each is measured in a process of its
+own, within a time limit.
 """
 
 import argparse
