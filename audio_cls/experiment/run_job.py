@@ -14,6 +14,7 @@ from audio_cls.config.job import Job, JobBusy, clips, num_folds
 from audio_cls.config.schema import BaselineConfig, OtherModel
 from audio_cls.data.balance import class_weights
 from audio_cls.data.clips import ClipSet, DataError
+from audio_cls.data.profile import PROFILE, write_profile
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
     check_device,
@@ -26,6 +27,7 @@ from audio_cls.experiment.build import (
 )
 from audio_cls.experiment.compatibility import split_digest
 from audio_cls.experiment.evaluate import evaluate, write_results
+from audio_cls.experiment.profile import training_profile
 from audio_cls.experiment.sound import content_digest, notes
 from audio_cls.files import write_json
 from audio_cls.models.build import check_network
@@ -100,6 +102,8 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         evaluated = evaluate(module, datamodule)
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
+        profile = training_profile(clip_set, datamodule.store, datamodule.split.train, config.input.crop_samples)
+        write_profile(job.folder / PROFILE, profile)
         write_results(job, record, clip_set, datamodule.store.digests, evaluated)
         wandb_logger.log_result(loggers, record, evaluated, datamodule.load_clip, job.folder / chosen)
         return record

@@ -8,11 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from audio_cls.data.content import SILENCE
+from audio_cls.data.crops import audible_crops, evaluation_crops
 from audio_cls.data.profile import TrainingProfile
+from audio_cls.models.crop_features import crop_features
 
 SILENT, UNLIKE, UNSURE = "silent", "unlike training data", "unsure"
 FLAGS = (SILENT, UNLIKE, UNSURE)
 EDGE_SECONDS = 0.01  # at either end, where resampling rings
+LEVEL_MARGIN_DB = 10.0
 RIPPLE = 2e-3  # of a constant value, which resampling leaves
 
 
@@ -23,6 +26,8 @@ class Judged(Protocol):
     def sample_rate(self) -> int: ...
     @property
     def crop_samples(self) -> int: ...
+    @property
+    def eval_crops(self) -> int: ...
     @property
     def unsure_below(self) -> float: ...
     @property
@@ -68,7 +73,28 @@ def _strangeness(classifier: Judged, waveform: np.ndarray) -> str:
         if profile.shortest_seconds < crop_seconds:
             heard = f"the shortest training clip has {profile.shortest_seconds:.3g} s"
         return f"unlike training data: too short with {seconds:.3g} s; {heard}"
-    return ""
+    num_crops = classifier.eval_crops if len(waveform) > classifier.crop_samples else 1
+    crops, level = audible_crops(evaluation_crops(waveform, classifier.crop_samples, num_crops))
+    softest, loudest = profile.softest_db, profile.loudest_db
+    if level is None or softest is None or loudest is None:
+        return ""
+    if not softest - LEVEL_MARGIN_DB <= level <= loudest + LEVEL_MARGIN_DB:
+        return f"unlike training data: a level of {level:.0f} dB; training clips have {softest:.0f} to {loudest:.0f} dB"
+    return _strange_spectrum(profile, crops, classifier.sample_rate, whole=num_crops > 1)
+
+
+def _strange_spectrum(profile: TrainingProfile, crops: np.ndarray, sample_rate: int, whole: bool) -> str:
+    """Of the crops (C, T) of a `whole` clip, or of a sound that is one crop."""
+    if profile.spectra is None:
+        return ""
+    limit = profile.spectra.limit if whole else profile.spectra.crop_limit
+    found = float(np.median(profile.spectra.strangeness(crop_features(crops, sample_rate))))
+    if found <= limit:
+        return ""
+    return (
+        f"unlike training data: the spectrum, or how it moves, lies {found / max(limit, 1e-6):.1f} times as far"
+        " from the training clips as 98% of such clips do"
+    )
 
 
 def _doubt(classifier: Judged, probabilities: np.ndarray) -> str:

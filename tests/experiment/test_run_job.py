@@ -133,6 +133,7 @@ def test_the_folder_holds_all_that_a_job_writes_and_nothing_half_written(done):
     files = {path.relative_to(done.folder).as_posix() for path in done.folder.rglob("*") if path.is_file()}
     assert files >= {
         "metrics.json",
+        "profile.json",
         "predictions.csv",
         "split.csv",
         "history.csv",

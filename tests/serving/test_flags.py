@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from audio_cls.data.decode import resample
-from audio_cls.data.profile import TrainingProfile
+from audio_cls.data.profile import TrainingProfile, find_spectra
+from audio_cls.models.crop_features import crop_features
 from audio_cls.serving.flags import SILENT, UNLIKE, UNSURE, flags_of
 
 RATE = 16_000
@@ -16,6 +17,7 @@ class Classifier:
 
     sample_rate: int = RATE
     crop_samples: int = RATE
+    eval_crops: int = 5
     unsure_below: float = 0.0
     profile: TrainingProfile | None = None
 
@@ -85,3 +87,33 @@ def test_several_reasons_are_said_together() -> None:
     flags, notes = flags_of(classifier, noise(0.1), SURE)
     assert flags == (UNLIKE, UNSURE)
     assert len(notes) == 2
+
+
+@pytest.mark.parametrize(("decibels", "flagged"), [(-80, True), (-51, True), (-49, False), (-20, False), (10, True)])
+def test_a_level_more_than_10_db_beyond_those_of_training_is_unlike_it(decibels: float, flagged: bool) -> None:
+    classifier = Classifier(profile=TrainingProfile(1, 5, softest_db=-40, loudest_db=-10))
+    tone = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE) * np.sqrt(2) * 10 ** (decibels / 20)
+    flags, notes = flags_of(classifier, tone.astype(np.float32), SURE)
+    assert flags == ((UNLIKE,) if flagged else ())
+    assert all(f"a level of {decibels} dB; training clips have -40 to -10 dB" in note for note in notes)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Classifier:
+    """Of a classifier that was trained on noise, low-passed now more, now less."""
+    rng = np.random.default_rng(0)
+    crops = rng.standard_normal((60, RATE))
+    widths = rng.integers(1, 6, size=len(crops))
+    crops = np.stack([np.convolve(crop, np.ones(width), "same") for crop, width in zip(crops, widths, strict=True)])
+    clips = np.arange(len(crops))
+    spectra = find_spectra(crop_features(crops, RATE), clips, clips)
+    return Classifier(profile=TrainingProfile(1, 1, softest_db=-20, loudest_db=0, spectra=spectra))
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.5])
+def test_a_spectrum_like_those_of_training_is_not_flagged_and_a_tone_is(noisy: Classifier, seconds: float) -> None:
+    assert flags_of(noisy, noise(seconds), SURE) == ((), ())
+    tone = (0.1 * np.sin(2 * np.pi * 440 * np.arange(seconds * RATE) / RATE)).astype(np.float32)
+    flags, notes = flags_of(noisy, tone, SURE)
+    assert flags == (UNLIKE,)
+    assert "the spectrum, or how it moves, lies" in notes[0]
