@@ -106,8 +106,8 @@ def describe(numbers: Numbers) -> str:
     return "\n\n".join(
         [
             "One core and one thread; wav files in stereo at 48 kHz, of 16 bits, from disk to the probabilities of"
-            " windows of one crop, one every half crop. Memory is the highest of the process: before, with the libraries"
-            " and the network loaded; and what hearing the recording takes more.",
+            " windows of one crop, one every half crop. Memory is the highest of the process: before, with the"
+            " libraries and the network loaded; and what hearing the recording takes more.",
             table(heads, rows),
         ]
     )
