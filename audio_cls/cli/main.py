@@ -10,13 +10,25 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from audio_cls import __version__
-from audio_cls.cli import ablation, attention, compare, confirm, dashboard, evaluate, explore, predict, report, train
+from audio_cls.cli import (
+    ablation,
+    attention,
+    compare,
+    confirm,
+    dashboard,
+    evaluate,
+    explore,
+    export,
+    predict,
+    report,
+    train,
+)
 from audio_cls.cli.arguments import CommandError
 from audio_cls.data.clips import DataError
 from audio_cls.terminal import CLOSED, discard_output, open_terminal, printable, say
 from audio_cls.wording import UserError
 
-COMMANDS = (train, explore, compare, report, ablation, confirm, dashboard, attention, predict, evaluate)
+COMMANDS = (train, explore, compare, report, ablation, confirm, dashboard, attention, predict, evaluate, export)
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -66,15 +66,22 @@ def training_command(folder: Path, study: str, variant: str, seeds: Sequence[int
 
     Raises OSError or ValueError where the folder's config.yaml cannot be read.
     """
-    try:
-        stored = yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8"))
-        arguments = _arguments(stored)
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise ValueError(f"{folder / job_files.CONFIG} cannot be read: {one_line(error)}") from None
+    arguments = training_arguments(folder)
     if seeds:
         arguments = [argument for argument in arguments if not argument.startswith("seed=")]
         arguments += [f"seed={','.join(map(str, seeds))}"] if list(seeds) != [0] else []
     return f"{train_command()} {shlex.join([*arguments, f'study={study}', f'variant={variant}', '-m'])}"
+
+
+def training_arguments(folder: Path) -> list[str]:
+    """The overrides that lead to the configuration of a job's folder, but for its fold.
+
+    Raises OSError or ValueError where the folder's config.yaml cannot be read.
+    """
+    try:
+        return _arguments(yaml.safe_load((folder / job_files.CONFIG).read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise ValueError(f"{folder / job_files.CONFIG} cannot be read: {one_line(error)}") from None
 
 
 def recorded_commands(study: Study) -> list[str]:

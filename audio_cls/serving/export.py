@@ -35,13 +35,12 @@ class ExportError(UserError):
     """A classifier that cannot be exported, or a folder that must not be replaced; in one line."""
 
 
-def check_exportable(classifier: LoadedClassifier) -> None:
+def check_exportable(configuration: dict[str, Any], name: object) -> None:
     """Raises ExportError for the network of somebody else: the folder has no code, and loading it runs none."""
-    model = _block(classifier)
-    if "_target_" in model:
+    if target := configuration["model"].get("_target_"):
         raise ExportError(
-            f"{classifier.folder}: its network is {model['_target_']}, and an exported model holds no code, so that"
-            " nobody has to trust it; share the code and the job's folder, or export a model of ours with --variant"
+            f"{name}: its network is {target}, and an exported model holds no code, so that nobody has to trust it;"
+            " share the code and the job's folder, or export a model of ours with --variant"
         )
 
 
@@ -75,7 +74,11 @@ def write_exported(
 
     `onnx`, `page`: what writes these files, where they are wanted. Raises ExportError, and what these raise.
     """
-    check_exportable(classifier)
+    if classifier.config is None:
+        raise ExportError(
+            f"{classifier.folder} is an exported model already; copy the folder, or give a job or a study"
+        )
+    check_exportable(classifier.config, classifier.folder)
     check_target(folder)
     with replacing_folder(folder) as partial:
         _write_weights(classifier, partial / WEIGHTS)
@@ -108,7 +111,8 @@ def preparation(classifier: LoadedClassifier) -> str:
 
 
 def _config(classifier: LoadedClassifier, card_sha256: str) -> dict[str, Any]:
-    model = _block(classifier)
+    assert classifier.config is not None
+    model = classifier.config["model"]
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -125,14 +129,6 @@ def _config(classifier: LoadedClassifier, card_sha256: str) -> dict[str, Any]:
         "preparation": preparation(classifier),
         "card_sha256": card_sha256,  # that of README.md as written, to know whether a user has changed it
     }
-
-
-def _block(classifier: LoadedClassifier) -> dict[str, Any]:
-    if classifier.config is None:
-        raise ExportError(
-            f"{classifier.folder} is an exported model already; copy the folder, or give a job or a study"
-        )
-    return classifier.config["model"]
 
 
 def _write_weights(classifier: LoadedClassifier, path: Path) -> None:
