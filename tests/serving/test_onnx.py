@@ -10,15 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.networks import CLASSES, CROP, NETWORKS, RATE, classifier, loaded, sound
 from torch import nn
 
 from audio_cls.data.batches import crop_starts, evaluation_crops
 from audio_cls.data.decode import decode
 from audio_cls.data.folders import sound_files
-from audio_cls.models.build import build_network
-from audio_cls.models.clip_classifier import ClipClassifier
 from audio_cls.serving import onnx_example
-from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.serving.onnx import OnnxError, SoundProbabilities, check_onnx, write_onnx
 from audio_cls.wording import UserError
 
@@ -27,53 +25,10 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 REAL_CLIPS = os.environ.get("AUDIO_CLS_DATA")  # tests run without it
-RATE, CROP = 8_000, 4_000
-CLASSES = ("dog", "rain", "Säge")
-SMALL = {
-    "name": "transformer", "num_heads": 2, "num_mels": 16, "n_fft": 256, "hop_length": 40, "d_model": 16,
-    "num_layers": 1, "d_feedforward": 32, "stem_width": 4,
-}  # fmt: skip
-NETWORKS = {
-    "transformer": SMALL | {"front_end": "log_mel_texture"},
-    "segments": SMALL | {"front_end": "log_mel_texture", "num_segments": 3, "num_layers": 0, "pool": "mean"},
-    "log mel": SMALL | {"front_end": "log_mel", "num_layers": 0, "pool": "mean"},
-    "cnn": {"name": "cnn"},
-    "baseline": {"name": "baseline", "num_mels": 16, "n_fft": 256, "hop_length": 64},
-}
-
-
-def classifier(name: str = "cnn", eval_crops: int = 4, silence_db: float = 30.0) -> LoadedClassifier:
-    """With random weights, and running statistics of noise."""
-    torch.manual_seed(0)
-    network = build_network(NETWORKS[name], num_classes=len(CLASSES), sample_rate=RATE, num_samples=CROP)
-    with torch.no_grad():
-        for _ in range(20):
-            network.train()(torch.randn(8, 1, CROP) * torch.linspace(0.1, 1, CROP))
-    return of(network.eval(), eval_crops, silence_db, temperature=1.7)
-
-
-def of(network: nn.Module, eval_crops: int = 1, silence_db: float = 0.0, temperature: float = 1.0) -> LoadedClassifier:
-    return LoadedClassifier(
-        module=ClipClassifier(network, True, silence_db).eval(),
-        classes=CLASSES,
-        sample_rate=RATE,
-        crop_samples=CROP,
-        eval_crops=eval_crops,
-        folder=Path("job"),
-        temperature=temperature,
-    )
 
 
 def run(path: Path, waveforms: np.ndarray) -> np.ndarray:
     return onnxruntime.InferenceSession(path).run(None, {"waveform": waveforms})[0]
-
-
-def sound(samples: int, seed: int = 0) -> np.ndarray:
-    """A tone that comes and goes, in noise."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(samples) / RATE
-    tone = np.sin(2 * np.pi * rng.uniform(100, 3000) * time) * (np.sin(2 * np.pi * 1.5 * time) > rng.uniform(-1, 1))
-    return (0.3 * tone + 0.001 * rng.standard_normal(samples)).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", ["transformer", *(pytest.param(n, marks=pytest.mark.slow) for n in [*NETWORKS][1:-1])])
@@ -110,7 +65,7 @@ def test_the_baseline_is_written_with_what_a_program_has_to_know(tmp_path):
 def test_crops_are_those_of_evaluation():
     for eval_crops in (1, 2, 3, 5, 10):
         seen = []
-        model = of(nn.Identity(), eval_crops)
+        model = loaded(nn.Identity(), eval_crops=eval_crops)
         exported = SoundProbabilities(model)
         exported.module.clip_probabilities = lambda crops, seen=seen: seen.append(crops) or torch.ones(1, 3) / 3
         for samples in [*range(1, 3), *range(CROP - 1, CROP + 60), 2 * CROP + 1, 5 * CROP - 3]:
@@ -158,9 +113,9 @@ class OfSomebodyElse(nn.Module):
 
 
 def test_a_network_of_somebody_else_is_written_or_refused_in_one_line(tmp_path):
-    write_onnx(of(OfSomebodyElse()), tmp_path / "model.onnx")
+    write_onnx(loaded(OfSomebodyElse()), tmp_path / "model.onnx")
     with pytest.raises(UserError, match=r"^OfTheBatch cannot be written as ONNX \([^\n]+\); leave out --onnx$"):
-        write_onnx(of(OfTheBatch()), tmp_path / "other.onnx")
+        write_onnx(loaded(OfTheBatch()), tmp_path / "other.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
