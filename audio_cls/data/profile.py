@@ -6,7 +6,7 @@ Axis letters: N crops of training clips, Q crops of a new sound, D features.
 import base64
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from audio_cls.files import write_json
 
 PROFILE = "profile.json"  # in a job's folder, and in an exported model's
 FORMAT_VERSION = 1
-NEIGHBOURS, LEAST_SOURCES = 3, 10
+NEIGHBOURS = 3
+LEAST_SOURCES, PARTS = 10, 5  # recordings, and the parts that they are divided into to find the limits
 SHRINKAGE = 0.3  # of the correlations, towards none: a few hundred clips do not show more of them
 FLAGGED_SHARE = 0.02  # of sounds like the training clips, which may be taken for unlike
 NUM_FEATURES = 39  # of a crop, those of models.crop_features
@@ -67,6 +68,7 @@ class TrainingProfile:
         shortest_seconds, longest_seconds: how long they are.
         softest_db, loudest_db: levels of their loudest crops, dB below full scale; None where they were not measured.
         spectra: what they sound like; None where there are too few clips, or their crops are too short.
+        held_out, held_out_unlike: how many held-out clips were compared with them, and how many of these are unlike.
     """
 
     shortest_seconds: float
@@ -74,6 +76,8 @@ class TrainingProfile:
     softest_db: float | None = None
     loudest_db: float | None = None
     spectra: Spectra | None = None
+    held_out: int = 0
+    held_out_unlike: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, which `from_json` takes."""
@@ -94,7 +98,11 @@ class TrainingProfile:
             if softest > loudest:
                 raise ValueError(f"{_TEXT} has levels of {softest:g} to {loudest:g} dB; train the job again")
         spectra = values.get("spectra")
-        return cls(shortest, longest, softest, loudest, None if spectra is None else _spectra_from_json(spectra))
+        held_out, unlike = values.get("held_out"), values.get("held_out_unlike")
+        if type(held_out) is not int or type(unlike) is not int or not 0 <= unlike <= held_out:
+            raise ValueError(f"{_TEXT} has held_out={held_out!r}, held_out_unlike={unlike!r}; train the job again")
+        compared = None if spectra is None else _spectra_from_json(spectra)
+        return cls(shortest, longest, softest, loudest, compared, held_out, unlike)
 
 
 def write_profile(path: Path, profile: TrainingProfile) -> None:
@@ -117,21 +125,31 @@ def read_profile(path: Path) -> TrainingProfile | None:
 def find_spectra(features: np.ndarray, clips: np.ndarray, sources: np.ndarray) -> Spectra | None:
     """From the crops of training clips: features (N, D), whose `clips` and recordings are numbered, (N,) each.
 
-    The limits are such that a clip of another recording, or a crop, lies above with a chance of at most about
-    FLAGGED_SHARE: each clip is measured by the crops of other recordings. None where there are fewer than ten of them.
+    The limits are such that a clip of another recording, or a crop, lies above with a chance of about FLAGGED_SHARE:
+    in turn a fifth of the recordings is measured by the others. None where there are fewer than ten recordings.
     """
-    if len(np.unique(sources)) < LEAST_SOURCES:
+    recordings, numbers = np.unique(sources, return_inverse=True)
+    if len(recordings) < LEAST_SOURCES:
         return None
+    part_of = np.random.default_rng(0).permutation(len(recordings))[numbers] % PARTS  # (N,)
+    of_crops = np.empty(len(features))
+    for part in range(PARTS):
+        held_out = part_of == part
+        others = _spectra(features[~held_out], sources[~held_out])
+        of_crops[held_out] = others.strangeness(features[held_out])
+    of_clips = np.array([np.median(of_crops[clips == clip]) for clip in np.unique(clips)])
+    return replace(_spectra(features, sources), limit=_limit(of_clips), crop_limit=_limit(of_crops))
+
+
+def _spectra(features: np.ndarray, sources: np.ndarray) -> Spectra:
+    """Without limits."""
     mean, directions = _whitening(features.astype(np.float64))
     points = np.clip(np.rint((features - mean) @ directions * STEPS), -127, 127).astype(np.int8)
     coordinates = points.astype(np.float32) / STEPS
     distances = _distances(coordinates, coordinates)
     distances[sources[:, None] == sources[None]] = np.inf
-    radii = np.sort(np.partition(distances, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS], axis=1).mean(1)
-    of_crops = _strangeness(distances, radii)
-    of_clips = np.array([np.median(of_crops[clips == clip]) for clip in np.unique(clips)])
-    arrays = mean.astype(np.float32), directions.astype(np.float32), points, radii
-    return Spectra(*arrays, limit=_limit(of_clips), crop_limit=_limit(of_crops))
+    radii = np.partition(distances, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS].mean(1)
+    return Spectra(mean.astype(np.float32), directions.astype(np.float32), points, radii, np.inf, np.inf)
 
 
 def _limit(strangeness: np.ndarray) -> float:

@@ -5,16 +5,17 @@ from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import Logger
 from torch.utils.flop_counter import FlopCounterMode
 
 from audio_cls.config.job import Job, JobBusy, clips, num_folds
-from audio_cls.config.schema import BaselineConfig, OtherModel
+from audio_cls.config.schema import BaselineConfig, Config, OtherModel
 from audio_cls.data.balance import class_weights
 from audio_cls.data.clips import ClipSet, DataError
-from audio_cls.data.profile import PROFILE, write_profile
+from audio_cls.data.profile import PROFILE, TrainingProfile, write_profile
 from audio_cls.experiment import signals
 from audio_cls.experiment.build import (
     check_device,
@@ -27,7 +28,7 @@ from audio_cls.experiment.build import (
 )
 from audio_cls.experiment.compatibility import split_digest
 from audio_cls.experiment.evaluate import evaluate, write_results
-from audio_cls.experiment.profile import training_profile
+from audio_cls.experiment.profile import compare_held_out, training_profile
 from audio_cls.experiment.sound import content_digest, notes
 from audio_cls.files import write_json
 from audio_cls.models.build import check_network
@@ -102,8 +103,7 @@ def _run(job: Job, make_loggers: MakeLoggers) -> dict[str, Any]:
         evaluated = evaluate(module, datamodule)
         record |= _progress(job) | {"status": "done"}
         record |= {name: asdict(result.scores) if result else None for name, result in evaluated.items()}
-        profile = training_profile(clip_set, datamodule.store, datamodule.split.train, config.input.crop_samples)
-        write_profile(job.folder / PROFILE, profile)
+        write_profile(job.folder / PROFILE, _profile(config, datamodule))
         write_results(job, record, clip_set, datamodule.store.digests, evaluated)
         wandb_logger.log_result(loggers, record, evaluated, datamodule.load_clip, job.folder / chosen)
         return record
@@ -165,6 +165,13 @@ def _progress(job: Job) -> dict[str, int | float]:
     """Epochs and seconds of training so far, those before it was resumed included."""
     history = read_history(job.folder / job_files.HISTORY)
     return {"epochs": len(history), "train_seconds": round(sum(row["epoch_seconds"] or 0 for row in history), 3)}
+
+
+def _profile(config: Config, datamodule: ClipDataModule) -> TrainingProfile:
+    split, store = datamodule.split, datamodule.store
+    held_out = np.concatenate([part for part in (split.val, split.test, split.train[:0]) if part is not None])
+    profile = training_profile(datamodule.clip_set, store, split.train, config.input.crop_samples)
+    return compare_held_out(profile, store, held_out, config.input.crop_samples, config.input.eval_crops)
 
 
 def _sizes(module: ClassifierModule, datamodule: ClipDataModule) -> dict[str, int]:

@@ -45,7 +45,9 @@ def flags_of(
     reason = _silence(waveform, classifier.sample_rate)
     if reason:
         return (SILENT,), (reason,)
-    found = {UNLIKE: _strangeness(classifier, waveform), UNSURE: _doubt(classifier, probabilities)}
+    fed = classifier.sample_rate, classifier.crop_samples, classifier.eval_crops
+    unlike = "" if classifier.profile is None else why_unlike(classifier.profile, waveform, *fed)
+    found = {UNLIKE: unlike, UNSURE: _doubt(classifier, probabilities)}
     raised = {flag: reason for flag, reason in found.items() if reason}
     return tuple(raised), tuple(raised.values())
 
@@ -62,25 +64,24 @@ def _silence(waveform: np.ndarray, sample_rate: int) -> str:
     return ""
 
 
-def _strangeness(classifier: Judged, waveform: np.ndarray) -> str:
-    """In what the sound is unlike the training clips, empty where it is in nothing that is looked at."""
-    profile = classifier.profile
-    if profile is None:
-        return ""
-    seconds, crop_seconds = (samples / classifier.sample_rate for samples in (len(waveform), classifier.crop_samples))
+def why_unlike(
+    profile: TrainingProfile, waveform: np.ndarray, sample_rate: int, crop_samples: int, eval_crops: int
+) -> str:
+    """In what a sound (samples,) is unlike the training clips, empty where it is in nothing that is looked at."""
+    seconds, crop_seconds = (samples / sample_rate for samples in (len(waveform), crop_samples))
     if seconds < min(crop_seconds, profile.shortest_seconds) / 2:
         heard = f"the model hears {crop_seconds:.3g} s at once"
         if profile.shortest_seconds < crop_seconds:
             heard = f"the shortest training clip has {profile.shortest_seconds:.3g} s"
         return f"unlike training data: too short with {seconds:.3g} s; {heard}"
-    num_crops = classifier.eval_crops if len(waveform) > classifier.crop_samples else 1
-    crops, level = audible_crops(evaluation_crops(waveform, classifier.crop_samples, num_crops))
+    num_crops = eval_crops if len(waveform) > crop_samples else 1
+    crops, level = audible_crops(evaluation_crops(waveform, crop_samples, num_crops))
     softest, loudest = profile.softest_db, profile.loudest_db
     if level is None or softest is None or loudest is None:
         return ""
     if not softest - LEVEL_MARGIN_DB <= level <= loudest + LEVEL_MARGIN_DB:
         return f"unlike training data: a level of {level:.0f} dB; training clips have {softest:.0f} to {loudest:.0f} dB"
-    return _strange_spectrum(profile, crops, classifier.sample_rate, whole=num_crops > 1)
+    return _strange_spectrum(profile, crops, sample_rate, whole=num_crops > 1)
 
 
 def _strange_spectrum(profile: TrainingProfile, crops: np.ndarray, sample_rate: int, whole: bool) -> str:

@@ -59,6 +59,9 @@ def test_levels_and_spectra_may_be_unknown() -> None:
         ({"softest_db": float("nan")}, "softest_db=nan"),
         ({"loudest_db": None}, "loudest_db=None"),
         ({"softest_db": 3}, "levels of 3 to -3 dB"),
+        ({"held_out": -1}, "held_out"),
+        ({"held_out_unlike": 1}, "held_out_unlike=1"),
+        ({"held_out": "3"}, "held_out"),
         ({"spectra": [1]}, "no readable spectra"),
         ({"spectra": {}}, "limit=None"),
     ],
@@ -113,8 +116,8 @@ def test_few_clips_like_the_training_clips_lie_above_the_limits() -> None:
     assert spectra is not None
     strange = spectra.strangeness(features[~known])
     of_clips = np.median(strange.reshape(-1, 4), axis=1)
-    assert np.mean(of_clips > spectra.limit) < 0.1
-    assert np.mean(strange > spectra.crop_limit) < 0.1
+    assert np.mean(of_clips > spectra.limit) < 0.06
+    assert np.mean(strange > spectra.crop_limit) < 0.06
 
 
 def test_what_is_far_from_all_clips_lies_above_the_limit(profile: TrainingProfile) -> None:
@@ -130,7 +133,7 @@ def test_crops_of_one_recording_do_not_count_as_neighbours_of_each_other() -> No
     together = find_spectra(twins, of_twins, of_twins % 40)
     assert apart is not None
     assert together is not None
-    assert together.limit > apart.limit
+    assert together.radii.min() > apart.radii.max()
 
 
 def test_too_few_recordings_give_no_spectra() -> None:

@@ -7,7 +7,7 @@ import soundfile
 from audio_cls.data.clips import Clip, ClipSet
 from audio_cls.data.waveform_store import WaveformStore, open_store
 from audio_cls.experiment import profile as profile_module
-from audio_cls.experiment.profile import training_profile
+from audio_cls.experiment.profile import compare_held_out, training_profile
 
 RATE = 8_000
 
@@ -61,3 +61,13 @@ def test_clips_without_sound_and_short_crops_are_left_aside(tmp_path: Path) -> N
     assert training_profile(clip_set, store, np.arange(22), 100).spectra is None
     silent = training_profile(clip_set, store, np.array([20, 21]), RATE // 2)
     assert (silent.softest_db, silent.loudest_db, silent.spectra) == (None, None, None)
+
+
+def test_held_out_clips_that_are_unlike_are_counted_and_silent_ones_are_not(tmp_path: Path) -> None:
+    tones = [0.1 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)] * 3
+    clip_set, store = store_of(tmp_path, [*noises(80), *tones, np.zeros(RATE)])
+    profile = training_profile(clip_set, store, np.arange(60), RATE // 2)
+    compared = compare_held_out(profile, store, np.arange(60, 84), RATE // 2, 5)
+    assert compared.held_out == 23
+    assert 3 <= compared.held_out_unlike <= 6
+    assert compare_held_out(profile, store, np.arange(0), RATE // 2, 5).held_out == 0
