@@ -187,6 +187,7 @@ def test_what_the_package_offers_is_there_when_it_is_asked_for() -> None:
             "lightning hydra omegaconf wandb pydantic matplotlib sklearn yaml platformdirs filelock",
         ),
         ("audio_cls.serving.attention", "lightning hydra omegaconf wandb pydantic matplotlib sklearn platformdirs"),
+        ("audio_cls.serving.server", "lightning hydra omegaconf wandb matplotlib sklearn pydantic jinja2 requests"),
         ("audio_cls.serving.predict", "lightning hydra omegaconf wandb matplotlib sklearn"),
         ("audio_cls.data.sources", "torch lightning hydra sklearn requests"),
         ("audio_cls.data.splits", "torch lightning hydra sklearn"),

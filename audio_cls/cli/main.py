@@ -21,6 +21,7 @@ from audio_cls.cli import (
     export,
     predict,
     report,
+    serve,
     train,
 )
 from audio_cls.cli.arguments import CommandError
@@ -28,7 +29,7 @@ from audio_cls.data.clips import DataError
 from audio_cls.terminal import CLOSED, discard_output, open_terminal, printable, say
 from audio_cls.wording import UserError
 
-COMMANDS = (train, explore, compare, report, ablation, confirm, dashboard, attention, predict, evaluate, export)
+COMMANDS = (train, explore, compare, report, ablation, confirm, dashboard, attention, predict, evaluate, export, serve)
 
 
 class CommandParser(argparse.ArgumentParser):
