@@ -4,11 +4,16 @@ jobs and is done once; what was interrupted goes on. Of a job it is that job's n
 
 import argparse
 import shlex
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audio_cls.cli.arguments import CommandError, add_output_dir, find_job, find_study
 from audio_cls.terminal import answer
 from audio_cls.wording import UserError
+
+if TYPE_CHECKING:
+    from audio_cls.serving.export import Write
 
 HELP = "write a trained model as a folder to use and to share, with a model card"
 
@@ -23,7 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--license", default="", metavar="ID", help="the licence of the model, as cc-by-4.0 (default: not stated)"
     )
     parser.add_argument("--root", metavar="PATH", help="where the study's clips are now (default: where they were)")
-    parser.add_argument("--onnx", action="store_true", help="also model.onnx, which runs without torch")
+    parser.add_argument(
+        "--onnx", action="store_true", help="also model.onnx, which runs without torch, and an example of its use"
+    )
+    parser.add_argument(
+        "--html", action="store_true", help="also model.html, a page that runs the model in a browser without a network"
+    )
+    parser.add_argument(
+        "--runtime", type=Path, metavar="FILE.tgz", help="of --html: ONNX Runtime Web, where npm cannot fetch it"
+    )
     add_output_dir(parser)
 
 
@@ -33,17 +46,13 @@ def run(options: argparse.Namespace) -> int:
     if is_job and (options.variant or options.root):
         option = "--variant" if options.variant else "--root"
         raise UserError(f"{option} belongs to a study, and {job} is a job; leave it out")
+    if options.runtime and not options.html:
+        raise UserError("--runtime belongs to --html; give both, or leave it out")
     path = job if is_job else find_study(options.model, options.output_dir)
     from audio_cls.reports.export.command import Wishes, export_job, export_study, size_of
     from audio_cls.reports.export.final import NotTrained
 
-    onnx = None
-    if options.onnx:
-        from audio_cls.serving.onnx import check_installed, write_onnx
-
-        check_installed()
-        onnx = write_onnx
-    wishes = Wishes(options.out, options.license, onnx)
+    wishes = Wishes(options.out, options.license, *_onnx_and_page(options))
     try:
         study = None if is_job else (options.variant, options.root)
         folder = export_study(path, *study, wishes) if study else export_job(path, wishes)
@@ -56,3 +65,16 @@ def run(options: argparse.Namespace) -> int:
     answer(f"  audio-cls serve {shlex.quote(str(folder))}")
     answer(f"  python -c \"import audio_cls; print(audio_cls.load({str(folder)!r}).predict('SOUND'))\"")
     return 0
+
+
+def _onnx_and_page(options: argparse.Namespace) -> tuple["Write | None", "Write | None"]:
+    """What writes model.onnx and model.html, where they are asked for. What is missing is said before any training."""
+    if not options.onnx and not options.html:
+        return None, None
+    from audio_cls.serving.html import write_html
+    from audio_cls.serving.onnx import check_installed, write_with_example
+    from audio_cls.serving.web_runtime import web_runtime
+
+    check_installed()
+    page = partial(write_html, runtime=web_runtime(options.runtime)) if options.html else None
+    return write_with_example if options.onnx else None, page

@@ -19,8 +19,8 @@ from audio_cls.serving.exported_config import ExportedConfig, read_config, read_
 
 WEIGHTS, CONFIG, LABELS = "model.safetensors", "config.json", "labels.json"
 TRAINING_CLIPS, SUMS, CARD = "training_clips.txt", "SHA256SUMS", "README.md"
-ONNX, PAGE = "model.onnx", "model.html"
-REQUIRED, OPTIONAL = (WEIGHTS, CONFIG, LABELS, TRAINING_CLIPS), (ONNX, PAGE)
+ONNX, ONNX_EXAMPLE, PAGE = "model.onnx", "onnx_example.py", "model.html"
+REQUIRED, OPTIONAL = (WEIGHTS, CONFIG, LABELS, TRAINING_CLIPS), (ONNX, ONNX_EXAMPLE, PAGE)
 MAX_ELEMENTS = 500_000_000  # of all weights and what is computed beside them: 2 GB
 _MAX_TEXT = 2**26  # bytes of a file that is no weights
 _MAX_HEADER = 2**22  # bytes of a safetensors file before its weights

@@ -7,6 +7,7 @@ import copy
 import importlib.util
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from audio_cls import __version__
 from audio_cls.files import replacing
 from audio_cls.serving.classifier import LoadedClassifier
+from audio_cls.serving.exported import ONNX_EXAMPLE
 from audio_cls.wording import UserError
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -88,6 +90,12 @@ def write_onnx(classifier: LoadedClassifier, path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         check_onnx(classifier, temporary)
+
+
+def write_with_example(classifier: LoadedClassifier, path: Path) -> None:
+    """`write_onnx`, and beside the file a program of 30 lines that uses it."""
+    write_onnx(classifier, path)
+    shutil.copyfile(Path(__file__).with_name(ONNX_EXAMPLE), path.with_name(ONNX_EXAMPLE))
 
 
 def check_installed() -> None:

@@ -255,3 +255,42 @@ def test_it_is_trained_in_a_process_of_its_own(workspace, tmp_path):
     assert "training on all clips" in done.stderr and "tiny_h4, fold 0 of 1" in done.stderr
     assert load_classifier(tmp_path / "model").classes == ("high", "low")
     assert done.stdout.startswith("written to model: ")
+
+
+def test_onnx_and_page_are_files_of_the_folder(workspace, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("audio_cls.serving.onnx.write_onnx", lambda model, path: path.write_bytes(b"graph"))
+    monkeypatch.setattr("audio_cls.serving.web_runtime.web_runtime", lambda given: f"runtime of {given}")
+    monkeypatch.setattr("audio_cls.serving.html.write_html", lambda model, path, runtime: path.write_text(runtime))
+    job = str(workspace / "outputs/tones/tiny_h4/fold0-seed0")
+    assert export(workspace, job, "--onnx", "--html", "--runtime", "x.tgz", out=tmp_path / "model") == 0
+    sums = (tmp_path / "model" / "SHA256SUMS").read_text()
+    assert all(f"  {name}\n" in sums for name in ("model.onnx", "onnx_example.py", "model.html"))
+    assert (tmp_path / "model" / "model.html").read_text() == "runtime of x.tgz"
+    load_classifier(tmp_path / "model")
+    assert export(workspace, job, out=tmp_path / "model") == 0  # and replaced
+    assert not (tmp_path / "model" / "model.onnx").exists()
+
+
+@pytest.mark.slow
+def test_the_onnx_file_of_an_export_is_calibrated_like_the_export(workspace, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    job = str(workspace / "outputs/tones/tiny_h4/fold0-seed0")
+    assert export(workspace, job, "--onnx", out=tmp_path / "model") == 0
+    exported = load_classifier(tmp_path / "model")
+    assert exported.temperature != 1
+    clip = decode(workspace / "tones/high/high-0.wav", 4000)
+    session = onnxruntime.InferenceSession(tmp_path / "model" / "model.onnx")
+    found = session.run(None, {"waveform": clip[np.newaxis]})[0][0]
+    np.testing.assert_allclose(found, exported.probabilities(clip).numpy(), atol=1e-5)
+
+
+def test_what_onnx_and_page_lack_is_said_before_anything_is_trained(workspace, trained, tmp_path, capsys, monkeypatch):
+    assert export(workspace, "tones", "--runtime", "x.tgz") == 2
+    assert "--runtime belongs to --html" in capsys.readouterr().err
+    assert export(workspace, "tones", "--html", "--runtime", "x.tgz", out=tmp_path / "model") == 2
+    assert "--runtime x.tgz does not exist" in capsys.readouterr().err
+    monkeypatch.setattr("audio_cls.serving.onnx.NEEDED", ("no_such_package",))
+    assert export(workspace, "tones", "--onnx", out=tmp_path / "model") == 2
+    assert "pip install 'audio_cls[onnx]'" in capsys.readouterr().err
+    assert not trained and not (tmp_path / "model").exists()
