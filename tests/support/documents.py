@@ -6,6 +6,8 @@ from pathlib import Path
 
 from support.command_line import REPOSITORY
 
+_SHELLS = ("bash", "console", "sh", "powershell")
+_PROGRAMS = ("audio-cls", "python", "pip", "cat", "make")
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 
 
@@ -37,3 +39,23 @@ def other_commands(text: str) -> list[list[str]]:
 def _braces(word: str) -> list[str]:
     match = re.fullmatch(r"(.*)\{(.*,.*)\}(.*)", word)
     return [f"{match[1]}{middle}{match[3]}" for middle in match[2].split(",")] if match else [word]
+
+
+def shell_lines(text: str) -> list[str]:
+    """Every command of a page, in order: of indented lines, and of fences for a shell. Other lines are what they print.
+
+    A remark stands behind # or two blanks.
+    """
+    fence, found = "", []
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fence = "" if fence else line.strip("`").strip() or "text"
+        elif (fence in _SHELLS or (not fence and line.startswith("    "))) and line.strip():
+            command = re.split(r"\s{2,}", line.strip())[0].partition(" #")[0].strip()
+            found += [command] if command.split()[0] in _PROGRAMS else []
+    return found
+
+
+def python_blocks(text: str) -> list[str]:
+    """The Python programs of a page, in order."""
+    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)

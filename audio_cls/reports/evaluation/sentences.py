@@ -28,8 +28,9 @@ def trained_on(evaluation: Evaluation) -> str:
     if not number:
         return ""
     said = f"THE MODEL WAS TRAINED ON {number:,} OF THESE {clips(total).upper()}, sample for sample: "
-    if evaluation.new:
-        return f"{said}what it says of those shows memory. All that follows is on the {len(evaluation.new):,} others."
+    if number_new := len(evaluation.new):
+        others = "the other one" if number_new == 1 else f"the {number_new:,} others"
+        return f"{said}what it says of those shows memory. All that follows is on {others}."
     return f"{said}these figures show memory, and nothing of how it does on new sounds."
 
 
