@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -299,7 +298,7 @@ def without_places(words: Iterable[str]) -> list[str]:
     for word in words:
         key, equals, value = word.rpartition("=")
         value = value.strip("'\"")
-        private = value.startswith(("/", "~", "..")) or "\\" in value or len(PurePosixPath(value).drive) > 0
+        private = value.startswith(("/", "~", "..")) or "\\" in value
         kept.append(f"{key}{equals}PATH" if private or key == "data.root" else word)
     return kept
 
