@@ -12,6 +12,7 @@ from audio_cls.models.attention_maps import NoAttention
 from audio_cls.serving.attention import explain_clip
 from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.serving.events import merge
+from audio_cls.serving.flags import FLAGS
 from audio_cls.serving.predict import Hearing, one_thread, predict_sounds
 from audio_cls.serving.prediction import Prediction, as_json
 
@@ -34,7 +35,7 @@ def answer_of(classifier: LoadedClassifier, path: Path, name: str, with_sound: b
     answer = as_json(prediction, classifier.classes) | {"is_recording": prediction.is_recording}
     if prediction.is_recording:
         heard = f"a recording: heard in {hearing.described(classifier)}; the classes are means over its windows"
-        answer["notes"] = [heard, *answer["notes"]]
+        answer["notes"] = [heard, *_flagged(prediction), *answer["notes"]]
     answer |= {"events": None, "window_probabilities": None, "attention": None, "sound": None}
     if prediction.windows is not None:
         answer |= _over_time(prediction, classifier.classes)
@@ -47,6 +48,13 @@ def answer_of(classifier: LoadedClassifier, path: Path, name: str, with_sound: b
         if with_sound and is_short:
             answer["sound"] = _sound(waveform, classifier.sample_rate)
     return answer
+
+
+def _flagged(prediction: Prediction) -> list[str]:
+    """'12 of 119 windows are silent', for each flag that some windows have."""
+    windows = prediction.windows or ()
+    counts = {flag: sum(flag in window.flags for window in windows) for flag in FLAGS}
+    return [f"{count} of {len(windows)} windows are {flag}" for flag, count in counts.items() if count]
 
 
 def _over_time(prediction: Prediction, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -126,6 +126,15 @@ def test_a_recording_has_windows_events_and_no_attention(server, tmp_path):
     assert "windows of 0.25 s, one every 0.125 s" in answer["notes"][0]
 
 
+def test_windows_with_flags_are_counted(server, tmp_path):
+    wav(tmp_path, 5)
+    samples, rate = soundfile.read(tmp_path / "noise.wav")
+    soundfile.write(tmp_path / "noise.wav", np.concatenate([samples, np.zeros(2 * rate)]), rate)
+    _, answer = predict(server, (tmp_path / "noise.wav").read_bytes())
+    silent = sum("silent" in window["flags"] for window in answer["windows"])
+    assert silent > 10 and f"{silent} of {len(answer['windows'])} windows are silent" in answer["notes"]
+
+
 def test_silence_is_flagged(server, tmp_path):
     assert predict(server, wav(tmp_path, 0.5, value=0.0))[1]["flags"] == ["silent"]
 

@@ -3,7 +3,7 @@
 
 const SHOWN = 10; // classes with a bar, and with a lane
 const at = (id) => document.getElementById(id);
-const percent = (share) => (share > 0 && share < 0.01 ? "< 1%" : `${Math.round(100 * share)}%`);
+const percent = (share) => (share < 0.01 ? "< 1%" : `${Math.round(100 * share)}%`);
 let about = null, shown = null, asked = 0, recording = null;
 
 function element(tag, text, attributes = {}) {
@@ -59,7 +59,7 @@ function show(answer, sound) {
   showEvents(answer);
   at("player").hidden = !sound;
   if (sound) at("player").src = sound.url;
-  const why = !sound ? "This browser cannot play the file; the answer is complete." : "Too long to be drawn here; the answer is complete.";
+  const why = !sound ? "This browser cannot play the file; the answer is complete." : "Sounds of more than 30 minutes are not drawn here; the answer is complete.";
   at("unplayable").hidden = Boolean(sound?.samples);
   at("unplayable").textContent = why;
   at("of-waveform").hidden = at("of-spectrogram").hidden = !sound?.samples;
@@ -117,9 +117,11 @@ function showEvents({ events }) {
 
 // Lanes of the classes that are most probable in any window.
 function makeLanes() {
-  const rows = shown.answer.window_probabilities ?? [];
+  const nothing = about.classes.map(() => 0); // what silent windows say
+  const rows = (shown.answer.window_probabilities ?? []).map((row, index) => (shown.windows[index].flags?.includes("silent") ? nothing : row));
   at("of-lanes").hidden = !rows.length;
-  const most = about.classes.map((name, index) => ({ name, index, most: Math.max(0, ...rows.map((row) => row?.[index] ?? 0)) }));
+  const most = about.classes.map((name, index) => ({ name, values: rows.map((row) => row[index]) }));
+  for (const lane of most) lane.most = lane.values.reduce((one, other) => Math.max(one, other), 0);
   shown.lanes = most.sort((one, other) => other.most - one.most).slice(0, SHOWN).filter(({ most }, place) => place < 2 || most >= 0.1);
   at("lanes").replaceChildren(...(rows.length ? shown.lanes : []).flatMap(({ name }) => [element("span", name), element("canvas")]));
 }
@@ -133,7 +135,7 @@ function draw() {
   }
   if (answer.attention) drawCurve(at("attention"), answer.attention);
   [...at("lanes").querySelectorAll("canvas")].forEach((canvas, place) =>
-    drawLane(canvas, windows, answer.window_probabilities.map((row) => row?.[shown.lanes[place].index] ?? 0), seconds));
+    drawLane(canvas, windows, shown.lanes[place].values, seconds));
   drawAxis(at("axis"), seconds);
 }
 
@@ -252,7 +254,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 engine.about().then((told) => {
   about = told;
   const rate = `${told.sample_rate / 1000} kHz`;
-  at("model").textContent = `Answered by ${told.name}: ${told.classes.length} classes, heard in pieces of ${clock(told.crop_seconds)} at ${rate}`;
+  at("model").textContent = `Answered by ${told.name}: ${told.classes.length} classes, heard in pieces of ${Number(told.crop_seconds.toFixed(2))} s at ${rate}`;
   at("known-title").textContent = `The ${told.classes.length} classes that it knows; to any other sound it has no right answer`;
   at("classes").replaceChildren(...told.classes.map((name) => element("li", name)));
   at("promise").textContent = told.promise;

@@ -119,7 +119,15 @@ function drawCurve(canvas, values) {
   const most = Math.max(2, ...values.map((value) => value ?? 0));
   const step = width / values.length;
   context.fillStyle = `rgb(${colour("lane")} / .45)`;
-  values.forEach((value, index) => value && context.fillRect(index * step, height * (1 - value / most), step + 0.5, height));
+  context.beginPath();
+  context.moveTo(0, height);
+  values.forEach((value, index) => {
+    const y = height * (1 - (value ?? 0) / most);
+    context.lineTo(index * step, y);
+    context.lineTo((index + 1) * step, y);
+  });
+  context.lineTo(width, height);
+  context.fill();
   context.strokeStyle = colour("soft");
   context.setLineDash([2, 3]);
   context.beginPath();
