@@ -4,7 +4,9 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import tempfile
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ from audio_cls.serving.predict import clip_frames
 from audio_cls.serving.web_runtime import WebRuntime
 
 PAGE = Path(__file__).with_name("page")
-SCRIPTS = ("browser_sound.js", "browser_engine.js", "browser_page.js")
-MARK = "<!-- one page of audio_cls -->"
+SCRIPTS = ("sound.js", "pictures.js", "browser_sound.js", "browser_engine.js", "page.js")
+LICENCE_STYLE = "footer pre { white-space: pre-wrap; }"
 
 
 def write_html(classifier: LoadedClassifier, path: Path, runtime: WebRuntime) -> None:
@@ -29,27 +31,29 @@ def write_html(classifier: LoadedClassifier, path: Path, runtime: WebRuntime) ->
         model = Path(folder) / "model.onnx"
         write_onnx(classifier, model)
         packed = {"runtime": _packed(runtime.wasm), "model": _packed(model.read_bytes())}
-    style = (PAGE / "browser.css").read_text(encoding="utf-8")
-    script = "\n".join([runtime.script, *((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)])
+    style = f"{_read('page.css')}\n{LICENCE_STYLE}"
+    script = "\n".join([runtime.script, *map(_read, SCRIPTS)])
     policy = (
         f"default-src 'none'; script-src '{_checksum(script)}' 'wasm-unsafe-eval'; style-src '{_checksum(style)}';"
-        " media-src blob:; base-uri 'none'; form-action 'none'"
+        " img-src data:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
-    about = json.dumps(_about(classifier, runtime)).replace("<", "\\u003c")
+    about = json.dumps(_about(classifier)).replace("<", "\\u003c")
     data = [f'<script type="text/plain" id="packed-{name}">{content}</script>' for name, content in packed.items()]
     data.append(f'<script type="application/json" id="about">{about}</script>')
-    content = (PAGE / "browser.html").read_text(encoding="utf-8")
+    licence = f"<details><summary>Licence of ONNX Runtime Web</summary><pre>{escape(runtime.licence)}</pre></details>"
+    page = re.sub(r'<script src="[^"]*" defer></script>\n', "", _read("index.html"))
     for place, filling in {
-        "policy": f'{MARK}\n<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        "style": f"<style>{style}</style>",
-        "data": "\n".join(data),
-        "script": f'<script type="module">{script}</script>',
+        "<title>": f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<title>',
+        '<link rel="stylesheet" href="page.css">': f"<style>{style}</style>",
+        "</footer>": f"{licence}</footer>",
+        "</body>": "\n".join([*data, f'<script type="module">{script}</script>', "</body>"]),
     }.items():
-        content = content.replace(f"<!-- {place} -->", filling)
-    write_text(path, content)
+        assert page.count(place) == 1, place
+        page = page.replace(place, filling)
+    write_text(path, page)
 
 
-def _about(classifier: LoadedClassifier, runtime: WebRuntime) -> dict[str, Any]:
+def _about(classifier: LoadedClassifier) -> dict[str, Any]:
     rate = classifier.sample_rate
     return {
         "name": classifier.name,
@@ -58,7 +62,6 @@ def _about(classifier: LoadedClassifier, runtime: WebRuntime) -> dict[str, Any]:
         "crop_samples": classifier.crop_samples,
         "clip_seconds": (clip_frames(classifier, rate) - 1) / rate,
         "unsure_below": classifier.unsure_below,
-        "licence": runtime.licence,
     }
 
 
@@ -68,3 +71,7 @@ def _packed(content: bytes) -> str:
 
 def _checksum(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _read(name: str) -> str:
+    return (PAGE / name).read_text(encoding="utf-8")

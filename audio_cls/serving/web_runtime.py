@@ -114,4 +114,5 @@ def _without_exports(script: str) -> str:
     assert found is not None, "the end of the script is not what it was"
     pairs = (pair.split(" as ") for pair in found[1].split(","))
     own_names = {name: own for own, name in pairs}
-    return f"{script[: found.start()]}const ort={{{','.join(f'{name}:{own_names[name]}' for name in TAKEN)}}};\n"
+    taken = ",".join(f"{name}:{own_names[name]}" for name in TAKEN)
+    return f"const ort=await(async()=>{{{script[: found.start()]}\nreturn{{{taken}}}}})();\n"

@@ -45,7 +45,9 @@ def npm(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_given_tarball_becomes_a_script_that_defines_ort(tarball):
     runtime = web_runtime(tarball)
-    assert runtime.script == "const a=1,b=2,c=3;const ort={InferenceSession:a,Tensor:b,env:c};\n"
+    assert runtime.script == (
+        "const ort=await(async()=>{const a=1,b=2,c=3;\nreturn{InferenceSession:a,Tensor:b,env:c}})();\n"
+    )
     assert runtime.wasm == b"w"
     assert "Copyright (c) Microsoft Corporation" in runtime.licence
 
