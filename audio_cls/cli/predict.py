@@ -83,6 +83,11 @@ def run(options: argparse.Namespace) -> int:
             names |= {path: STDIN if sound == STDIN else str(path) for path in found}
         classifier = load_classifier(find_job(options.model, options.output_dir))
         hearing.sizes(classifier)
+        if classifier.profile is None:
+            say(
+                "audio-cls predict: no sound is flagged as unlike the training clips: the model was trained before jobs"
+                " described them; train it again for that"
+            )
         outputs = _outputs(options, classifier, hearing, names)
         if any(output.place for output in outputs):
             open_terminal(lasting=True)  # files become whole, whoever reads along

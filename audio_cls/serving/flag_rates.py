@@ -33,7 +33,7 @@ def count_flags(raised: Iterable[tuple[str, ...]]) -> FlagCounts:
 
 def flags_on(classifier: LoadedClassifier, waveforms: Iterable[np.ndarray]) -> list[tuple[str, ...]]:
     """The flags of clips (samples,) float32 at the classifier's rate."""
-    return [flags_of(classifier, each, classifier.probabilities(each).numpy())[0] for each in waveforms]
+    return [flags_of(classifier, each, _probabilities(classifier, each))[0] for each in waveforms]
 
 
 def generated_rates(classifier: LoadedClassifier, seconds: float | None = None) -> dict[str, FlagCounts]:
@@ -56,3 +56,10 @@ def generated_sounds(sample_rate: int, num_samples: int) -> dict[str, list[np.nd
         return [(gain * sound).astype(np.float32) for gain, sound in zip(gains, sounds, strict=True)]
 
     return {"white noise": at_levels(noise), "tones": at_levels(tones)}
+
+
+def _probabilities(classifier: LoadedClassifier, waveform: np.ndarray) -> np.ndarray:
+    crops = classifier.crops(waveform)
+    if len(waveform) <= classifier.crop_samples:
+        crops = crops[:1]  # all of them are the same
+    return classifier.clip_probabilities(crops.unsqueeze(0))[0].numpy()

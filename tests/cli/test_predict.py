@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -190,3 +191,12 @@ def test_a_long_file_that_is_cut_off_is_reported_and_the_rest_is_done(job, recor
     assert predict(job, "cut.wav", "long.wav") == 1
     said = capsys.readouterr()
     assert "audio-cls predict: cut.wav: truncated" in said.err and said.out.startswith("long.wav: ")
+
+
+def test_a_job_of_an_older_version_is_said_to_know_nothing_of_its_training_clips(job, recording, capsys, tmp_path):
+    assert predict(job, "long.wav") == 0
+    assert "unlike the training clips" not in capsys.readouterr().err
+    older = shutil.copytree(job.folder, tmp_path / "older" / "baseline" / "fold0-seed0")
+    (older / "profile.json").unlink()
+    assert main(["predict", str(older), "long.wav", "long.wav"]) == 0
+    assert capsys.readouterr().err.count("no sound is flagged as unlike the training clips") == 1
