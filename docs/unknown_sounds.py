@@ -98,15 +98,18 @@ def measure(clip_set: ClipSet, work: Path, keys: list[str]) -> dict[str, Any]:
         ).items():
             groups.setdefault(name, []).extend(flags_on(classifier, waveforms))
     left_out: dict[str, list[tuple[str, ...]]] = {}
+    left_out_folds: set[int] = set()
     for label, name in enumerate(clip_set.classes):
         sounds = [store.waveform(index) for index, clip in enumerate(clip_set.clips) if clip.label == label]
-        for _, job in jobs_of(work / study_of(label)):
+        for fold, job in jobs_of(work / study_of(label)):
+            left_out_folds.add(fold)
             left_out.setdefault(name, []).extend(flags_on(with_profile(job, clip_set, store), sounds))
     return {
         "commit": code_commit(),
         "keys": keys,
         "data": clip_set.name,
         "folds": sorted(jobs),
+        "left out folds": sorted(left_out_folds),
         "seed": 0,
         "thresholds": [round(job.unsure_below, 4) for job in jobs.values()],
         "known": {name: asdict(count_flags(groups.pop(name))) for name in ("right", "wrong")},
@@ -182,8 +185,12 @@ def write_table(figures: dict[str, Any]) -> None:
         shares = [values["by_flag"][UNSURE], values["by_flag"][UNLIKE], values["flagged"]]
         cells = [f"{count / max(1, values['sounds']):.1%}" for count in shares]
         lines.append(f"| {name} | {values['sounds']:,} | {' | '.join(cells)} |")
-    folds = ", ".join(str(fold) for fold in figures["folds"])
-    lines += ["", f"{' '.join(figures['keys'])}, {figures['data']}, folds {folds}, seed 0, commit {figures['commit']}."]
+    folds, left_out_folds = (", ".join(map(str, figures[name])) for name in ("folds", "left out folds"))
+    lines += [
+        "",
+        f"`{' '.join(figures['keys'])}` on {figures['data']}, folds {folds} (without a class: {left_out_folds}),",
+        f"seed 0, commit {figures['commit']}.",
+    ]
     text = DOCUMENT.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", flags=re.DOTALL)
     body = "\n".join(lines)

@@ -55,6 +55,15 @@ class Spectra:
         distances = _distances((features - self.mean) @ self.directions, self._points)
         return _strangeness(distances, self.radii)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Spectra):
+            return NotImplemented
+        pairs = [(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)]
+        return all(np.array_equal(one, another) for one, another in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.limit, self.crop_limit))
+
     @cached_property
     def _points(self) -> np.ndarray:
         return self.points.astype(np.float32) / STEPS
@@ -98,7 +107,7 @@ class TrainingProfile:
             if softest > loudest:
                 raise ValueError(f"{_TEXT} has levels of {softest:g} to {loudest:g} dB; train the job again")
         spectra = values.get("spectra")
-        held_out, unlike = values.get("held_out"), values.get("held_out_unlike")
+        held_out, unlike = values.get("held_out", 0), values.get("held_out_unlike", 0)
         if type(held_out) is not int or type(unlike) is not int or not 0 <= unlike <= held_out:
             raise ValueError(f"{_TEXT} has held_out={held_out!r}, held_out_unlike={unlike!r}; train the job again")
         compared = None if spectra is None else _spectra_from_json(spectra)

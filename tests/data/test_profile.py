@@ -29,6 +29,7 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Path, profile: TrainingPr
     read = read_profile(tmp_path / "profile.json")
     assert read is not None
     assert read.as_json() == profile.as_json()
+    assert read == TrainingProfile.from_json(profile.as_json()) != TrainingProfile(0.5, 5.0, -40.0, -3.0)
     assert (read.shortest_seconds, read.longest_seconds, read.softest_db, read.loudest_db) == (0.5, 5, -40, -3)
     assert read.spectra is not None
     assert profile.spectra is not None

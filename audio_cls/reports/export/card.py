@@ -12,6 +12,7 @@ from audio_cls import __version__
 from audio_cls.analysis.bootstrap import CONFIDENCE
 from audio_cls.analysis.verdict import DEVELOPMENT
 from audio_cls.reports.export.figures import HeldOut
+from audio_cls.reports.export.flags import flag_lines
 from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.serving.export import preparation
 from audio_cls.terminal import printable
@@ -42,6 +43,7 @@ class About:
         study, variant, verdict: where it was chosen; empty for a job by itself.
         held_out: what the same configuration scored; None where no clip was held out.
         licence: an identifier, or empty.
+        unlike: held-out clips that were compared with training clips, and how many of them are unlike.
     """
 
     name: str
@@ -55,6 +57,7 @@ class About:
     verdict: str
     held_out: HeldOut | None
     licence: str
+    unlike: tuple[int, int] = (0, 0)
 
     @property
     def on_all_clips(self) -> bool:
@@ -68,6 +71,7 @@ def model_card(about: About) -> str:
         "Data": _data(about),
         "Results": _results(about),
         "Intended use and limits": _limits(about),
+        "Flags": flag_lines(about.classifier, about.unlike),
         "Training": _training(about),
         "Licence": _licence(about),
     }

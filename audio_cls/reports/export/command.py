@@ -13,6 +13,7 @@ from audio_cls.reports.commands import training_arguments
 from audio_cls.reports.export.card import About, model_card, without_places
 from audio_cls.reports.export.figures import HeldOut, held_out
 from audio_cls.reports.export.final import choose, final_job, stored_configuration
+from audio_cls.reports.export.flags import count_unlike
 from audio_cls.results import job_files
 from audio_cls.results.job_folder import JOB_FOLDER, StudyJob, read_job
 from audio_cls.results.study import load_study
@@ -59,7 +60,7 @@ def export_study(path: Path, variant: str | None, root: str | None, wishes: Wish
         say(DEVELOPMENT)
     folder = final_job(study, choice, root)
     about = _about(folder, read_job(folder), found, out, wishes, study.name, choice.variant, verdict)
-    return _write(out, about, wishes)
+    return _write(out, replace(about, unlike=count_unlike(path / job.name for job in choice.jobs)), wishes)
 
 
 def export_job(folder: Path, wishes: Wishes) -> Path:
@@ -80,7 +81,8 @@ def export_job(folder: Path, wishes: Wishes) -> Path:
             f"{job.name} was trained on all clips: none was held out, so its probabilities are not calibrated and no"
             " accuracy is known. audio-cls export STUDY takes both from the study that chose it"
         )
-    return _write(out, _about(folder, job, found, out, wishes, "", "", ""), wishes)
+    about = _about(folder, job, found, out, wishes, "", "", "")
+    return _write(out, replace(about, unlike=count_unlike([folder])), wishes)
 
 
 def _about(

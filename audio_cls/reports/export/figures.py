@@ -12,12 +12,12 @@ from audio_cls.analysis.calibration import (
     apply_temperature,
     calibration_error,
     fit_temperature,
-    other_folds_temperature,
 )
 from audio_cls.analysis.compare import variant_row
 from audio_cls.analysis.summary import VariantRow
+from audio_cls.analysis.unsure import count_unsure
 from audio_cls.results.job_folder import RANKING_SPLIT, StudyJob
-from audio_cls.results.predictions import Predictions, by_seed
+from audio_cls.results.predictions import Predictions
 from audio_cls.serving.confidence import confidence_threshold
 
 
@@ -99,23 +99,13 @@ def _scores(name: str, num_clips: int, confusion: np.ndarray, place: int) -> Cla
 
 
 def _unsure(predictions: Sequence[Predictions]) -> Unsure | None:
-    """Temperature and threshold of each fold are those of the other folds of its seed."""
-    right, unsure = [], []
-    for folds in by_seed(predictions).values():
-        for fold in folds if len(folds) > 1 else []:
-            others = [other for other in folds if other.fold != fold.fold]
-            temperature = other_folds_temperature(folds, fold.fold)
-            probabilities, labels = _pool(others)
-            threshold = confidence_threshold(apply_temperature(probabilities, temperature), labels)
-            unsure.append(apply_temperature(fold.probabilities, temperature).max(axis=1) < threshold)
-            right.append(fold.correct > 0)
-    if not right:
+    counts = count_unsure(predictions)
+    if counts is None:
         return None
-    is_right, is_unsure = np.concatenate(right), np.concatenate(unsure)
     return Unsure(
-        right=_share(is_unsure[is_right].sum(), is_right.sum()),
-        wrong=_share(is_unsure[~is_right].sum(), (~is_right).sum()),
-        num_wrong=int((~is_right).sum()),
+        right=_share(counts.right_unsure, counts.right),
+        wrong=_share(counts.wrong_unsure, counts.wrong),
+        num_wrong=counts.wrong,
     )
 
 
