@@ -23,6 +23,7 @@ from audio_cls.serving.stream import mono_blocks, resampled, windows
 from audio_cls.wording import UserError
 
 CLIP_CROPS = 3  # what is longer than so many crops has windows
+ROUNDING = 1.02
 Advance = Callable[[int, int | None], None]
 Watch = Callable[[float, float, np.ndarray], None]
 
@@ -155,11 +156,11 @@ def predict_by_windows(classifier: LoadedClassifier, recording: Recording, name:
 def clip_frames(classifier: LoadedClassifier, sample_rate: int) -> float:
     """Frames at `sample_rate` up to which a sound is a clip: three crops, or as long as the longest training clip.
 
-    Where that is not known, as long as the crops of an evaluation cover.
+    Where that is not known, as long as the crops of an evaluation cover. Encoders add some samples: 2% are let pass.
     """
     crop = classifier.crop_samples / classifier.sample_rate
     longest = classifier.eval_crops * crop if classifier.profile is None else classifier.profile.longest_seconds
-    return max(CLIP_CROPS * crop, longest) * sample_rate + 1  # 1: lengths that were rounded
+    return ROUNDING * max(CLIP_CROPS * crop, longest) * sample_rate
 
 
 @contextmanager
