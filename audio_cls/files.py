@@ -36,7 +36,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
     One process at a time: hold a lock where several may build the same folder.
     """
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     partial.mkdir(parents=True)
     try:

@@ -38,7 +38,7 @@ def test_a_folder_that_is_filled_takes_the_place_of_the_one_before(tmp_path):
 
 def test_a_folder_that_is_not_filled_leaves_the_one_before_and_what_a_killed_process_left_is_removed(tmp_path):
     write_text(tmp_path / "whole" / "first", "")
-    write_text(tmp_path / "whole.partial" / "of a killed process", "")
+    write_text(tmp_path / ".whole.partial" / "of a killed process", "")
     with pytest.raises(OSError, match="full"):
         half_written(replacing_folder(tmp_path / "whole"), OSError("full"))
     assert names(tmp_path) == ["whole"]

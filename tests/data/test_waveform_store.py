@@ -109,7 +109,7 @@ def test_a_damaged_store_is_built_anew(clips, cache, damage):
 
 def test_what_a_killed_build_left_behind_does_not_matter(clips, cache):
     folder = open_store(clips, RATE, cache).folder
-    folder.rename(folder.with_name(folder.name + ".partial"))
+    folder.rename(folder.with_name(f".{folder.name}.partial"))
     assert len(open_store(clips, RATE, cache)) == len(clips)
     assert sorted(path.suffix for path in folder.parent.iterdir()) in ([""], ["", ".lock"])
 

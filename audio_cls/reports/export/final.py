@@ -1,6 +1,7 @@
 """The final model of a study: which variant, and its job on all clips, which is trained where it is not there."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -115,13 +116,18 @@ def _train(arguments: Sequence[str], folder: Path) -> None:
     # -P: nothing in the working folder takes the place of a library.
     command = [sys.executable, "-P", "-m", "audio_cls.cli.main", "train", *arguments]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=2) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             status = process.wait()
         except KeyboardInterrupt:  # of the terminal, which the training has got as well: it keeps what it has done
             process.wait()
             raise
-    if status in (-2, 130):
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    if status in (-signal.SIGINT, 130):
         raise KeyboardInterrupt
+    if status in (-signal.SIGTERM, 143):
+        raise SystemExit(143)
     if status:
         raise NotTrained("the final model was not trained, for the reason above; export again to go on")
 
