@@ -13,7 +13,7 @@ from typing import Any
 from audio_cls.files import write_text
 from audio_cls.serving.classifier import LoadedClassifier
 from audio_cls.serving.onnx import write_onnx
-from audio_cls.serving.predict import clip_frames
+from audio_cls.serving.predict import clip_seconds
 from audio_cls.serving.web_runtime import WebRuntime
 
 PAGE = Path(__file__).with_name("page")
@@ -60,7 +60,7 @@ def _about(classifier: LoadedClassifier) -> dict[str, Any]:
         "classes": list(classifier.classes),
         "sample_rate": rate,
         "crop_samples": classifier.crop_samples,
-        "clip_seconds": (clip_frames(classifier, rate) - 1) / rate,
+        "clip_seconds": clip_seconds(classifier),
         "unsure_below": classifier.unsure_below,
     }
 

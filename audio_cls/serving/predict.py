@@ -142,7 +142,7 @@ def hear_samples(
     classifier: LoadedClassifier, recording: Recording, name: str, hearing: Hearing
 ) -> Recording | Prediction:
     """Sound in memory: as it is if it is a clip, to be judged by `predict_clip`, or else what its windows say."""
-    if recording.frames <= clip_frames(classifier, recording.sample_rate):
+    if recording.frames <= clip_seconds(classifier) * recording.sample_rate:
         return recording
     return predict_by_windows(classifier, recording, name, hearing)
 
@@ -153,14 +153,14 @@ def predict_by_windows(classifier: LoadedClassifier, recording: Recording, name:
     return _of_windows(name, recording.frames / recording.sample_rate, heard, hearing, recording.notes)
 
 
-def clip_frames(classifier: LoadedClassifier, sample_rate: int) -> float:
-    """Frames at `sample_rate` up to which a sound is a clip: three crops, or as long as the longest training clip.
+def clip_seconds(classifier: LoadedClassifier) -> float:
+    """How long a clip may be: three crops, or as long as the longest training clip.
 
     Where that is not known, as long as the crops of an evaluation cover. Encoders add some samples: 2% are let pass.
     """
     crop = classifier.crop_samples / classifier.sample_rate
     longest = classifier.eval_crops * crop if classifier.profile is None else classifier.profile.longest_seconds
-    return ROUNDING * max(CLIP_CROPS * crop, longest) * sample_rate
+    return ROUNDING * max(CLIP_CROPS * crop, longest)
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def hear_file(
     """The same of a file, of which no more than a clip is held in memory. Raises BadAudio."""
     mix = Mix()
     with open_sound(path) as sound, closing(sound.blocks()) as blocks:
-        limit = clip_frames(classifier, sound.sample_rate)
+        limit = clip_seconds(classifier) * sound.sample_rate
         for block in blocks:
             mix.add(block)
             if mix.frames > limit:

@@ -17,7 +17,7 @@ from audio_cls.reports.evaluation.labelled import Labelled, read_labelled
 from audio_cls.reports.tables import Table
 from audio_cls.serving.job import DIGITS
 from audio_cls.serving.load import LoadedClassifier, load_classifier
-from audio_cls.serving.predict import Hearing, clip_frames, one_thread, predict_clip
+from audio_cls.serving.predict import Hearing, clip_seconds, one_thread, predict_clip
 from audio_cls.serving.prediction import Prediction
 from audio_cls.serving.tables import assumptions
 from audio_cls.terminal import answer, printable, progress_bar, say
@@ -109,7 +109,7 @@ def _about_hearing(classifier: LoadedClassifier, evaluation: Evaluation) -> list
     """What was assumed of files, and where this is not what `predict` says of them."""
     heard = [Prediction(clip.file, clip.duration_seconds, None, notes=clip.notes) for clip in evaluation.clips]
     notes = assumptions(heard)
-    limit = clip_frames(classifier, 1) - 1  # seconds
+    limit = clip_seconds(classifier)
     if long := [each.file for each in heard if each.duration_seconds and each.duration_seconds > limit + 0.001]:
         sounds, are = ("sound", "is") if len(long) == 1 else ("sounds", "are")
         notes.append(
