@@ -7,7 +7,6 @@ from pathlib import Path
 
 from audio_cls.cli.arguments import add_output_dir, check_suffix, find_job
 from audio_cls.files import check_replaceable
-from audio_cls.wording import UserError
 
 HELP = "try a trained model on labelled sounds: how often it is right, and where it goes wrong"
 STDOUT = Path("-")
@@ -36,14 +35,6 @@ def run(options: argparse.Namespace) -> int:
     if options.page:
         check_suffix(options.page, ".html", "the page is HTML", option="--page")
         check_replaceable(options.page, 'content="audio-cls evaluate"', "choose another --page")
-    try:
-        from audio_cls.reports.evaluation.command import evaluate
+    from audio_cls.reports.evaluation.command import evaluate
 
-        return evaluate(find_job(options.model, options.output_dir), options.data, options.json, options.page)
-    except ModuleNotFoundError as error:
-        if (error.name or "audio_cls").startswith("audio_cls"):
-            raise
-        raise UserError(
-            f"needs {error.name}, which is not installed here: evaluate takes the whole package, pip install audio_cls"
-            " with all that it depends on"
-        ) from None
+    return evaluate(find_job(options.model, options.output_dir), options.data, options.json, options.page)

@@ -32,6 +32,13 @@ from audio_cls.wording import UserError
 COMMANDS = (train, explore, compare, report, ablation, confirm, dashboard, attention, predict, evaluate, export, serve)
 
 
+# What a model in use does without: an environment may lack them.
+BEYOND_PREDICTION = frozenset(
+    "filelock hydra jinja2 joblib lightning matplotlib omegaconf PIL platformdirs pydantic requests scipy sklearn"
+    " torchmetrics wandb yaml".split()
+)
+
+
 class CommandParser(argparse.ArgumentParser):
     """Tells a mistake in one line."""
 
@@ -61,6 +68,11 @@ def on_terminal(command: Callable[[], int]) -> int:
         return CLOSED
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in BEYOND_PREDICTION:
+            raise
+        say(f"audio-cls: this command needs {error.name}, which is not installed here; install all of audio_cls")
+        return 2
 
 
 def attempt(options: argparse.Namespace) -> int:
