@@ -144,11 +144,17 @@ class Pictures(Output):
 
 
 def files_for(paths: Sequence[Path], place: Path, suffix: str, option: str) -> dict[Path, Path]:
-    """Where each sound's file goes: the place itself for one sound, else files in a folder, each with its own name."""
-    if len(paths) == 1 and place.suffix.lower() == suffix and not place.is_dir():
+    """Where each sound's file goes: the place itself for one sound, else files in a folder, each with its own name.
+
+    Raises UserError for a place that is neither.
+    """
+    is_file = place.suffix.lower() == suffix and not place.is_dir()
+    if is_file and len(paths) == 1:
         return {paths[0]: place}
-    if place.suffix.lower() == suffix or place.is_file():
+    if is_file:
         raise UserError(f"{option} {place}: {len(paths)} sounds need a folder; give one")
+    if place.is_file():
+        raise UserError(f"{option} {place} is a file; name a {suffix} file, or a folder")
     return {path: place / f"{name}{suffix}" for path, name in zip(paths, _names(paths), strict=True)}
 
 

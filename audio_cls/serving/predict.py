@@ -96,6 +96,8 @@ def find_sounds(paths: Iterable[str]) -> list[Path]:
             files = [path] if not path.is_dir() else sound_files(path)
         if not files:
             raise NoSounds(f"{path} holds no sound files")
+        if others := [file for file in files if file.is_fifo() or file.is_char_device() or file.is_socket()]:
+            raise NoSounds(f"{others[0]} is a pipe, a device or the like; give files, or - for standard input")
         found |= dict.fromkeys(files)
     return list(found)
 

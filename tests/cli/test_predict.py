@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -157,6 +158,9 @@ def test_files_of_the_users_are_not_replaced(job, recording, capsys):
         (["long.wav", "--min-confidence", "1.5"], "--min-confidence 1.5: use a probability from 0 to 1"),
         (["long.wav", "--json", "--csv"], "--json and --csv cannot both be printed"),
         (["*.flac"], "no file matches *.flac"),
+        (["pipe.wav"], "pipe.wav is a pipe, a device or the like; give files, or - for standard input"),
+        (["long.wav", "--audacity", "long.wav"], "--audacity long.wav is a file; name a .txt file, or a folder"),
+        (["long.wav", "--plot", "long.wav"], "--plot long.wav is a file; name a .png file, or a folder"),
         (["long.wav", "twice.wav", "--audacity", "labels.txt"], "--audacity labels.txt: 2 sounds need a folder"),
         (["long.wav", "twice.wav", "--audacity"], "--audacity: a label track belongs to one recording"),
         (["long.wav", "--raven", "table.csv"], "--raven table.csv: a selection table is text; call it table.txt"),
@@ -164,6 +168,7 @@ def test_files_of_the_users_are_not_replaced(job, recording, capsys):
 )
 def test_mistakes_cost_one_line(job, recording, capsys, words, message):
     Path("twice.wav").write_bytes(recording.read_bytes())
+    os.mkfifo("pipe.wav")
     assert predict(job, *words) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith(f"audio-cls predict: {message}") and said.err.count("\n") == 1
