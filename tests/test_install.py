@@ -118,7 +118,7 @@ def test_a_study_is_compared_and_reported(programs: Path, workplace: Path, study
 def test_the_command_for_the_best_variant_is_one_that_is_installed(
     programs: Path, workplace: Path, study: Path
 ) -> None:
-    (command,) = run(programs, workplace, "audio-cls", "best", STUDY).splitlines()
+    (command,) = run(programs, workplace, "audio-cls", "confirm", STUDY).splitlines()
     assert command.startswith("audio-cls train model=transformer data=synthetic ")
     words = command.split()
     assert words[-1] == "-m"
